@@ -1,0 +1,40 @@
+"""Neuron models: parameters, their initialisation, and the state space that they define.
+
+A model is one short file. Nothing here knows a time loop, a host library or data.
+"""
+
+from .adlif import AdLIF, CAdLIF
+from .csilif import CSiLIF, csilif
+from .lif import LI, LIF
+from .neuron import Neuron
+from .registry import NEURONS, neuron_class
+from .rf import RF
+from .sampling import Init, Learn
+from .silif import SiLIF, silif
+from .stability import eigenvalues, is_stable, jury_margins, oscillates, spectral_radius, stability_margin
+from .state_space import State, StateSpace
+
+__all__ = [
+    "LI",
+    "LIF",
+    "NEURONS",
+    "RF",
+    "AdLIF",
+    "CAdLIF",
+    "CSiLIF",
+    "Init",
+    "Learn",
+    "Neuron",
+    "SiLIF",
+    "State",
+    "StateSpace",
+    "csilif",
+    "eigenvalues",
+    "is_stable",
+    "jury_margins",
+    "neuron_class",
+    "oscillates",
+    "silif",
+    "spectral_radius",
+    "stability_margin",
+]

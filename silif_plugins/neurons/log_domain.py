@@ -1,0 +1,89 @@
+"""Time constants trained as logarithms, with a timestep per neuron (SiLIF paper, section 3.3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .neuron import Neuron
+
+SLOWEST = -30.0
+"""Log of the smallest rate x timestep. exp(-exp(-30)) is the largest decay, 1 - 9.4e-14: below 1 in float64. In
+float32 a decay rounds to exactly 1 below -17.3, so that |eigenvalue| <= 1 there instead of < 1."""
+
+FASTEST = 7.0
+"""Log of the largest rate x timestep. exp(-exp(7)) is 0 in float64 already; beyond it gradients would be inf * 0."""
+
+LARGEST = 1e15
+"""Magnitude at which values that enter products are cut, so that no finite parameter overflows float32."""
+
+RAW_RATE = (0.1, math.inf)
+RAW_TIMESTEP = (4e-4, 1.0)
+"""Where raw rates [1/s] and timesteps [s] are clamped, as in the published ablation (SSM-inspired-LIF at 4186d6d)."""
+
+
+def decay(log_step: Tensor) -> Tensor:
+    """exp(-exp(x)): how much of a state survives one step, x = log(rate) + log(timestep).
+
+    The sum is taken before the exponential: exp(log_rate) * exp(log_dt) gives inf * 0 = nan where the sum is
+    harmless. The result lies in [0, 1) in float64 and every gradient is finite, for every x.
+    """
+    return torch.exp(-torch.exp(log_step.clamp(SLOWEST, FASTEST)))
+
+
+def leak(log_step: Tensor) -> Tensor:
+    """1 - decay(x) = -expm1(-exp(x)), accurate where the decay rounds to 1."""
+    return -torch.expm1(-torch.exp(log_step.clamp(SLOWEST, FASTEST)))
+
+
+class LogDomainNeuron(Neuron):
+    """A neuron whose rates and timestep are positive numbers trained as logarithms.
+
+    Each positive quantity q is a parameter ``log_q``, or ``q`` itself with ``log=False`` (the paper's ablation,
+    Table 2: without logarithmic reparametrisation).
+    """
+
+    def __init__(self, size: int | Sequence[int], *, threshold: float | Tensor = 1.0, log: bool = True) -> None:
+        super().__init__(size, threshold=threshold)
+        self.log = log
+
+    def rescale_dt(self, factor: float) -> None:
+        """Run the trained neuron at another time resolution: every timestep becomes ``factor`` times as long.
+
+        Exact for the leak: one step decays like ``factor`` old steps. The coupling and reset of one step keep
+        their size, so the rest is an approximation that holds for moderate factors.
+
+        Args:
+            factor: New over old duration of a time step, such as 2.5 for a network trained at 4 ms, run at 10 ms.
+
+        Raises:
+            ValueError: If the factor is not a positive number.
+        """
+        if not (factor > 0 and math.isfinite(factor)):
+            raise ValueError(f"factor: got {factor}; it must be a positive number")
+        with torch.no_grad():
+            if self.log:
+                self.get_parameter_or_buffer("log_dt").add_(math.log(factor))
+            else:
+                self.get_parameter_or_buffer("dt").mul_(factor)
+
+    def get_parameter_or_buffer(self, name: str) -> Tensor:
+        """Return a trained or fixed value by its name in the state_dict."""
+        value = getattr(self, name)
+        assert isinstance(value, Tensor)
+        return value
+
+    def _name(self, quantity: str) -> str:
+        return f"log_{quantity}" if self.log else quantity
+
+    def _log_of(self, quantity: str, bounds: tuple[float, float]) -> Tensor:
+        """Return the logarithm of a positive quantity; raw values are clamped to their bounds first."""
+        value = self.get_parameter_or_buffer(self._name(quantity))
+        return value if self.log else value.clamp(*bounds).log()
+
+    def extra_repr(self) -> str:
+        """Add the parametrisation where it is not the usual one."""
+        return super().extra_repr() + ("" if self.log else ", log=False")

@@ -1,0 +1,86 @@
+"""What all neuron models share: a size, a threshold, and parameters that become a state space."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .sampling import Learn
+from .state_space import State, StateSpace
+
+
+class Neuron(nn.Module):
+    """A population of spiking neurons: trainable parameters and the state space that they define.
+
+    It holds no time loop: :func:`silif_plugins.scan.scan` runs the state space, and the hosts' layers call it.
+    A new model is a subclass with its parameters, their initialisation and :meth:`state_space`.
+
+    Args:
+        size: Number of neurons, or the shape of the population, such as (C, 1, 1) after a convolution.
+        threshold: Membrane potential above which the neuron fires.
+
+    Raises:
+        ValueError: If a size is not positive or the threshold is NaN.
+
+    Example:
+        >>> class Perfect(Neuron):
+        ...     "A perfect integrator with gain g."
+        ...     def __init__(self, size):
+        ...         super().__init__(size)
+        ...         self._register(True, gain=torch.ones(self.size))
+        ...     def state_space(self):
+        ...         return StateSpace.of(a11=1.0, b1=self.gain, r1=-1.0, threshold=self.threshold)
+        >>> sum(p.numel() for p in Perfect(10).parameters())
+        10
+    """
+
+    threshold: Tensor
+
+    def __init__(self, size: int | Sequence[int], *, threshold: float | Tensor = 1.0) -> None:
+        super().__init__()
+        self.size = (size,) if isinstance(size, int) else tuple(size)
+        if not self.size or min(self.size) < 1:
+            raise ValueError(f"size: got {size}; it must be one or more positive numbers")
+        threshold = torch.as_tensor(threshold, dtype=torch.get_default_dtype())
+        if threshold.isnan().any():
+            raise ValueError("threshold: got NaN; it must be a number, or inf for a neuron that never fires")
+        self.register_buffer("threshold", threshold, persistent=False)
+
+    @abstractmethod
+    def state_space(self) -> StateSpace:
+        """Return the coefficients that the parameters define; differentiable."""
+        raise NotImplementedError
+
+    def uniform_state(self, batch: Sequence[int], *, generator: torch.Generator | None = None) -> State:
+        """Draw the random initial state of the published code: mem, ada and spk from U[0, 1).
+
+        Its spikes are not binary and its draws come from the CPU's generator, in this order, as published
+        (SSM-inspired-LIF, models/snns.py). The paper does not mention it; zeros are the default everywhere.
+
+        Args:
+            batch: The leading dimensions of the state: (B,).
+            generator: Source of randomness on the CPU; PyTorch's global one by default.
+        """
+        shape = (*batch, *self.size)
+        return State(*(torch.rand(shape, generator=generator).to(self.threshold) for _ in State._fields))
+
+    def extra_repr(self) -> str:
+        """Say the size, and the threshold where it is one number."""
+        threshold = f", threshold={self.threshold.item():g}" if self.threshold.numel() == 1 else ""
+        return f"{self.size[0] if len(self.size) == 1 else self.size}{threshold}"
+
+    def _register(self, learn: Learn, **values: Tensor) -> None:
+        """Register the model's values: parameters where ``learn`` says so, buffers elsewhere."""
+        if isinstance(learn, str):
+            raise ValueError(f"learn: got {learn!r}; give True, False or several names, such as ({learn!r},)")
+        trained = set(values) if learn is True else set() if learn is False else set(learn)
+        if unknown := sorted(trained - set(values)):
+            raise ValueError(f"learn: unknown parameter {unknown[0]!r}; this neuron has {', '.join(values)}")
+        for name, value in values.items():
+            if name in trained:
+                self.register_parameter(name, nn.Parameter(value))
+            else:
+                self.register_buffer(name, value)

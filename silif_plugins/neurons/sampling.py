@@ -1,0 +1,69 @@
+"""Initial values of neuron parameters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+Init = float | tuple[float, float] | Tensor
+"""An initial value: one number for all neurons, a range (low, high) to draw from, or a tensor [*neurons]."""
+
+Learn = bool | Iterable[str]
+"""Which parameters train: all, none, or those named."""
+
+Sampler = Callable[[str, Init, bool], Tensor]
+"""Draw a named initial value; the flag asks for the logarithm, uniform in the log domain."""
+
+
+def sampler(size: Sequence[int], *, generator: torch.Generator | None = None) -> Sampler:
+    """Return a function (name, init, log) -> tensor [*size] that draws initial values.
+
+    With ``log`` the logarithm of the value is returned, and a range is drawn uniformly in the log domain.
+
+    Raises:
+        ValueError: By the returned function, if a value is NaN or infinite, a range is reversed, a tensor
+            does not broadcast to the population, or a logarithm is asked of a value that is not positive.
+
+    Example:
+        >>> draw = sampler((3,))
+        >>> draw("dt", 1.0, True)
+        tensor([0., 0., 0.])
+    """
+    shape = tuple(size)
+
+    def draw(name: str, init: Init, log: bool) -> Tensor:
+        if isinstance(init, Tensor):
+            return _given(name, init, shape, log)
+        low, high = init if isinstance(init, tuple) else (init, init)
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise ValueError(f"{name}: got {init}; it must be a finite number or a range (low, high) with low <= high")
+        if log:
+            _positive(name, low)
+            low, high = math.log(low), math.log(high)
+        if low == high:
+            return torch.full(shape, low)
+        return low + (high - low) * torch.rand(shape, generator=generator)
+
+    return draw
+
+
+def _given(name: str, init: Tensor, shape: tuple[int, ...], log: bool) -> Tensor:
+    value = init.detach().clone()
+    if not bool(value.isfinite().all()):
+        raise ValueError(f"{name}: got a tensor with NaN or infinite values; all must be finite")
+    try:
+        value = value.expand(shape).clone()
+    except RuntimeError:
+        raise ValueError(f"{name}: got shape {tuple(init.shape)}; it must broadcast to the neurons {shape}") from None
+    if log:
+        _positive(name, value.min().item())
+        value = value.log()
+    return value
+
+
+def _positive(name: str, smallest: float) -> None:
+    if smallest <= 0:
+        raise ValueError(f"{name}: got {smallest:g}; it must be positive")

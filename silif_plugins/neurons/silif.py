@@ -1,0 +1,126 @@
+"""SiLIF: the adaptive neuron with log-domain time constants and a trained timestep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from .adlif import adaptive_integrator
+from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, leak
+from .sampling import Init, Learn, sampler
+from .state_space import StateSpace
+
+COUPLING = (0.0, 1.0)
+"""Where a is clamped in the forward pass. Within it every neuron is stable: see docs/stability."""
+
+SPIKE_COUPLING = (0.0, 2.0)
+"""Where b is clamped in the forward pass."""
+
+
+def silif(
+    log_inv_tau_u: Tensor,
+    log_inv_tau_w: Tensor,
+    log_dt: Tensor,
+    a: Tensor,
+    b: Tensor,
+    threshold: Tensor | float = 1.0,
+) -> StateSpace:
+    """SiLIF's parameters as a state space (SiLIF paper, algorithm 1).
+
+    α = exp(-Δ/τ_u) and β = exp(-Δ/τ_w) from logarithms of 1/τ_u, 1/τ_w [1/s] and Δ [s]; a and b are clamped.
+    """
+    log_step_u, log_step_w = log_inv_tau_u + log_dt, log_inv_tau_w + log_dt
+    return adaptive_integrator(
+        decay(log_step_u),
+        leak(log_step_u),
+        decay(log_step_w),
+        a.clamp(*COUPLING),
+        b.clamp(*SPIKE_COUPLING),
+        threshold,
+    )
+
+
+class SiLIF(LogDomainNeuron):
+    """SSM-inspired leaky integrate-and-fire neurons.
+
+        w[t] = β w[t-1] + a u[t-1] + b s[t-1]
+        u[t] = α (u[t-1] - s[t-1]) + (1-α) (I[t] - w[t]),   s[t] = H(u[t] - threshold)
+        α = exp(-Δ/τ_u),  β = exp(-Δ/τ_w)
+
+    with log(1/τ_u), log(1/τ_w) and log Δ trained for every neuron. Source: SiLIF paper, algorithm 1; initial
+    ranges from its published code. Every |eigenvalue| is below 1 for every value of the parameters.
+
+    Args:
+        size: Number of neurons, or shape of the population.
+        dt: Initial timestep Δ in seconds: a number, a tensor, or a range to draw from. With ``learn`` leaving
+            it out, a number is the paper's "constant Δ (single value)", a range its "constant Δ (uniform)".
+        tau_u: Initial membrane time constant in seconds; ranges are drawn uniformly in the trained domain.
+        tau_w: Initial adaptation time constant in seconds.
+        a: Initial coupling from membrane to adaptation.
+        b: Initial jump of the adaptation by a spike.
+        threshold: Membrane potential above which the neuron fires.
+        log: False trains 1/τ_u, 1/τ_w and Δ themselves, without the logarithmic reparametrisation.
+        learn: True, False, or the names of the parameters to train: ``log_inv_tau_u, log_inv_tau_w, log_dt,
+            a, b`` (without ``log_`` for ``log=False``).
+        generator: Source of randomness of the initial values.
+
+    Raises:
+        ValueError: If a size, a range or a name is not valid; the message says which.
+
+    Example:
+        >>> from silif_plugins.scan import scan
+        >>> neuron = SiLIF(128)
+        >>> spikes, state = scan(neuron.state_space(), torch.randn(100, 8, 128))   # [T, B, N]
+        >>> spikes.shape
+        torch.Size([100, 8, 128])
+    """
+
+    def __init__(
+        self,
+        size: int | Sequence[int],
+        *,
+        dt: Init = 0.004,
+        tau_u: Init = (1 / 250, 1 / 10),
+        tau_w: Init = (1 / 10, 1 / 2.5),
+        a: Init = COUPLING,
+        b: Init = SPIKE_COUPLING,
+        threshold: float | Tensor = 1.0,
+        log: bool = True,
+        learn: Learn = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(size, threshold=threshold, log=log)
+        draw = sampler(self.size, generator=generator)
+        self._register(
+            learn,
+            **{
+                self._name("inv_tau_u"): draw("tau_u", inverse("tau_u", tau_u), log),
+                self._name("inv_tau_w"): draw("tau_w", inverse("tau_w", tau_w), log),
+                self._name("dt"): draw("dt", dt, log),
+                "a": draw("a", a, False),
+                "b": draw("b", b, False),
+            },
+        )
+
+    def state_space(self) -> StateSpace:
+        """Return the state space of :func:`silif` with this population's parameters."""
+        return silif(
+            self._log_of("inv_tau_u", RAW_RATE),
+            self._log_of("inv_tau_w", RAW_RATE),
+            self._log_of("dt", RAW_TIMESTEP),
+            self.get_parameter_or_buffer("a"),
+            self.get_parameter_or_buffer("b"),
+            self.threshold,
+        )
+
+
+def inverse(name: str, time: Init) -> Init:
+    """Turn time constants into rates: a number, a tensor, or a range (whose ends change places)."""
+    if isinstance(time, Tensor):
+        return 1 / time
+    low, high = time if isinstance(time, tuple) else (time, time)
+    if not 0 < low <= high:
+        raise ValueError(f"{name}: got {time}; it must be a positive time in seconds or a range (low, high) of them")
+    return (1 / high, 1 / low) if isinstance(time, tuple) else 1 / low

@@ -1,0 +1,164 @@
+"""One entrance to all ways of running neurons over time; checks the shapes that they all rely on."""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+import torch
+from torch import Tensor
+
+from .. import surrogate as spike_functions
+from ..neurons import State, StateSpace
+from ..surrogate import SpikeFunction
+from . import reference
+
+
+@overload
+def scan(
+    space: StateSpace,
+    current: Tensor,
+    state: State | None = None,
+    *,
+    surrogate: str | SpikeFunction | None = None,
+    recurrent: Tensor | None = None,
+    return_states: Literal[False] = False,
+) -> tuple[Tensor, State]: ...
+
+
+@overload
+def scan(
+    space: StateSpace,
+    current: Tensor,
+    state: State | None = None,
+    *,
+    surrogate: str | SpikeFunction | None = None,
+    recurrent: Tensor | None = None,
+    return_states: Literal[True],
+) -> tuple[Tensor, State, State]: ...
+
+
+def scan(
+    space: StateSpace,
+    current: Tensor,
+    state: State | None = None,
+    *,
+    surrogate: str | SpikeFunction | None = None,
+    recurrent: Tensor | None = None,
+    return_states: bool = False,
+) -> tuple[Tensor, State] | tuple[Tensor, State, State]:
+    r"""Run spiking neurons over a sequence.
+
+    Args:
+        space: The neurons' coefficients.
+        current: Input currents, [T, B, \*neurons]. Booleans and integers are accepted. T may be 0.
+        state: State before the first step, each field [B, \*neurons]; at rest by default.
+        surrogate: Spike function of mem - threshold, by name or as a callable; the paper's boxcar by default.
+        recurrent: Weights V of I[t] + s[t-1] V, [N, N] (from, to), for a population of one dimension.
+        return_states: Whether to return the states of all steps too.
+
+    Returns:
+        The spikes [T, B, \*neurons] in the data type of ``current``, the state after the last step, and with
+        ``return_states`` the states of all steps, each field [T, B, \*neurons]. The state is kept in the data
+        type of the coefficients, or of ``current`` where that is wider: under autocast it stays float32.
+
+    Raises:
+        ValueError: If ``current`` does not fit the neurons, or ``state`` or ``recurrent`` do not fit it.
+
+    Example:
+        >>> from silif_plugins.neurons import SiLIF
+        >>> space = SiLIF(4).state_space()
+        >>> current = torch.rand(10, 2, 4)
+        >>> spikes, state = scan(space, current)
+        >>> first, middle = scan(space, current[:5])
+        >>> second, end = scan(space, current[5:], middle)
+        >>> torch.equal(torch.cat([first, second]), spikes)
+        True
+    """
+    dtype = state_dtype(space, current)
+    spike_dtype = current.dtype if current.is_floating_point() else dtype
+    check_current(space, current, time=True)
+    shape = current.shape[1:]
+    if recurrent is not None and recurrent.shape != (shape[-1], shape[-1]):
+        raise ValueError(f"recurrent: got shape {tuple(recurrent.shape)}; it must be {(shape[-1], shape[-1])}")
+    state = initial_state(state, shape, dtype, current.device)
+    states, state = reference.run(
+        space,
+        current.to(dtype),
+        state,
+        spike_functions.resolve(surrogate),
+        None if recurrent is None else recurrent.to(dtype),
+    )
+    if states:
+        trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
+    else:
+        trace = State(*(field.new_empty((0, *shape)) for field in state))
+    spikes = trace.spk.to(spike_dtype)
+    return (spikes, state, trace) if return_states else (spikes, state)
+
+
+def step(
+    space: StateSpace,
+    current: Tensor,
+    state: State | None = None,
+    *,
+    surrogate: str | SpikeFunction | None = None,
+) -> tuple[Tensor, State]:
+    r"""Run spiking neurons for one time step: ``scan`` for a sequence of length one.
+
+    Args:
+        space: The neurons' coefficients.
+        current: Input current, [B, \*neurons].
+        state: State before the step, each field [B, \*neurons]; at rest by default.
+        surrogate: Spike function of mem - threshold, by name or as a callable; the paper's boxcar by default.
+
+    Returns:
+        The spikes [B, \*neurons] in the data type of ``current``, and the state after the step.
+
+    Raises:
+        ValueError: If ``current`` does not fit the neurons or ``state`` does not fit it.
+
+    Example:
+        >>> from silif_plugins.neurons import LIF
+        >>> spikes, state = step(LIF(3).state_space(), torch.ones(1, 3))
+        >>> spikes
+        tensor([[0., 0., 0.]], grad_fn=...)
+    """
+    dtype = state_dtype(space, current)
+    check_current(space, current, time=False)
+    state = initial_state(state, current.shape, dtype, current.device)
+    state = reference.step(space, current.to(dtype), state, spike_functions.resolve(surrogate))
+    return state.spk.to(current.dtype if current.is_floating_point() else dtype), state
+
+
+def state_dtype(space: StateSpace, current: Tensor) -> torch.dtype:
+    """Data type in which the state is kept: at 1 ms a decay of 0.998 would be lost in bfloat16."""
+    return torch.promote_types(space.dtype, current.dtype) if current.is_floating_point() else space.dtype
+
+
+def check_current(space: StateSpace, current: Tensor, *, time: bool) -> None:
+    """Raise if the input cannot belong to these neurons."""
+    leading = "[T, B, *neurons]" if time else "[B, *neurons]"
+    neurons = space.shape
+    needed = len(neurons) + int(time)
+    trailing = current.shape[int(time) :]
+    if current.dim() < max(needed, 1 + int(time)) or not _broadcasts(neurons, trailing):
+        raise ValueError(
+            f"current: got shape {tuple(current.shape)}; it must be {leading} with neurons {tuple(neurons)}"
+        )
+
+
+def initial_state(state: State | None, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> State:
+    """Return the state at rest, or the given one after checking that it fits: it is never broadcast."""
+    if state is None:
+        return State.zeros(tuple(shape), dtype=dtype, device=device)
+    for name, field in zip(State._fields, state, strict=True):
+        if field.shape != shape:
+            raise ValueError(f"state.{name}: got shape {tuple(field.shape)}; the input needs {tuple(shape)}")
+    return State(*(field.to(dtype) for field in state))
+
+
+def _broadcasts(small: torch.Size, large: torch.Size) -> bool:
+    try:
+        return torch.broadcast_shapes(small, large) == large
+    except RuntimeError:
+        return False

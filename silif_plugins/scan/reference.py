@@ -1,0 +1,53 @@
+"""The definition: a plain loop over time that any faster backend must equal.
+
+It works in any data type, with any elementwise surrogate, and is differentiable as often as that is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..neurons import State, StateSpace
+from ..surrogate import SpikeFunction
+
+
+def step(space: StateSpace, current: Tensor, state: State, surrogate: SpikeFunction) -> State:
+    """Advance every neuron by one time step.
+
+        x[t] = A x[t-1] + B I[t] + R s[t-1],   s[t] = surrogate(mem[t] - threshold)
+
+    Args:
+        space: The neurons' coefficients.
+        current: Input current I[t], [B, *neurons].
+        state: The state at t-1.
+        surrogate: Spike function of mem - threshold.
+
+    Returns:
+        The state at t; its ``spk`` are the spikes of this step.
+    """
+    mem = space.a11 * state.mem + space.a12 * state.ada + space.b1 * current + space.r1 * state.spk
+    ada = space.a21 * state.mem + space.a22 * state.ada + space.b2 * current + space.r2 * state.spk
+    return State(mem, ada, surrogate(mem - space.threshold))
+
+
+def run(
+    space: StateSpace, current: Tensor, state: State, surrogate: SpikeFunction, recurrent: Tensor | None
+) -> tuple[list[State], State]:
+    """Advance every neuron over a sequence; return the states of all steps and the last one.
+
+    Args:
+        space: The neurons' coefficients.
+        current: Input currents, [T, B, *neurons].
+        state: The state before the first step.
+        surrogate: Spike function of mem - threshold.
+        recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
+    """
+    states = []
+    # unbind, not current[t]: the backward of indexing fills a zero tensor of the whole sequence at every step.
+    for now in torch.unbind(current):
+        if recurrent is not None:
+            now = now + state.spk @ recurrent
+        state = step(space, now, state, surrogate)
+        states.append(state)
+    return states, state
