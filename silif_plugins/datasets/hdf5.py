@@ -1,0 +1,140 @@
+"""Recordings in the HDF5 layout of the Spiking Heidelberg Digits (SHD) and Spiking Speech Commands (SSC).
+
+========================  ==============================================================
+``spikes/times``          for every recording its event times in seconds, float16 as SHD
+``spikes/units``          for every recording the channels of its events, uint16
+``labels``                class index of every recording, uint16
+``extra/speaker``         speaker index of every recording, uint16 (SSC has none)
+``extra/keys``            names of the classes, bytes
+========================  ==============================================================
+
+Files written here also say their number of channels, in the attribute ``num_channels`` of the root, which SHD's do not.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ._atomic import write_file
+from ._optional import require
+from .errors import DataError
+from .events import Recordings
+
+SHD_CHANNELS = 700
+"""Number of channels of SHD and SSC, whose files do not say it."""
+
+_FIELDS = {"times": "spikes/times", "units": "spikes/units", "labels": "labels", "speakers": "extra/speaker"}
+
+
+def read_recordings(path: str | os.PathLike[str], *, num_channels: int | None = None) -> Recordings:
+    """Read a file in SHD's layout into memory.
+
+    Args:
+        path: The file.
+        num_channels: Number of channels. By default what the file says, or 700 if it is silent.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        DataError: If it is truncated, not HDF5, lacks a field, or holds values out of range; a ValueError that names
+            file and field.
+        ModuleNotFoundError: If h5py is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> recordings = Recordings([[0.5]], [[3]], [0], classes=["zero"], num_channels=4)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_recordings(f"{folder}/tiny.h5", recordings)
+        ...     read_recordings(f"{folder}/tiny.h5")
+        Recordings(1 recordings, 1 events, 4 channels, 1 classes)
+    """
+    h5py = require("h5py", extra="data", purpose="Reading HDF5 files")
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with h5py.File(path, "r") as file:
+            stored_channels = file.attrs.get("num_channels")
+            raw = {name: _read(file, field, path) for name, field in _FIELDS.items() if name != "speakers"}
+            raw["speakers"] = _read(file, "extra/speaker", path) if "extra/speaker" in file else None
+            keys = _read(file, "extra/keys", path)
+    except OSError as error:
+        raise DataError("file", f"cannot be read as HDF5, is it truncated? ({error})", path) from error
+
+    if stored_channels is not None and num_channels not in (None, int(stored_channels)):
+        raise DataError("num_channels", f"{num_channels} asked for, but the file has {stored_channels}", path)
+    channels = num_channels or (SHD_CHANNELS if stored_channels is None else int(stored_channels))
+    classes = [key.decode() if isinstance(key, bytes) else str(key) for key in keys]
+    try:
+        return Recordings(
+            raw["times"],
+            raw["units"],
+            raw["labels"],
+            classes=classes,
+            num_channels=channels,
+            speakers=raw["speakers"],
+        )
+    except DataError as error:
+        raise DataError(_FIELDS.get(error.field, error.field), error.problem, path) from error
+
+
+def _read(file: Any, field: str, path: Path) -> Any:
+    if field not in file or not hasattr(file[field], "shape"):
+        raise DataError(field, f"missing; the file has {sorted(_names(file))}", path)
+    if file[field].ndim != 1:
+        raise DataError(field, f"has {file[field].ndim} dimensions, but it must have one", path)
+    try:
+        return file[field][:]
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        raise DataError(field, f"cannot be read, is the file damaged? ({error})", path) from error
+
+
+def _names(file: Any) -> list[str]:
+    names: list[str] = []
+    file.visit(names.append)
+    return names
+
+
+def write_recordings(
+    path: str | os.PathLike[str], recordings: Recordings, *, time_dtype: DTypeLike = np.float16
+) -> None:
+    """Write recordings in SHD's layout; the file appears under its name only when it is complete.
+
+    Args:
+        path: The file; one that is there is replaced.
+        recordings: What to write.
+        time_dtype: Float type of the times. SHD's own is float16: exact to 0.25 ms below 1 s and 0.5 ms below 2 s.
+
+    Raises:
+        OSError: If it cannot be written, such as on a full disk. Then neither a half-written nor a temporary file is left.
+        DataError: If a time does not fit ``time_dtype``.
+        ModuleNotFoundError: If h5py is not installed.
+    """
+    h5py = require("h5py", extra="data", purpose="Writing HDF5 files")
+    with np.errstate(over="ignore"):
+        times = recordings.flat_times.astype(time_dtype)
+    if not np.isfinite(times).all():
+        got = f"got {recordings.flat_times.max()} s"
+        raise DataError("times", f"{got}, but {np.dtype(time_dtype)} holds at most {np.finfo(time_dtype).max} s")
+    units = recordings.flat_units.astype(np.uint16 if recordings.num_channels <= 1 << 16 else np.int64)
+    # HDF5 is made in memory: the library cannot tell cleanly of a full disk while it closes a file, plain writing can.
+    with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
+        file.attrs["num_channels"] = recordings.num_channels
+        _write_lists(h5py, file, "spikes/times", times, recordings.starts)
+        _write_lists(h5py, file, "spikes/units", units, recordings.starts)
+        file["labels"] = recordings.labels.astype(np.uint16)
+        file["extra/speaker"] = recordings.speakers.astype(np.uint16)
+        file["extra/keys"] = np.array([name.encode() for name in recordings.classes])
+        file.flush()
+        content: bytes = file.id.get_file_image()
+    write_file(path, content)
+
+
+def _write_lists(h5py: Any, file: Any, field: str, flat: NDArray[Any], starts: NDArray[np.int64]) -> None:
+    dataset = file.create_dataset(field, (len(starts) - 1,), dtype=h5py.vlen_dtype(flat.dtype))
+    for index, (first, last) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        dataset[index] = flat[first:last]

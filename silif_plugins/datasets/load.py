@@ -1,0 +1,88 @@
+"""Data sets by name or folder, as the command line has them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .frames import FrameDataset
+from .hdf5 import read_recordings
+from .sequential_digits import SequentialDigits
+from .spoken_digits import SpokenDigits
+
+NAMES = ("spoken-digits", "sequential-digits")
+"""The data sets that `load` knows by name."""
+
+
+def load(
+    name_or_folder: str | os.PathLike[str],
+    split: str,
+    *,
+    steps: int | None = None,
+    max_time: float | None = None,
+    pool: int = 1,
+    published: bool = False,
+    allow_empty: bool = False,
+) -> FrameDataset:
+    """Load a data set by its name, or from a folder with files in SHD's layout.
+
+    Args:
+        name_or_folder: ``"spoken-digits"``, ``"sequential-digits"``, or a folder that holds ``*_train.h5``, ``*_valid.h5``
+            and ``*_test.h5`` or those of them that are asked for.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        steps: Number of time steps, 100 by default. Sequential digits always have 128.
+        max_time: Length of the frames in seconds, 1.0 by default. Sequential digits have no seconds.
+        pool: Number of neighbouring channels that are summed into one, such as 5 for SHD's 700.
+        published: Bin exactly as the SiLIF paper's loader does, see `bin_events`.
+        allow_empty: Keep recordings without an event before ``max_time``, as frames of zeros.
+
+    Raises:
+        ValueError: If the name is unknown or an argument is out of its range.
+        FileNotFoundError: If the folder has no file for the split.
+        DataError: If a file is damaged. It is a ValueError.
+
+    Example:
+        >>> load("spoken-digits", "valid", steps=50)
+        SpokenDigits(480 samples, 50 steps, 140 channels, 20 classes)
+    """
+    if name_or_folder == "sequential-digits":
+        _only_default("steps", steps, (None, 128))
+        _only_default("max_time", max_time, (None,))
+        _only_default("pool", pool, (1,))
+        return SequentialDigits(split)
+    steps = 100 if steps is None else steps
+    max_time = 1.0 if max_time is None else max_time
+    if name_or_folder == "spoken-digits":
+        return SpokenDigits(split, steps=steps, max_time=max_time, pool=pool, published=published)
+    recordings = read_recordings(find_file(name_or_folder, split))
+    return FrameDataset.from_recordings(
+        recordings, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty
+    )
+
+
+def find_file(folder: str | os.PathLike[str], split: str) -> Path:
+    """Find the one file of a split, ``*_{split}.h5``, in a folder.
+
+    Raises:
+        ValueError: If there is no such folder, the split is unknown, or several files would do.
+        FileNotFoundError: If the folder has no file for the split.
+    """
+    if not Path(folder).is_dir():
+        names = ", ".join(repr(name) for name in NAMES)
+        raise ValueError(f"data set: got {os.fspath(folder)!r}, which is neither {names} nor a folder")
+    if split not in ("train", "valid", "test"):
+        raise ValueError(f"split: got {split!r}, but it must be train, valid or test")
+    found = sorted(Path(folder).glob(f"*_{split}.h5"))
+    if not found:
+        there = ", ".join(sorted(path.name for path in Path(folder).glob("*.h5"))) or "no .h5 file at all"
+        raise FileNotFoundError(f"folder {folder} has no file *_{split}.h5; it has {there}")
+    if len(found) > 1:
+        there = ", ".join(path.name for path in found)
+        raise ValueError(f"folder {folder} has several files for the split {split!r}: {there}")
+    return found[0]
+
+
+def _only_default(argument: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        fixed = " or ".join(map(str, allowed))
+        raise ValueError(f"{argument}: got {value}, but for sequential-digits it must be {fixed}")

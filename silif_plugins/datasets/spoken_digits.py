@@ -1,0 +1,107 @@
+"""Spoken digits as spikes: the data set that comes with this package."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib import resources
+from pathlib import Path
+
+from .errors import DataError
+from .events import Recordings
+from .frames import FrameDataset, frames_of
+from .packed import unpack
+
+SPLITS = ("train", "valid", "test")
+
+SHA256 = {
+    "train": "9c6d53e847b4befe95ff567c2c1ee58aa987e28dde3c29701f9c09d6f9ccf3f3",
+    "valid": "49c7400e7d1fb394d160dd38a92dd676b8643e1cd44d0855cef595b33cce4e43",
+    "test": "2f7eac31ad87aeb03fdb7bdcb0d7e7e8f7dde33fddd280a69b2de042c73fb162",
+}
+"""Digests of the shipped files: they tell a damaged installation from a good one."""
+
+
+class SpokenDigits(FrameDataset):
+    """Digits 0-9, English and German, spoken by a formant synthesiser and turned into spikes by a model cochlea.
+
+    Made for what must work offline: a first run, a demonstration, tests, comparing neurons on a small budget. It is
+    synthetic speech, not people: 44 voice variants of the program espeak-ng with random rate, pitch, noise and onset. It is
+    not a benchmark of record; for that use SHD or SSC, which have the same task and file layout.
+
+    1440 train, 480 valid and 960 test utterances; 24, 8 and 12 voices, none in two splits; 20 classes, equally often;
+    140 channels (pitch, low to high); events on a grid of 1 ms. `silif_plugins.datasets.speech` makes more of them, also
+    with 700 channels. The data are output of espeak-ng, and no part of that program.
+
+    Args:
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        steps: Number of time steps.
+        max_time: Length of the frames in seconds; later events are dropped. The longest utterance ends after about
+            1.4 s; 1 s keeps nearly all events.
+        pool: Number of neighbouring channels that are summed into one.
+        published: Bin exactly as the SiLIF paper's loader does, see `bin_events`.
+        root: Folder with files made by `silif_plugins.datasets.speech.generate`; by default the shipped data.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+        DataError: If the data are damaged. It is a ValueError.
+        FileNotFoundError: If ``root`` has no file for the split.
+
+    Example:
+        >>> dataset = SpokenDigits("test", steps=100, max_time=1.0)
+        >>> dataset
+        SpokenDigits(960 samples, 100 steps, 140 channels, 20 classes)
+        >>> frames, label = dataset[13]
+        >>> frames.shape, dataset.classes[label]
+        (torch.Size([100, 140]), 'drei')
+    """
+
+    def __init__(
+        self,
+        split: str,
+        *,
+        steps: int = 100,
+        max_time: float = 1.0,
+        pool: int = 1,
+        published: bool = False,
+        root: str | os.PathLike[str] | None = None,
+    ) -> None:
+        recordings = spoken_digit_recordings(split, root=root)
+        counts = frames_of(recordings, steps=steps, max_time=max_time, pool=pool, published=published)
+        super().__init__(counts, recordings.labels, classes=recordings.classes, speakers=recordings.speakers)
+
+
+def spoken_digit_recordings(split: str, *, root: str | os.PathLike[str] | None = None) -> Recordings:
+    """Read the events behind `SpokenDigits`, with their times in seconds.
+
+    Args:
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        root: Folder with files made by `silif_plugins.datasets.speech.generate`; by default the shipped data.
+
+    Raises:
+        ValueError: If the split is unknown.
+        DataError: If the data are damaged. It is a ValueError.
+        FileNotFoundError: If ``root`` has no file for the split.
+
+    Example:
+        >>> spoken_digit_recordings("test").num_channels
+        140
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split: got {split!r}, but SpokenDigits has {', '.join(SPLITS)}")
+    if root is not None:
+        from .hdf5 import read_recordings
+
+        return read_recordings(Path(root) / f"spoken_digits_{split}.h5")
+    file = resources.files(__package__) / "data" / shipped_name(split)
+    content = file.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != SHA256[split]:
+        problem = f"SHA-256 is {digest}, but {SHA256[split]} was shipped: reinstall silif_plugins"
+        raise DataError("content", problem, str(file))
+    return unpack(content, str(file))
+
+
+def shipped_name(split: str) -> str:
+    """Name of the shipped file of a split."""
+    return f"spoken_digits_{split}.xz"
