@@ -9,12 +9,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, SLOWEST, LogDomainNeuron, decay
+from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay
 from .sampling import Init, Learn, sampler
 from .state_space import State, StateSpace
 
 LARGEST_PHASE = 1e6
 """Rotation per step [rad] at which it is cut: beyond it float32 cannot tell the angle (published: up to 295)."""
+
+LOG_LARGEST = math.log(LARGEST)
 
 HALF_RESET = 0.5
 FULL_RESET = 1.0
@@ -43,7 +45,7 @@ def csilif(
         reset: Share of a spike that is fed back into u: 1/2 in the paper, 1 in its ablation.
     """
     modulus = decay(log_decay + log_dt)
-    dt = log_dt.clamp(SLOWEST, -SLOWEST).exp()
+    dt = log_dt.clamp(-LOG_LARGEST, LOG_LARGEST).exp()
     phase = (omega.clamp(-LARGEST, LARGEST) * dt).clamp(-LARGEST_PHASE, LARGEST_PHASE)
     real, imaginary = modulus * phase.cos(), modulus * phase.sin()
     return StateSpace.of(

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from .neuron import Neuron
 
-SLOWEST = -30.0
-"""Log of the smallest rate x timestep. exp(-exp(-30)) is the largest decay, 1 - 9.4e-14: below 1 in float64. In
-float32 a decay rounds to exactly 1 below -17.3, so that |eigenvalue| <= 1 there instead of < 1."""
+SLOWEST = -math.log(1e13)
+"""Log of the smallest rate x timestep: the largest decay is 1 - 1e-13. In float32 a decay rounds to exactly 1 below
+-17.3, so that |eigenvalue| <= 1 there (to rounding) instead of < 1."""
 
-FASTEST = 7.0
-"""Log of the largest rate x timestep. exp(-exp(7)) is 0 in float64 already; beyond it gradients would be inf * 0."""
+FASTEST = math.log(math.log(1e13))
+"""Log of the largest rate x timestep: the smallest decay is 1e-13. At 0 SiLIF with a = 1 would have the eigenvalue -1,
+and far beyond gradients would be inf * 0."""
 
 LARGEST = 1e15
 """Magnitude at which values that enter products are cut, so that no finite parameter overflows float32."""
@@ -29,7 +30,7 @@ def decay(log_step: Tensor) -> Tensor:
     """exp(-exp(x)): how much of a state survives one step, x = log(rate) + log(timestep).
 
     The sum is taken before the exponential: exp(log_rate) * exp(log_dt) gives inf * 0 = nan where the sum is
-    harmless. The result lies in [0, 1) in float64 and every gradient is finite, for every x.
+    harmless. The result lies in [1e-13, 1 - 1e-13] in float64 and every gradient is finite, for every x.
     """
     return torch.exp(-torch.exp(log_step.clamp(SLOWEST, FASTEST)))
 

@@ -1,0 +1,25 @@
+"""SpArch's speech network with our neurons, its published checkpoints, and our neurons inside the original.
+
+The networks and layers that SpArch users see take [B, T, N], as SpArch does.
+"""
+
+from .checkpoints import CheckpointError, from_official, load_official, save_official, to_official
+from .layers import InitialState, Normalization, Readout, SpikingLayer
+from .network import SpArchNet, SpArchOutput
+from .registration import RegisteredLayer, register
+
+__all__ = [
+    "CheckpointError",
+    "InitialState",
+    "Normalization",
+    "Readout",
+    "RegisteredLayer",
+    "SpArchNet",
+    "SpArchOutput",
+    "SpikingLayer",
+    "from_official",
+    "load_official",
+    "register",
+    "save_official",
+    "to_official",
+]

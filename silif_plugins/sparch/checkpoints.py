@@ -1,0 +1,169 @@
+"""Checkpoints under the official code's key names: read the published ones, and write ours for it."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from ..files import write_file
+from ..neurons import LIF, RF, AdLIF, CAdLIF, CSiLIF, Neuron, SiLIF
+from .network import SpArchNet
+
+# Official names of each model's parameters, and ours. SiLIF's alpha, beta and dt are logarithms although cAdLIF
+# uses the same names for decays; log_log_alpha is log(-Re λ).
+_SILIF = {"alpha": "log_inv_tau_u", "beta": "log_inv_tau_w", "dt": "log_dt", "a": "a", "b": "b"}
+_CSILIF = {"log_log_alpha": "log_decay", "alpha_img": "omega", "log_dt": "log_dt", "b": "b"}
+_ADLIF = {"alpha": "decay_u", "beta": "decay_w", "a": "a", "b": "b"}
+_RF = {"alpha_real": "damping", "alpha_im": "omega"}
+_LIF = {"alpha": "decay_u"}
+_NAMES: dict[type[Neuron], dict[str, str]] = {
+    SiLIF: _SILIF,
+    CSiLIF: _CSILIF,
+    CAdLIF: _ADLIF,
+    AdLIF: _ADLIF,
+    RF: _RF,
+    LIF: _LIF,
+}
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used; the message names the file and the field."""
+
+
+def load_official(
+    path: str | os.PathLike[str], *, neuron: str | type[Neuron] | None = None, dropout: float = 0.0
+) -> SpArchNet:
+    """Build a network from a checkpoint of the official code, in evaluation mode.
+
+    Sizes and neuron model are read from the keys. Raw parameters are kept: clamps act in the forward pass.
+
+    Args:
+        path: A file saved by ``torch.save(net.state_dict())``; read with ``weights_only=True``.
+        neuron: The neuron model; needed only to tell AdLIF from cAdLIF, which have the same keys (cAdLIF is
+            assumed).
+        dropout: Dropout of the network, which checkpoints do not hold.
+
+    Raises:
+        CheckpointError: If the file is not readable or lacks a key; the message names file and key.
+        FileNotFoundError: If there is no such file.
+    """
+    try:
+        official = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, LookupError, ValueError) as error:
+        raise CheckpointError(f"{os.fspath(path)}: not a readable checkpoint of tensors ({error})") from error
+    if not isinstance(official, Mapping):
+        raise CheckpointError(f"{os.fspath(path)}: got {type(official).__name__}; it must hold a dict of tensors")
+    try:
+        return from_official(official, neuron=neuron, dropout=dropout)
+    except CheckpointError as error:
+        raise CheckpointError(f"{os.fspath(path)}: {error}") from error
+
+
+def save_official(net: SpArchNet, path: str | os.PathLike[str]) -> None:
+    """Write the network's weights under the official code's key names, for its ``load_state_dict``.
+
+    Raises:
+        ValueError: If the neuron model does not exist there.
+        OSError: If the file cannot be written; an older file is then left as it was.
+    """
+    content = io.BytesIO()
+    torch.save(to_official(net), content)
+    write_file(path, content.getvalue())
+
+
+def to_official(net: SpArchNet) -> dict[str, Tensor]:
+    """Return the network's state_dict under the official key names.
+
+    Raises:
+        ValueError: If the neuron model does not exist there.
+    """
+    model = type(_neurons(net)[0])
+    if model not in _NAMES:
+        raise ValueError(f"neuron: got {model.__name__}; the official code has no such model")
+    ours = net.state_dict()
+    return {official: ours[key] for official, key in _keys(len(net.hidden), model, ours).items()}
+
+
+def from_official(
+    official: Mapping[str, Tensor], *, neuron: str | type[Neuron] | None = None, dropout: float = 0.0
+) -> SpArchNet:
+    """Build a network from a state_dict of the official code; see :func:`load_official`.
+
+    Raises:
+        CheckpointError: If a key is missing or a shape does not fit; the message names the key.
+    """
+    readout = sum(key.endswith(".W.weight") for key in official) - 1
+    if readout < 1:
+        raise CheckpointError("snn.0.W.weight: missing; it must hold hidden layers and a readout under snn.{layer}")
+    model = neuron or _guess_model(official)
+    weights = [_weight(official, layer) for layer in range(readout + 1)]
+    normalization = "none"
+    if "snn.0.norm.weight" in official:
+        normalization = "batchnorm" if "snn.0.norm.running_mean" in official else "layernorm"
+    net = SpArchNet(
+        weights[0].shape[1],
+        [weight.shape[0] for weight in weights[:-1]],
+        weights[-1].shape[0],
+        neuron=model,
+        recurrent="snn.0.V.weight" in official,
+        bidirectional=weights[1].shape[1] == 2 * weights[0].shape[0],
+        normalization=normalization,  # type: ignore[arg-type]
+        bias="snn.0.W.bias" in official,
+        dropout=dropout,
+    )
+    ours = net.state_dict()
+    names = _keys(readout, type(_neurons(net)[0]), ours)
+    if unexpected := sorted(official.keys() - names.keys()):
+        raise CheckpointError(f"{unexpected[0]}: unexpected in a network of {type(_neurons(net)[0]).__name__} neurons")
+    for key, name in names.items():
+        if key not in official:
+            raise CheckpointError(f"{key}: missing")
+        if official[key].shape != ours[name].shape:
+            raise CheckpointError(
+                f"{key}: got shape {tuple(official[key].shape)}; it must be {tuple(ours[name].shape)}"
+            )
+        ours[name].copy_(official[key])
+    return net.eval()
+
+
+def _keys(hidden: int, model: type[Neuron], ours: Mapping[str, Tensor]) -> dict[str, str]:
+    """Official key: our key, for every tensor that the network has."""
+    keys: dict[str, str] = {}
+    for layer in range(hidden + 1):
+        place = f"hidden.{layer}" if layer < hidden else "readout"
+        names = _NAMES[model] if layer < hidden else _LIF
+        pairs = {f"{official}": f"neuron.{name}" for official, name in names.items()}
+        pairs |= {f"W.{part}": f"current.weights.{part}" for part in ("weight", "bias")}
+        pairs |= {
+            f"norm.{part}": f"current.norm.{part}"
+            for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+        }
+        pairs["V.weight"] = "recurrent"
+        keys |= {f"snn.{layer}.{official}": f"{place}.{name}" for official, name in pairs.items()}
+    return {official: name for official, name in keys.items() if name in ours}
+
+
+def _guess_model(official: Mapping[str, Tensor]) -> type[Neuron]:
+    present = {key.removeprefix("snn.0.") for key in official if key.startswith("snn.0.")}
+    for model, names in _NAMES.items():
+        if names.keys() <= present:
+            return model
+    raise CheckpointError(f"snn.0: got {', '.join(sorted(present))}; these are the parameters of no known neuron")
+
+
+def _weight(official: Mapping[str, Tensor], layer: int) -> Tensor:
+    key = f"snn.{layer}.W.weight"
+    if key not in official:
+        raise CheckpointError(f"{key}: missing")
+    if official[key].dim() != 2:
+        raise CheckpointError(f"{key}: got shape {tuple(official[key].shape)}; it must be [outputs, inputs]")
+    return official[key]
+
+
+def _neurons(net: SpArchNet) -> list[Neuron]:
+    return [layer.neuron for layer in net.hidden]  # type: ignore[misc]

@@ -1,0 +1,122 @@
+"""The network of the SiLIF paper, after SpArch (Bittar and Garner, 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..metrics import firing_rates, synaptic_operations
+from ..neurons import Neuron
+from ..surrogate import SpikeFunction
+from .layers import InitialState, Normalization, Readout, SpikingLayer
+
+
+class SpArchOutput(NamedTuple):
+    """What the network returns, in the order of the published code.
+
+    Attributes:
+        scores: Sum over time of the readout's softmax, [B, C]; the loss takes them as logits.
+        firing_rates: Spikes per hidden neuron and time step, [hidden neurons]; differentiable.
+        synaptic_operations: Mean number per sample; a number without gradient.
+    """
+
+    scores: Tensor
+    firing_rates: Tensor
+    synaptic_operations: Tensor
+
+
+class SpArchNet(nn.Module):
+    """Hidden layers of spiking neurons and a leaky readout, for classifying sequences.
+
+    Each hidden layer is Linear, normalisation, neurons, dropout; the readout is Linear, normalisation, leaky
+    integrators, and the sum over time of their softmax (SiLIF paper, section 4.1; SpArch).
+
+    Args:
+        num_inputs: Number of input channels.
+        hidden_sizes: Neurons of each hidden layer, such as (512, 512).
+        num_classes: Number of classes C.
+        neuron: Neuron model of the hidden layers, by name ("SiLIF", "C-SiLIF", ...) or class.
+        neuron_options: Arguments of the model's constructor, such as ``{"dt": (0.01, 5.0)}``.
+        recurrent: Whether spikes return through weights within each layer (RLIF, RadLIF).
+        bidirectional: Whether hidden layers also read the sequence backwards.
+        normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
+        dropout: Probability that a hidden spike is dropped in training.
+        bias: Whether the weights have a bias.
+        initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
+        surrogate: Spike function of mem - threshold; the paper's boxcar by default.
+
+    Raises:
+        ValueError: If an argument is not one of those listed, or there is no hidden layer.
+
+    Example:
+        >>> net = SpArchNet(140, (128, 128), 20, neuron="SiLIF")
+        >>> output = net(torch.rand(4, 100, 140).round())   # [B, T, N], as in SpArch
+        >>> output.scores.shape, sum(p.numel() for p in net.parameters())
+        (torch.Size([4, 20]), 38716)
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        hidden_sizes: Sequence[int],
+        num_classes: int,
+        *,
+        neuron: str | type[Neuron] = "SiLIF",
+        neuron_options: Mapping[str, Any] | None = None,
+        recurrent: bool = False,
+        bidirectional: bool = False,
+        normalization: Normalization = "batchnorm",
+        dropout: float = 0.0,
+        bias: bool = False,
+        initial_state: InitialState = "zeros",
+        surrogate: str | SpikeFunction | None = None,
+    ) -> None:
+        super().__init__()
+        if not hidden_sizes:
+            raise ValueError("hidden_sizes: got none; give the size of at least one hidden layer")
+        self.num_inputs = num_inputs
+        self.hidden = nn.ModuleList()
+        for size in hidden_sizes:
+            layer = SpikingLayer(
+                num_inputs,
+                size,
+                neuron=neuron,
+                neuron_options=neuron_options,
+                recurrent=recurrent,
+                bidirectional=bidirectional,
+                normalization=normalization,
+                dropout=dropout,
+                bias=bias,
+                initial_state=initial_state,
+                surrogate=surrogate,
+            )
+            self.hidden.append(layer)
+            num_inputs = layer.num_outputs
+        self.readout = Readout(
+            num_inputs, num_classes, normalization=normalization, bias=bias, initial_state=initial_state
+        )
+
+    def forward(self, inputs: Tensor) -> SpArchOutput:
+        """Classify sequences [B, T, num_inputs]; inputs with more dimensions are flattened to that.
+
+        Raises:
+            ValueError: If the inputs do not have ``num_inputs`` channels.
+        """
+        if inputs.dim() < 3 or inputs.shape[2:].numel() != self.num_inputs:
+            raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; it must be [B, T, {self.num_inputs}]")
+        activity = inputs.flatten(2).transpose(0, 1)
+        rates = []
+        operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
+        for layer in self.hidden:
+            assert isinstance(layer, SpikingLayer)
+            operations += synaptic_operations(activity, layer.num_outputs)
+            spikes = layer.spikes(activity)
+            if layer.recurrent is not None:
+                operations += synaptic_operations(spikes, layer.neuron.size[0] - 1)
+            rates.append(firing_rates(spikes))
+            activity = layer.dropout(spikes)
+        operations += synaptic_operations(activity, self.readout.neuron.size[0])
+        return SpArchOutput(self.readout(activity), torch.cat(rates), operations)

@@ -1,0 +1,99 @@
+"""Our layers inside SNN classes that choose theirs by name."""
+
+import importlib.util
+import os
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+
+from silif_plugins.sparch import RegisteredLayer, register
+
+SOURCES = {"SPARCH_SOURCE": "sparch/models/snns.py", "SILIF_SOURCE": "models/snns.py"}
+
+
+def stand_in() -> types.ModuleType:
+    """A module that behaves like SpArch's: layers found in its globals, names checked against a fixed list."""
+    module = types.ModuleType("stand_in")
+
+    class LIFLayer(torch.nn.Linear):
+        def __init__(self, input_size, hidden_size, batch_size, threshold, dropout, normalization, use_bias):
+            super().__init__(int(input_size), hidden_size)
+
+    class SNN(torch.nn.Module):
+        def __init__(self, input_shape, layer_sizes, neuron_type="LIF"):
+            super().__init__()
+            if neuron_type not in ["LIF"]:
+                raise ValueError(f"Invalid neuron type {neuron_type}")
+            self.input_shape, self.layer_sizes, self.neuron_type = input_shape, layer_sizes, neuron_type
+            self.snn = self._init_layers()
+
+        def _init_layers(self):
+            layer = getattr(module, self.neuron_type + "Layer")
+            return torch.nn.ModuleList(
+                [layer(float(self.input_shape[2]), self.layer_sizes[0], 4, 1.0, 0.1, "batchnorm", False)]
+            )
+
+        def forward(self, x):
+            return self.snn[0](x)
+
+    module.LIFLayer, module.SNN = LIFLayer, SNN
+    return module
+
+
+def original(variable: str) -> types.ModuleType:
+    """The real module, from a checkout that an environment variable names."""
+    folder = os.environ.get(variable)
+    if not folder:
+        pytest.skip(f"set {variable} to a checkout of the original code")
+    pytest.importorskip("einops" if variable == "SILIF_SOURCE" else "torch")
+    spec = importlib.util.spec_from_file_location(f"original_{variable.lower()}", Path(folder) / SOURCES[variable])
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["SiLIF", "CSiLIF"])
+def test_names_are_accepted(name):
+    module = stand_in()
+    register(module)
+    register(module)  # twice does no harm
+    torch.manual_seed(1)
+    net = module.SNN((4, None, 10), [8], name)
+    assert isinstance(net.snn[0], RegisteredLayer)
+    assert net.neuron_type == name
+    assert net(torch.rand(4, 20, 10)).shape == (4, 20, 8)
+    torch.manual_seed(1)
+    alone = getattr(module, f"{name}Layer")(10.0, 8, 4, 1.0, 0.1, "batchnorm", False)
+    assert torch.equal(alone.layer.current.weights.weight, net.snn[0].layer.current.weights.weight)
+
+
+def test_other_names_keep_their_layers_and_errors():
+    module = stand_in()
+    register(module)
+    assert type(module.SNN((4, None, 10), [8], "LIF").snn[0]) is module.LIFLayer
+    with pytest.raises(ValueError, match="Invalid neuron type GRU"):
+        module.SNN((4, None, 10), [8], neuron_type="GRU")
+
+
+def test_a_module_without_snn_is_refused():
+    with pytest.raises(ValueError, match="must define the class SNN"):
+        register(types.ModuleType("other"))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("name", ["SiLIF", "CSiLIF"])
+@pytest.mark.parametrize("variable", SOURCES)
+def test_the_originals_train_with_our_layers(variable, name, bidirectional):
+    module = original(variable)
+    register(module)
+    extra = {"extra_features": {"dt_min": 0.01, "dt_max": 0.5}} if variable == "SILIF_SOURCE" else {}
+    net = module.SNN((4, None, 10), [16, 16, 5], name, bidirectional=bidirectional, dropout=0.1, **extra)
+    assert all(isinstance(layer, RegisteredLayer) for layer in net.snn[:-1])
+    out, *_ = net((torch.rand(4, 30, 10) * 8).round())
+    assert out.shape == (4, 5)
+    torch.nn.functional.cross_entropy(out, torch.arange(4)).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
