@@ -28,5 +28,5 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise type(error)(error.errno, error.strerror or str(error), os.fspath(path)) from error
+            raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
         raise

@@ -41,12 +41,16 @@ class Recordings:
         speakers: Index of the speaker of every recording, [recordings]; 0 for all by default.
 
     Raises:
-        DataError: If lengths differ, a time is negative, NaN or infinite, or a unit, label or speaker is out of range.
-            It is a ValueError, and names the field and the recording.
+        DataError: If lengths differ, a time is negative, NaN or infinite, or a unit, label or speaker is out
+            of range. It is a ValueError, and names the field and the recording.
 
     Example:
         >>> recordings = Recordings(
-        ...     times=[[0.010, 0.020], [0.015]], units=[[0, 2], [1]], labels=[1, 0], classes=["no", "yes"], num_channels=3
+        ...     times=[[0.010, 0.020], [0.015]],
+        ...     units=[[0, 2], [1]],
+        ...     labels=[1, 0],
+        ...     classes=["no", "yes"],
+        ...     num_channels=3,
         ... )
         >>> len(recordings), recordings[0].units.tolist(), recordings.classes[recordings[0].label]
         (2, [0, 2], 'yes')

@@ -30,12 +30,13 @@ def bin_events(
 ) -> NDArray[np.unsignedinteger[Any]]:
     """Count the events of one recording in every time step and channel.
 
-    Step ``k`` holds the events with ``k * max_time / steps <= time < (k + 1) * max_time / steps``, compared in float64.
-    Events at or after ``max_time`` are dropped.
+    Step ``k`` holds the events with ``k * max_time / steps <= time < (k + 1) * max_time / steps``, compared
+    in float64. Events at or after ``max_time`` are dropped.
 
-    ``published=True`` repeats the loader of the SiLIF paper and of SpArch, for comparison with published numbers:
-    ``numpy.digitize(times, numpy.linspace(0, max_time, steps))``. Its steps are ``max_time / (steps - 1)`` wide and step 0
-    is always empty. Events at or after ``max_time``, for which that loader writes out of bounds, are dropped.
+    ``published=True`` repeats the loader of the SiLIF paper and of SpArch, for comparison with published
+    numbers: ``numpy.digitize(times, numpy.linspace(0, max_time, steps))``. Its steps are
+    ``max_time / (steps - 1)`` wide and step 0 is always empty. Events at or after ``max_time``, for which that
+    loader writes out of bounds, are dropped.
 
     Args:
         times: Times in seconds, [events].
@@ -119,8 +120,8 @@ def _count_all(recordings: Recordings, grid: _Grid) -> NDArray[np.unsignedintege
 class FrameDataset(Dataset[tuple[Tensor, int]]):
     """Frames and labels, all in memory.
 
-    Frames are kept as small integers (uint8 unless a count is above 255) and become float32 one sample at a time: SHD's
-    8156 training recordings at 250 steps and 140 channels take 285 MB instead of 1.1 GB.
+    Frames are kept as small integers (uint8 unless a count is above 255) and become float32 one sample at a
+    time: SHD's 8156 training recordings at 250 steps and 140 channels take 285 MB instead of 1.1 GB.
 
     Args:
         frames: Counts of events, [samples, steps, channels], an integer type.
@@ -231,7 +232,9 @@ def frames_of(
     published: bool = False,
     allow_empty: bool = False,
 ) -> NDArray[np.unsignedinteger[Any]]:
-    """Count the events of all recordings: the arguments and errors are those of `FrameDataset.from_recordings`.
+    """Count the events of all recordings.
+
+    Arguments and errors are those of `FrameDataset.from_recordings`.
 
     Returns:
         Counts, [recordings, steps, channels // pool], of the narrowest unsigned type that holds them.

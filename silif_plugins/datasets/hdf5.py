@@ -14,6 +14,7 @@ Files written here also say their number of channels, in the attribute ``num_cha
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,8 @@ def read_recordings(path: str | os.PathLike[str], *, num_channels: int | None = 
 
     Raises:
         FileNotFoundError: If there is no such file.
-        DataError: If it is truncated, not HDF5, lacks a field, or holds values out of range; a ValueError that names
-            file and field.
+        DataError: If it is truncated, not HDF5, lacks a field, or holds values out of range; a ValueError that
+            names file and field.
         ModuleNotFoundError: If h5py is not installed.
 
     Example:
@@ -58,16 +59,18 @@ def read_recordings(path: str | os.PathLike[str], *, num_channels: int | None = 
         raise FileNotFoundError(f"there is no file {path}")
     try:
         with h5py.File(path, "r") as file:
-            stored_channels = file.attrs.get("num_channels")
+            attribute = file.attrs.get("num_channels")
             raw = {name: _read(file, field, path) for name, field in _FIELDS.items() if name != "speakers"}
             raw["speakers"] = _read(file, "extra/speaker", path) if "extra/speaker" in file else None
             keys = _read(file, "extra/keys", path)
     except OSError as error:
         raise DataError("file", f"cannot be read as HDF5, is it truncated? ({error})", path) from error
 
-    if stored_channels is not None and num_channels not in (None, int(stored_channels)):
+    stored_channels = SHD_CHANNELS if attribute is None else _as_count(attribute, "num_channels", path)
+    if num_channels is None:
+        num_channels = stored_channels
+    elif attribute is not None and num_channels != stored_channels:
         raise DataError("num_channels", f"{num_channels} asked for, but the file has {stored_channels}", path)
-    channels = num_channels or (SHD_CHANNELS if stored_channels is None else int(stored_channels))
     classes = [key.decode() if isinstance(key, bytes) else str(key) for key in keys]
     try:
         return Recordings(
@@ -75,7 +78,7 @@ def read_recordings(path: str | os.PathLike[str], *, num_channels: int | None = 
             raw["units"],
             raw["labels"],
             classes=classes,
-            num_channels=channels,
+            num_channels=num_channels,
             speakers=raw["speakers"],
         )
     except DataError as error:
@@ -91,6 +94,12 @@ def _read(file: Any, field: str, path: Path) -> Any:
         return file[field][:]
     except (OSError, RuntimeError, ValueError, TypeError) as error:
         raise DataError(field, f"cannot be read, is the file damaged? ({error})", path) from error
+
+
+def _as_count(value: Any, field: str, path: Path) -> int:
+    if not np.issubdtype(np.asarray(value).dtype, np.integer) or np.ndim(value):
+        raise DataError(field, f"got {value!r}, but it must be one integer", path)
+    return int(value)
 
 
 def _names(file: Any) -> list[str]:
@@ -110,7 +119,8 @@ def write_recordings(
         time_dtype: Float type of the times. SHD's own is float16: exact to 0.25 ms below 1 s and 0.5 ms below 2 s.
 
     Raises:
-        OSError: If it cannot be written, such as on a full disk. Then neither a half-written nor a temporary file is left.
+        OSError: If it cannot be written, such as on a full disk. Then neither a half-written nor a temporary
+            file is left.
         DataError: If a time does not fit ``time_dtype``.
         ModuleNotFoundError: If h5py is not installed.
     """
@@ -136,5 +146,5 @@ def write_recordings(
 
 def _write_lists(h5py: Any, file: Any, field: str, flat: NDArray[Any], starts: NDArray[np.int64]) -> None:
     dataset = file.create_dataset(field, (len(starts) - 1,), dtype=h5py.vlen_dtype(flat.dtype))
-    for index, (first, last) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for index, (first, last) in enumerate(pairwise(starts)):
         dataset[index] = flat[first:last]

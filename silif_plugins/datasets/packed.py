@@ -1,12 +1,17 @@
 """A compact file format for recordings on a grid of 1 ms, small enough to ship inside a Python package.
 
-An xz stream of: a line of JSON (format, version, sizes, classes), then little-endian arrays one after the other: labels (u1) and speakers (u1) of
-the recordings, their lengths in milliseconds (u2), the number of events in every millisecond of every recording (u1), and
-the channels of the events, ascending within a millisecond, each as the difference from the one before it (u1). Nothing in it
-can be executed.
+An xz stream of a line of JSON (format, version, sizes, classes), then little-endian arrays one after the other:
 
-A millisecond is read back as its middle: event times are k + 0.5 ms. So no rounding, not even to SHD's float16 (for
-recordings under 2 s), moves an event out of its millisecond.
+========  ==  ================================================================================================
+labels    u1  of every recording
+speakers  u1  of every recording
+lengths   u2  of every recording, in milliseconds
+counts    u1  events in every millisecond of every recording
+units     u1  channels of the events, ascending within a millisecond, as the difference from the one before
+========  ==  ================================================================================================
+
+Nothing in it can be executed. A millisecond is read back as its middle: event times are k + 0.5 ms. So no
+rounding, not even to SHD's float16 (for recordings under 2 s), moves an event out of its millisecond.
 """
 
 from __future__ import annotations

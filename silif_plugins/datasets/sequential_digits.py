@@ -19,14 +19,14 @@ _SPLITS = {"train": slice(0, 1000), "valid": slice(1000, 1397), "test": slice(13
 class SequentialDigits(FrameDataset):
     """The handwritten digits that scikit-learn brings along, read pixel by pixel: real data, small, without download.
 
-    1797 images of 8x8 pixels with grey values 0 to 16 (the test part of the UCI set "Optical Recognition of Handwritten
-    Digits", CC BY 4.0) are read row by row. Each of the 64 pixels lasts two time steps and drives eight lines: line ``i``
-    spikes in the first step if the pixel is above ``2 i``, in the second if it is above ``2 i + 1``. So a pixel of grey value
-    ``g`` makes exactly ``g`` spikes and nothing of the image is lost; the class can only be told by remembering
-    pixels over many steps.
+    1797 images of 8x8 pixels with grey values 0 to 16 (the test part of the UCI set "Optical Recognition of
+    Handwritten Digits", CC BY 4.0) are read row by row. Each of the 64 pixels lasts two time steps and drives
+    eight lines: line ``i`` spikes in the first step if the pixel is above ``2 i``, in the second if it is above
+    ``2 i + 1``. So a pixel of grey value ``g`` makes exactly ``g`` spikes and nothing of the image is lost; the
+    class can only be told by remembering pixels over many steps.
 
-    The split is fixed: 1000 train, 397 valid, 400 test. Images of one writer can be in several of them, as the set does
-    not say who wrote what.
+    The split is fixed: 1000 train, 397 valid, 400 test. Images of one writer can be in several of them, as the
+    set does not say who wrote what.
 
     Args:
         split: ``"train"``, ``"valid"`` or ``"test"``.

@@ -25,13 +25,14 @@ SHA256 = {
 class SpokenDigits(FrameDataset):
     """Digits 0-9, English and German, spoken by a formant synthesiser and turned into spikes by a model cochlea.
 
-    Made for what must work offline: a first run, a demonstration, tests, comparing neurons on a small budget. It is
-    synthetic speech, not people: 44 voice variants of the program espeak-ng with random rate, pitch, noise and onset. It is
-    not a benchmark of record; for that use SHD or SSC, which have the same task and file layout.
+    Made for what must work offline: a first run, a demonstration, tests, comparing neurons on a small budget.
+    It is synthetic formant speech, not people: 44 voice variants of the program espeak-ng with random rate,
+    pitch, noise and onset. It is not a benchmark of record; for that use SHD or SSC, recordings of people in the
+    same file layout.
 
-    1440 train, 480 valid and 960 test utterances; 24, 8 and 12 voices, none in two splits; 20 classes, equally often;
-    140 channels (pitch, low to high); events on a grid of 1 ms. `silif_plugins.datasets.speech` makes more of them, also
-    with 700 channels. The data are output of espeak-ng, and no part of that program.
+    1440 train, 480 valid and 960 test utterances; 24, 8 and 12 voices, none in two splits; 20 classes, equally
+    often; 140 channels (low to high frequency); events on a grid of 1 ms. `silif_plugins.datasets.speech` makes
+    more of them, also with 700 channels. The data are output of espeak-ng, and no part of that program.
 
     Args:
         split: ``"train"``, ``"valid"`` or ``"test"``.
@@ -40,11 +41,13 @@ class SpokenDigits(FrameDataset):
             1.4 s; 1 s keeps nearly all events.
         pool: Number of neighbouring channels that are summed into one.
         published: Bin exactly as the SiLIF paper's loader does, see `bin_events`.
+        allow_empty: Keep utterances without an event before ``max_time``, as frames of zeros.
         root: Folder with files made by `silif_plugins.datasets.speech.generate`; by default the shipped data.
 
     Raises:
         ValueError: If an argument is out of its range.
-        DataError: If the data are damaged. It is a ValueError.
+        DataError: If the data are damaged, or an utterance has no event before ``max_time`` and ``allow_empty`` is
+            false. It is a ValueError.
         FileNotFoundError: If ``root`` has no file for the split.
 
     Example:
@@ -64,10 +67,13 @@ class SpokenDigits(FrameDataset):
         max_time: float = 1.0,
         pool: int = 1,
         published: bool = False,
+        allow_empty: bool = False,
         root: str | os.PathLike[str] | None = None,
     ) -> None:
         recordings = spoken_digit_recordings(split, root=root)
-        counts = frames_of(recordings, steps=steps, max_time=max_time, pool=pool, published=published)
+        counts = frames_of(
+            recordings, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty
+        )
         super().__init__(counts, recordings.labels, classes=recordings.classes, speakers=recordings.speakers)
 
 

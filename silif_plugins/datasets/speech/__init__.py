@@ -1,11 +1,11 @@
 """Make spoken digits: a speech synthesiser, a model cochlea, and the plan of who says what.
 
-Needs the extra ``speech``: ``pip install "silif_plugins[speech]"``. It brings the wheel of espeak-ng, a program under the GPL,
-of which this package contains nothing.
+Needs the extra ``speech``: ``pip install "silif_plugins[speech]"``. It brings the wheel of espeak-ng, a program
+under the GPL, of which this package contains nothing.
 """
 
 from .cochlea import Cochlea
-from .generate import SHIPPED_UTTERANCES, generate, remake_shipped, speak
+from .generation import SHIPPED_UTTERANCES, generate, remake_shipped, speak
 from .synthesiser import SAMPLE_RATE, synthesise
 from .utterances import Utterance, plan
 from .voices import ACCENTS, CLASSES, SPEAKERS, VOICES

@@ -18,16 +18,17 @@ _LEVELS = 256
 class Cochlea:
     """Band-pass filters, compression, and one leaky integrate-and-fire neuron per channel.
 
-    Every millisecond, a 25 ms Hann window is Fourier transformed and its power summed in triangular bands whose centres lie
-    at equal distances on the mel scale; decibels above a floor become a level of 0 to 1; the level drives a neuron
+    Every millisecond, a 25 ms Hann window is Fourier transformed and its power summed in triangular bands whose
+    centres lie at equal distances on the mel scale; decibels above a floor become a level of 0 to 1; the level
+    drives a neuron
 
         v[t] = decay * v[t-1] + (1 - decay) * level[t],   a spike where v > threshold, then v = 0,
 
     that rests for two milliseconds after a spike, and whose threshold fluctuates from step to step.
 
-    Floating-point sums differ in their last digits between processors and FFT libraries. So levels are rounded to 256
-    values, and what follows is done in the same order everywhere: a spike can only move if a level lies within
-    about 1e-13 of a rounding boundary, once in some thousand times that a whole data set is made. Sound that itself differs,
+    Floating-point sums differ in their last digits between processors and FFT libraries. So levels are rounded
+    to 256 values, and what follows is done in the same order everywhere: a spike can only move if a level lies
+    within such a difference of a rounding boundary, which is rare but not impossible. Sound that itself differs,
     such as from another release of espeak-ng, moves many spikes.
 
     Attributes:
@@ -58,6 +59,10 @@ class Cochlea:
     threshold: float = 0.5
     threshold_noise: float = 0.05
     refractory: int = 2
+
+    def __post_init__(self) -> None:
+        if self.channels < 1:
+            raise ValueError(f"channels: got {self.channels}, but it must be at least 1")
 
     def __call__(self, sound: NDArray[np.floating], *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Hear a sound.

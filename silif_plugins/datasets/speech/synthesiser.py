@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from typing import Any
+import threading
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ _OUTPUT_SYNCHRONOUS = 2  # samples come to a callback, in the thread that asks f
 _DONT_EXIT = 0x8000  # on missing data, return an error instead of ending the process
 _CHARACTERS_UTF8 = 1
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4  # numbers of espeak-ng's parameters
+
+_one_at_a_time = threading.Lock()
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
@@ -50,13 +53,27 @@ def synthesise(
     Raises:
         ModuleNotFoundError: If espeakng-loader is not installed.
         RuntimeError: If espeak-ng cannot be started, or something else in this process uses it.
-        ValueError: If espeak-ng does not know the voice.
+        ValueError: If espeak-ng does not know the voice, or a number is out of its range.
 
     Example:
         >>> samples = synthesise("seven", "en+f1")
         >>> bool((samples == synthesise("seven", "en+f1")).all())
         True
     """
+    for name, value, low, high in (
+        ("rate", rate, 80, 450),
+        ("pitch", pitch, 0, 99),
+        ("pitch_range", pitch_range, 0, 99),
+    ):
+        if not low <= value <= high:
+            raise ValueError(f"{name}: got {value}, but it must be {low} to {high}")
+    installed = require("espeakng_loader", extra="speech", purpose="Synthesising speech")
+    data = Path(installed.get_data_path())
+    # espeak-ng speaks with the plain voice if it does not know a variant.
+    variant = voice.partition("+")[2]
+    if "+" in voice and not (variant and (data / "voices" / "!v" / variant).is_file()):
+        raise ValueError(f"voice: espeak-ng has no variant {variant!r}, which {voice!r} asks for")
+
     chunks: list[bytes] = []
     raised: list[BaseException] = []
 
@@ -71,40 +88,38 @@ def synthesise(
             return 1
 
     callback = _Callback(collect)
-    library = _load()
-    try:
-        loader = require("espeakng_loader", extra="speech", purpose="Synthesising speech")
-        data = os.fsencode(loader.get_data_path())
-        got = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, data, _DONT_EXIT)
-        if got != SAMPLE_RATE:
-            raise RuntimeError(f"espeak-ng could not be started with the data in {os.fsdecode(data)} ({got})")
-        library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
-        library.espeak_SetSynthCallback(callback)
-        if library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise ValueError(f"voice: espeak-ng has no voice {voice!r}")
-        for parameter, value in ((_RATE, rate), (_VOLUME, 100), (_PITCH, pitch), (_RANGE, pitch_range)):
-            library.espeak_SetParameter(parameter, value, 0)
-        encoded = text.encode()
-        size = ctypes.c_size_t(len(encoded) + 1)
-        library.espeak_Synth(encoded, size, 0, 0, 0, _CHARACTERS_UTF8, None, None)
-        library.espeak_Synchronize()
-        library.espeak_Terminate()
-    finally:
-        _unload(library)
+    with _one_at_a_time:
+        library = _load(installed.get_library_path())
+        try:
+            got = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), _DONT_EXIT)
+            if got != SAMPLE_RATE:
+                raise RuntimeError(f"espeak-ng could not be started with the data in {data} ({got})")
+            library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
+            library.espeak_SetSynthCallback(callback)
+            if library.espeak_SetVoiceByName(voice.encode()) != 0:
+                raise ValueError(f"voice: espeak-ng has no voice {voice!r}")
+            for parameter, value in ((_RATE, rate), (_VOLUME, 100), (_PITCH, pitch), (_RANGE, pitch_range)):
+                library.espeak_SetParameter(parameter, value, 0)
+            encoded = text.encode()
+            size = ctypes.c_size_t(len(encoded) + 1)
+            library.espeak_Synth(encoded, size, 0, 0, 0, _CHARACTERS_UTF8, None, None)
+            library.espeak_Synchronize()
+            library.espeak_Terminate()
+        finally:
+            _unload(library)
     if raised:
         raise raised[0]
     return np.frombuffer(b"".join(chunks), np.int16)
 
 
-def _load() -> ctypes.CDLL:
-    loader = require("espeakng_loader", extra="speech", purpose="Synthesising speech")
-    path = loader.get_library_path()
+def _load(path: str) -> ctypes.CDLL:
     if hasattr(os, "RTLD_NOLOAD"):
         try:
-            ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
+            other = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
         except OSError:
             pass  # as it should be: not in this process
         else:
+            _unload(other)
             raise RuntimeError(
                 f"{path} is in use elsewhere in this process, and its hidden state would change what is said: "
                 "synthesise in a process of its own"
@@ -118,8 +133,7 @@ def _load() -> ctypes.CDLL:
 def _unload(library: ctypes.CDLL) -> None:
     import _ctypes
 
-    handle: Any = library._handle
     if sys.platform == "win32":
-        _ctypes.FreeLibrary(handle)
+        _ctypes.FreeLibrary(library._handle)
     else:
-        _ctypes.dlclose(handle)
+        _ctypes.dlclose(library._handle)

@@ -40,7 +40,7 @@ class Utterance:
 
     def sound(self) -> NDArray[np.float64]:
         """Say it: samples at 22 050 Hz with noise, [samples]."""
-        said = synthesise(
+        spoken = synthesise(
             CLASSES[self.label],
             f"{self.accent}+{SPEAKERS[self.speaker]}",
             rate=self.rate,
@@ -48,7 +48,7 @@ class Utterance:
             pitch_range=self.pitch_range,
             seed=self.seed,
         )
-        said = _without_silence(said.astype(np.float64))
+        said = _without_silence(spoken.astype(np.float64))
         sound = np.concatenate([np.zeros(round(self.onset * SAMPLE_RATE)), said])
         # Uniform noise is as white as Gaussian noise, and needs no function whose last digit varies with the library.
         noise = np.random.default_rng(self.seed).random(len(sound)) * 2 - 1
@@ -64,14 +64,19 @@ class Utterance:
 def plan(split: str, number: int, *, seed: int = 0) -> Utterance:
     """Plan utterance ``number`` of a split; it depends on nothing else, such as how many there are.
 
-    Words alternate fastest, then voices: every 20 utterances hold all words, every 480 train utterances all words by all
-    24 voices (160 in valid, 240 in test).
+    Words alternate fastest, then voices: every 20 utterances hold all words, every 480 train utterances all words
+    by all 24 voices (160 in valid, 240 in test).
 
     Args:
         split: ``"train"``, ``"valid"`` or ``"test"``.
         number: 0, 1, 2, ...
         seed: Of the whole data set.
+
+    Raises:
+        ValueError: If the split is unknown, or a number negative.
     """
+    if split not in VOICES:
+        raise ValueError(f"split: got {split!r}, but there are {', '.join(VOICES)}")
     voices = VOICES[split]
     draw = np.random.default_rng([seed, list(VOICES).index(split), number])
     label = number % len(CLASSES)

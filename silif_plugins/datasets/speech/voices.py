@@ -16,8 +16,8 @@ VOICES: dict[str, tuple[str, ...]] = {
 }
 """Variants of espeak-ng that sound like a person: no whispers, robots or effects.
 
-Variants that share their formants with another, such as f4 and aunty, are in the same split as it. About a third of the voices of
-each split are female.
+Variants that share their formants with another, such as f4 and aunty, are in the same split as it. About a
+third of the voices of each split are female.
 """
 
 SPEAKERS: tuple[str, ...] = VOICES["train"] + VOICES["valid"] + VOICES["test"]

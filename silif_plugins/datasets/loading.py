@@ -27,8 +27,8 @@ def load(
     """Load a data set by its name, or from a folder with files in SHD's layout.
 
     Args:
-        name_or_folder: ``"spoken-digits"``, ``"sequential-digits"``, or a folder that holds ``*_train.h5``, ``*_valid.h5``
-            and ``*_test.h5`` or those of them that are asked for.
+        name_or_folder: ``"spoken-digits"``, ``"sequential-digits"``, or a folder that holds ``*_train.h5``,
+            ``*_valid.h5`` and ``*_test.h5`` or those of them that are asked for.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         steps: Number of time steps, 100 by default. Sequential digits always have 128.
         max_time: Length of the frames in seconds, 1.0 by default. Sequential digits have no seconds.
@@ -53,7 +53,9 @@ def load(
     steps = 100 if steps is None else steps
     max_time = 1.0 if max_time is None else max_time
     if name_or_folder == "spoken-digits":
-        return SpokenDigits(split, steps=steps, max_time=max_time, pool=pool, published=published)
+        return SpokenDigits(
+            split, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty
+        )
     recordings = read_recordings(find_file(name_or_folder, split))
     return FrameDataset.from_recordings(
         recordings, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty

@@ -35,12 +35,13 @@ def generate(
 ) -> list[Path]:
     """Synthesise spoken digits and write them as ``spoken_digits_{train,valid,test}.h5`` in SHD's layout.
 
-    With the defaults the recordings are those that ship with the package. A larger set begins with the recordings of the
-    smaller one. About 10 ms an utterance with 140 channels.
+    With the defaults the recordings are those that ship with the package. A larger set begins with the
+    recordings of the smaller one. About 10 ms an utterance with 140 channels.
 
     Args:
         folder: Where to write; made if it is not there.
-        utterances: How many in each split; a number is for ``"train"``, with a third of it in ``"valid"`` and two thirds in ``"test"``.
+        utterances: How many in each split; a number is for ``"train"``, with a third of it in ``"valid"`` and two
+            thirds in ``"test"``.
         channels: Number of channels of the cochlea, 700 for as many as SHD.
         seed: Another seed gives other utterances of the same voices.
         progress: Show a progress bar on stderr.
@@ -111,8 +112,8 @@ def remake_shipped(folder: str | os.PathLike[str], *, progress: bool = True) -> 
     """Make the files that ship with the package once more, byte for byte.
 
     The bytes depend on espeak-ng (the shipped files come from espeakng-loader 0.2.4 on Linux, x86-64) and, in
-    how they are compressed, on the release of liblzma. Other processors and libraries for Fourier transforms do not matter
-    in practice, see `Cochlea`.
+    how they are compressed, on the release of liblzma. Other processors and libraries for Fourier transforms do
+    not matter in practice, see `Cochlea`.
 
     Args:
         folder: Where to write; made if it is not there.
