@@ -1,0 +1,180 @@
+"""The command line: ``silif train``, ``evaluate``, ``compare``, ``generate``.
+
+Results go to stdout, progress and logs to stderr. Exit code 0: done; 1: the machine failed (such as a full disk);
+2: the user can mend it; 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__, recipes
+from .optional import require
+
+USER_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, ImportError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    arguments = [_underscored(argument) for argument in (sys.argv[1:] if argv is None else argv)]
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    try:
+        settings = _parse(arguments)
+        logging.getLogger("silif_plugins").setLevel(logging.INFO if settings.verbose else logging.WARNING)
+        command = settings.subcommand
+        COMMANDS[command](settings[command])
+    except KeyboardInterrupt:
+        print("silif: interrupted; finished epochs are kept: run again with --resume", file=sys.stderr)
+        return 130
+    except USER_ERRORS as error:
+        print(f"silif: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"silif: failed: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+def _underscored(argument: str) -> str:
+    """Options may be written --hidden-sizes or --hidden_sizes."""
+    name, equals, value = argument.partition("=")
+    return name.replace("-", "_").replace("__", "--", 1) + equals + value if re.match("--[a-z]", name) else argument
+
+
+def _parse(arguments: list[str]) -> Any:
+    """Parse; the shipped recipe for the neuron and data set gives the defaults, unless a recipe is named."""
+    arguments = [
+        str(recipes.find(argument)) if before == "--recipe" else _named_recipe(argument)
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+    ]
+    parser = build_parser()
+    settings = parser.parse_args(arguments)
+    named = any(argument.partition("=")[0] == "--recipe" for argument in arguments)
+    if settings.subcommand == "train" and not named:
+        recipe = recipes.default_for(settings.train.data, settings.train.neuron)
+        if recipe:
+            place = arguments.index("train") + 1
+            settings = parser.parse_args([*arguments[:place], "--recipe", str(recipe), *arguments[place:]])
+    return settings
+
+
+def _named_recipe(argument: str) -> str:
+    name, _, value = argument.partition("=")
+    return f"--recipe={recipes.find(value)}" if name == "--recipe" and value else argument
+
+
+def build_parser() -> Any:
+    """Build the parser; its options are the fields of TrainConfig, their help the docstring's."""
+    jsonargparse = require("jsonargparse", extra="train", purpose="The command line")
+    from .training import TrainConfig
+
+    def command(**words: Any) -> Any:
+        return jsonargparse.ArgumentParser(**words)
+
+    parser = command(
+        prog="silif", description="Train, evaluate and compare SiLIF and other spiking neurons.", version=__version__
+    )
+    parser.add_argument("--verbose", action="store_true", help="Log every epoch to stderr.")
+    subcommands = parser.add_subcommands(dest="subcommand")
+
+    train = command(description="Train a network; by default SiLIF on spoken digits. Prints the result as JSON.")
+    train.add_argument("--recipe", action="config", help="A recipe by name (such as spoken-digits/silif) or YAML file.")
+    train.add_class_arguments(TrainConfig)
+    train.add_argument("--out", type=Path | None, default=None, help="Folder of the run; runs/DATA/NEURON-seedN.")
+    train.add_argument("--threads", type=int, default=1, help="Threads of PyTorch; small networks are fastest with 1.")
+    train.add_argument("--resume", action="store_true", help="Go on with the run in the folder, if there is one.")
+    subcommands.add_subcommand("train", train, help="Train a network.")
+
+    evaluate = command(description="Evaluate a trained network. Prints the figures as JSON.")
+    evaluate.add_argument("checkpoint", type=str, help="Folder of a run, or a .safetensors file of one.")
+    evaluate.add_argument("--data", type=str | None, default=None, help="Another data set than it was trained on.")
+    evaluate.add_argument("--split", type=str, default="test", help="train, valid or test.")
+    subcommands.add_subcommand("evaluate", evaluate, help="Evaluate a trained network.")
+
+    compare = command(
+        description="Train several neurons with the same data, seeds and budget, each with the settings of its shipped "
+        "recipe. Prints a table; draws accuracy against synaptic operations."
+    )
+    compare.add_argument("--neurons", type=list[str], default=["LIF", "SiLIF"], help="Such as [LIF,SiLIF,C-SiLIF].")
+    compare.add_argument("--seeds", type=int, default=1, help="Number of seeds, 0 to N-1.")
+    compare.add_argument("--data", type=str, default="spoken-digits", help="Data set, as for train.")
+    compare.add_argument("--set", type=dict[str, Any], default={}, help="Settings for all, such as --set.epochs 5.")
+    compare.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="Runs at a time, one thread each.")
+    compare.add_argument("--out", type=Path, default=Path("runs/compare"), help="Folder for the runs, table and plot.")
+    subcommands.add_subcommand("compare", compare, help="Compare neurons.")
+    return parser
+
+
+def _train(settings: Any) -> None:
+    import torch
+
+    from .training import TrainConfig, train
+
+    given = settings.as_dict()
+    out, resume, threads = given.pop("out"), given.pop("resume"), given.pop("threads")
+    given.pop("recipe", None)
+    if threads < 1:
+        raise ValueError(f"threads: got {threads}; it must be positive")
+    torch.set_num_threads(threads)
+    config = TrainConfig.from_mapping(given)
+    folder = out or Path("runs") / Path(config.data).name / f"{config.neuron}-seed{config.seed}"
+    print(json.dumps(train(config, folder, resume=resume)))
+
+
+def _evaluate(settings: Any) -> None:
+    import dataclasses
+
+    from .training import evaluate, load_network, load_split
+
+    net, config, facts = load_network(settings.checkpoint)
+    config = dataclasses.replace(config, data=settings.data or config.data)
+    dataset = load_split(config, settings.split)
+    if dataset.num_channels != facts["num_inputs"] or dataset.num_classes != facts["num_classes"]:
+        raise ValueError(
+            f"{config.data}: got {dataset.num_channels} channels and {dataset.num_classes} classes; "
+            f"{settings.checkpoint} needs {facts['num_inputs']} and {facts['num_classes']}"
+        )
+    figures = dataclasses.asdict(evaluate(net, dataset))
+    print(json.dumps({"neuron": config.neuron, "data": config.data, "split": settings.split, **figures}))
+
+
+def _compare(settings: Any) -> None:
+    from . import plots
+    from .training import TrainConfig, compare, summarize, table
+
+    if settings.seeds < 1 or settings.jobs < 1:
+        raise ValueError(f"seeds, jobs: got {settings.seeds} and {settings.jobs}; both must be positive")
+    parser = build_parser()
+    configs = []
+    for neuron in settings.neurons:
+        arguments = ["train", "--neuron", neuron, "--data", settings.data]
+        if recipe := recipes.default_for(settings.data, neuron):
+            arguments[1:1] = ["--recipe", str(recipe)]
+        chosen = parser.parse_args(arguments).train.as_dict()
+        for name in ("recipe", "out", "resume", "threads"):
+            chosen.pop(name, None)
+        configs += [
+            TrainConfig.from_mapping({**chosen, **settings.set, "seed": seed}) for seed in range(settings.seeds)
+        ]
+    results = compare(configs, settings.out, jobs=settings.jobs)
+    summaries = summarize(results)
+    print(table(summaries))
+    figure = plots.accuracy_against_operations(summaries)
+    plots.save(figure, settings.out / "accuracy_against_operations.png")
+    print(f"\nplot: {settings.out / 'accuracy_against_operations.png'}")
+
+
+COMMANDS = {"train": _train, "evaluate": _evaluate, "compare": _compare}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

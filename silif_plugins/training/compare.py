@@ -1,0 +1,170 @@
+"""Several neurons on the same data, seeds and budget."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import queue
+import signal
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..files import write_file
+from ..optional import require
+from .config import TrainConfig
+from .run import train
+
+_Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Means and standard deviations over the seeds of one neuron.
+
+    Attributes:
+        neuron: Name of the model.
+        seeds: Number of runs.
+        parameters: Trained numbers of the network.
+        accuracy: Mean test accuracy.
+        accuracy_sd: Its standard deviation over the seeds; NaN for one seed.
+        synaptic_operations: Mean number per test sample.
+        synaptic_operations_sd: Its standard deviation.
+        sparsity: Mean share of time steps without a spike.
+        learning_rate: Of Adam.
+        seconds: Mean duration of a run.
+    """
+
+    neuron: str
+    seeds: int
+    parameters: int
+    accuracy: float
+    accuracy_sd: float
+    synaptic_operations: float
+    synaptic_operations_sd: float
+    sparsity: float
+    learning_rate: float
+    seconds: float
+
+
+def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> list[_Result]:
+    """Train every configuration and collect the results; what the folder holds already is not trained again.
+
+    Args:
+        configs: The runs, told apart by neuron and seed.
+        folder: Where each run gets a folder of its own, and ``results.jsonl`` a line for each.
+        jobs: How many runs at a time, each in a process with one thread.
+
+    Raises:
+        ValueError: If two configurations have the same neuron and seed, or one is not valid.
+        RunError: If a folder holds a run with other settings.
+    """
+    names = [f"{config.neuron}-seed{config.seed}" for config in configs]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"configs: {repeated[0]} stands there twice; neuron and seed must tell runs apart")
+    tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
+    context = multiprocessing.get_context("spawn")
+    with (
+        context.Manager() as manager,
+        context.Pool(min(jobs, len(configs)), initializer=_start_worker) as pool,
+        tqdm(total=sum(config.epochs for config in configs), desc="compare", unit="epoch", disable=None) as bar,
+    ):
+        epochs = manager.Queue()
+        tasks = [(config, folder / name, epochs) for config, name in zip(configs, names, strict=True)]
+        pending = [pool.apply_async(_run, task) for task in tasks]
+        while not all(job.ready() for job in pending):
+            try:
+                neuron, entry = epochs.get(timeout=0.2)
+            except queue.Empty:
+                if any(job.ready() and not job.successful() for job in pending):
+                    break
+                continue
+            bar.update()
+            bar.set_postfix_str(f"{neuron}: validation {entry['valid_accuracy']:.3f}")
+        failed = [job for job in pending if job.ready() and not job.successful()]
+        results = [job.get() for job in failed or pending]
+    write_file(folder / "results.jsonl", b"".join((json.dumps(result) + "\n").encode() for result in results))
+    return results
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
+    torch.set_num_threads(1)
+
+
+def _run(config: TrainConfig, folder: Path, epochs: queue.Queue[tuple[str, dict[str, float]]]) -> _Result:
+    return train(config, folder, resume=True, on_epoch=lambda entry: epochs.put((config.neuron, entry)))
+
+
+def summarize(results: Sequence[_Result]) -> list[Summary]:
+    """Average results over seeds, one summary for each neuron, in the order of first appearance."""
+    neurons = list(dict.fromkeys(result["neuron"] for result in results))
+    return [_summary(neuron, [result for result in results if result["neuron"] == neuron]) for neuron in neurons]
+
+
+def _summary(neuron: str, results: Sequence[_Result]) -> Summary:
+    def mean(key: str) -> float:
+        return statistics.fmean(result[key] for result in results)
+
+    def deviation(key: str) -> float:
+        return statistics.stdev([result[key] for result in results]) if len(results) > 1 else float("nan")
+
+    return Summary(
+        neuron=neuron,
+        seeds=len(results),
+        parameters=results[0]["parameters"],
+        accuracy=mean("test_accuracy"),
+        accuracy_sd=deviation("test_accuracy"),
+        synaptic_operations=mean("test_synaptic_operations"),
+        synaptic_operations_sd=deviation("test_synaptic_operations"),
+        sparsity=mean("test_sparsity"),
+        learning_rate=results[0]["learning_rate"],
+        seconds=mean("seconds"),
+    )
+
+
+def table(summaries: Sequence[Summary]) -> str:
+    """Lay summaries out as a Markdown table.
+
+    Example:
+        >>> print(table([Summary("SiLIF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.03, 20.0)]))
+        | neuron | test accuracy | synaptic operations | sparsity | parameters | learning rate | seeds | seconds |
+        |--------|---------------|---------------------|----------|------------|---------------|-------|---------|
+        | SiLIF  | 90.0 ± 0.5 %  | 170k ± 2k           | 96.0 %   | 38,716     | 0.03          | 3     | 20      |
+    """
+    head = (
+        "neuron",
+        "test accuracy",
+        "synaptic operations",
+        "sparsity",
+        "parameters",
+        "learning rate",
+        "seeds",
+        "seconds",
+    )
+    rows = [head]
+    for each in summaries:
+        spread = f" ± {100 * each.accuracy_sd:.1f}" if each.seeds > 1 else ""
+        spread_operations = f" ± {each.synaptic_operations_sd / 1e3:.0f}k" if each.seeds > 1 else ""
+        rows.append(
+            (
+                each.neuron,
+                f"{100 * each.accuracy:.1f}{spread} %",
+                f"{each.synaptic_operations / 1e3:.0f}k{spread_operations}",
+                f"{100 * each.sparsity:.1f} %",
+                f"{each.parameters:,}",
+                f"{each.learning_rate:g}",
+                str(each.seeds),
+                f"{each.seconds:.0f}",
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)
