@@ -53,23 +53,23 @@ def _underscored(argument: str) -> str:
 def _parse(arguments: list[str]) -> Any:
     """Parse; the shipped recipe for the neuron and data set gives the defaults, unless a recipe is named."""
     arguments = [
-        str(recipes.find(argument)) if before == "--recipe" else _named_recipe(argument)
-        for before, argument in zip(["", *arguments], arguments, strict=False)
+        part
+        for argument in arguments
+        for part in (argument.split("=", 1) if argument.startswith("--recipe=") else [argument])
     ]
+    for place, argument in enumerate(arguments[1:], 1):
+        if arguments[place - 1] == "--recipe":
+            path = recipes.find(argument)
+            recipes.read(path)
+            arguments[place] = str(path)
     parser = build_parser()
     settings = parser.parse_args(arguments)
-    named = any(argument.partition("=")[0] == "--recipe" for argument in arguments)
-    if settings.subcommand == "train" and not named:
+    if settings.subcommand == "train" and "--recipe" not in arguments:
         recipe = recipes.default_for(settings.train.data, settings.train.neuron)
         if recipe:
             place = arguments.index("train") + 1
             settings = parser.parse_args([*arguments[:place], "--recipe", str(recipe), *arguments[place:]])
     return settings
-
-
-def _named_recipe(argument: str) -> str:
-    name, _, value = argument.partition("=")
-    return f"--recipe={recipes.find(value)}" if name == "--recipe" and value else argument
 
 
 def build_parser() -> Any:
@@ -153,18 +153,11 @@ def _compare(settings: Any) -> None:
 
     if settings.seeds < 1 or settings.jobs < 1:
         raise ValueError(f"seeds, jobs: got {settings.seeds} and {settings.jobs}; both must be positive")
-    parser = build_parser()
     configs = []
     for neuron in settings.neurons:
-        arguments = ["train", "--neuron", neuron, "--data", settings.data]
-        if recipe := recipes.default_for(settings.data, neuron):
-            arguments[1:1] = ["--recipe", str(recipe)]
-        chosen = parser.parse_args(arguments).train.as_dict()
-        for name in ("recipe", "out", "resume", "threads"):
-            chosen.pop(name, None)
-        configs += [
-            TrainConfig.from_mapping({**chosen, **settings.set, "seed": seed}) for seed in range(settings.seeds)
-        ]
+        recipe = recipes.default_for(settings.data, neuron)
+        chosen = {"neuron": neuron, "data": settings.data, **(recipes.read(recipe) if recipe else {}), **settings.set}
+        configs += [TrainConfig.from_mapping({**chosen, "seed": seed}) for seed in range(settings.seeds)]
     results = compare(configs, settings.out, jobs=settings.jobs)
     summaries = summarize(results)
     print(table(summaries))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from .neurons import canonical_name
+from .optional import require
 
 FOLDER = Path(__file__).parent / "recipe_files"
 
@@ -35,8 +39,27 @@ def default_for(data: str, neuron: str) -> Path | None:
     """Return the shipped recipe for a neuron on a data set, or None.
 
     Example:
-        >>> default_for("spoken-digits", "C-SiLIF").name
+        >>> default_for("spoken-digits", "csilif").name
         'c-silif.yaml'
     """
-    path = FOLDER / data / f"{neuron.lower()}.yaml"
+    path = FOLDER / data / f"{canonical_name(neuron).lower()}.yaml"
     return path if path.is_file() else None
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read the settings of a recipe, after checking each.
+
+    Raises:
+        ValueError: If the file is not YAML, or a setting is unknown or not valid; the message names both.
+    """
+    from .training import TrainConfig
+
+    yaml = require("yaml", extra="train", purpose="Reading recipes")
+    try:
+        settings = yaml.safe_load(path.read_text())
+        if not isinstance(settings, dict):
+            raise ValueError(f"got {type(settings).__name__}; it must hold settings as 'name: value'")
+        TrainConfig.from_mapping(settings)
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return settings

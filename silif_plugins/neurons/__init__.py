@@ -7,7 +7,7 @@ from .adlif import AdLIF, CAdLIF
 from .csilif import CSiLIF, csilif
 from .lif import LI, LIF
 from .neuron import Neuron
-from .registry import NEURONS, neuron_class
+from .registry import NEURONS, canonical_name, neuron_class
 from .rf import RF
 from .sampling import Init, Learn
 from .silif import SiLIF, silif
@@ -28,6 +28,7 @@ __all__ = [
     "SiLIF",
     "State",
     "StateSpace",
+    "canonical_name",
     "csilif",
     "eigenvalues",
     "is_stable",

@@ -34,8 +34,21 @@ def neuron_class(name: str | type[Neuron]) -> type[Neuron]:
         if not issubclass(name, Neuron):
             raise ValueError(f"neuron: got the class {name.__name__}; it must be a subclass of Neuron")
         return name
+    return NEURONS[canonical_name(name)]
+
+
+def canonical_name(name: str) -> str:
+    """Spell a model's name as the paper does.
+
+    Raises:
+        ValueError: If there is no model of this name; the message lists the names.
+
+    Example:
+        >>> canonical_name("csilif")
+        'C-SiLIF'
+    """
     wanted = name.replace("-", "").lower()
-    for known, model in NEURONS.items():
+    for known in NEURONS:
         if known.replace("-", "").lower() == wanted:
-            return model
+            return known
     raise ValueError(f"neuron: got {name!r}; it must be one of {', '.join(NEURONS)}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..neurons import neuron_class
+from ..neurons import canonical_name
 from ..sparch import InitialState, Normalization, SpArchNet
 from ..surrogate import resolve
 
@@ -75,7 +75,7 @@ class TrainConfig:
         Raises:
             ValueError: If one is not valid; the message names it.
         """
-        neuron_class(self.neuron)
+        object.__setattr__(self, "neuron", canonical_name(self.neuron))
         resolve(self.surrogate)
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
         _check(bool(self.hidden_sizes) and min(self.hidden_sizes) > 0, "hidden_sizes", self.hidden_sizes, "positive")

@@ -1,0 +1,31 @@
+# Each target does all its set-up: a virtual environment in .venv, the pinned versions, then the work.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test quick lint clean
+
+# Train LIF and SiLIF on spoken digits in the same budget; a table and a plot.
+demo: $(VENV)/.installed-train
+	$(BIN)/silif compare --neurons '[LIF,SiLIF]' --out runs/demo
+
+# Everything: style, types, all tests.
+test: lint
+	$(BIN)/python -m pytest -q -n 2
+
+# The tests that take a few seconds at most.
+quick: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/.installed-%: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs build dist site

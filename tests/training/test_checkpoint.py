@@ -1,0 +1,67 @@
+"""Checkpoints: what is saved is loaded, and damaged files are named."""
+
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from silif_plugins.neurons import NEURONS
+from silif_plugins.sparch import CheckpointError
+from silif_plugins.training import TrainConfig, checkpoint, load_network
+
+
+def write(path, config=None, **facts):
+    config = config or TrainConfig(hidden_sizes=(6,))
+    net = config.network(5, 3)
+    tensors = {f"model.{name}": value for name, value in net.state_dict().items()}
+    checkpoint.save(path, tensors, {"config": json.loads(config.to_json()), "num_inputs": 5, "num_classes": 3, **facts})
+    return net.eval()
+
+
+@pytest.mark.parametrize("neuron", NEURONS)
+@pytest.mark.parametrize("options", [{}, {"recurrent": True, "bidirectional": True, "normalization": "layernorm"}])
+def test_load_is_save(neuron, options, tmp_path):
+    config = TrainConfig(neuron=neuron, hidden_sizes=(6, 4), **options)
+    net = write(tmp_path / "net.safetensors", config)
+    twin, config_read, _ = load_network(tmp_path / "net.safetensors")
+    assert config_read == config
+    inputs = torch.rand(2, 12, 5) * 5
+    with torch.no_grad():
+        assert torch.equal(net(inputs).scores, twin(inputs).scores)
+
+
+def test_broken_files_are_named(tmp_path):
+    path = tmp_path / "net.safetensors"
+    write(path)
+    whole = path.read_bytes()
+
+    def message(content, match):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=match) as caught:
+            load_network(path)
+        assert str(path) in str(caught.value)
+
+    for length in (0, 4, 100, len(whole) // 2, len(whole) - 1):
+        message(whole[:length], "damaged or not a safetensors file")
+    message(b"x" * 500, "damaged or not a safetensors file")
+    message(safetensors.torch.save({"a": torch.zeros(1)}), "no silif_plugins entry")
+    message(safetensors.torch.save({}, {"silif_plugins": '{"format": 99}'}), "format: got 99")
+    tensors, facts = _parts(whole, path)
+    gone = {name: value for name, value in tensors.items() if name != "model.readout.neuron.decay_u"}
+    message(_file(gone, facts), "readout.neuron.decay_u: missing")
+    message(_file({**tensors, "model.extra": torch.zeros(1)}, facts), "extra: not in the network")
+    message(_file({**tensors, "model.readout.neuron.decay_u": torch.zeros(9)}, facts), r"decay_u: got shape \(9,\)")
+    message(_file(tensors, {**facts, "config": {"neuronn": "SiLIF"}}), "neuronn: unknown setting")
+    message(_file(tensors, {key: facts[key] for key in ("format", "config")}), "num_inputs")
+    with pytest.raises(FileNotFoundError, match="absent"):
+        load_network(tmp_path / "absent.safetensors")
+
+
+def _parts(content, path):
+    path.write_bytes(content)
+    return checkpoint.load(path)
+
+
+def _file(tensors, facts):
+    return safetensors.torch.save(tensors, {"silif_plugins": json.dumps(facts)})

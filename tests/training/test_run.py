@@ -1,0 +1,193 @@
+"""Runs: exact repeats, exact resumption after a kill, and folders that are kept apart."""
+
+import dataclasses
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+import torch
+
+from silif_plugins.training import RunError, TrainConfig, load_network, train
+from silif_plugins.training import run as run_module
+
+
+def equal(one, two):
+    return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+
+
+def test_a_run_learns_and_leaves_what_it_promises(config, splits, tmp_path):
+    config = dataclasses.replace(config, epochs=12)
+    result = train(config, tmp_path, data=splits)
+    assert result["test_accuracy"] > 0.5  # four classes
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == list(range(1, 13))
+    assert lines[0]["learning_rate"] == 0.02
+    assert lines[-1]["learning_rate"] < 0.001  # cosine
+    assert max(line["valid_accuracy"] for line in lines) == result["valid_accuracy"]
+    assert lines[result["best_epoch"] - 1]["valid_accuracy"] == result["valid_accuracy"]
+    assert json.loads((tmp_path / "result.json").read_text()) == result
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 3
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+def test_the_same_seed_gives_the_same_weights(schedule, config, splits, tmp_path, weights):
+    config = dataclasses.replace(config, schedule=schedule, patience=1)
+    for name in ("one", "two"):
+        train(config, tmp_path / name, data=splits)
+    train(dataclasses.replace(config, seed=4), tmp_path / "other", data=splits)
+    one, two, other = (weights(tmp_path / name / "last.safetensors") for name in ("one", "two", "other"))
+    assert equal(one, two)
+    assert not equal(one, other)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+@pytest.mark.parametrize("when", [1, 3])
+def test_resumed_is_bit_equal(schedule, when, config, splits, tmp_path, weights, monkeypatch):
+    config = dataclasses.replace(config, schedule=schedule, patience=1, initial_state="uniform")
+    train(config, tmp_path / "whole", data=splits)
+
+    class Killed(Exception):
+        pass
+
+    original, passes = run_module._Run._pass, []
+
+    def dies(self, epoch):
+        passes.append(epoch)
+        if len(passes) > when:
+            torch.rand(7)  # whatever else used the generator meanwhile
+            raise Killed
+        return original(self, epoch)
+
+    monkeypatch.setattr(run_module._Run, "_pass", dies)
+    with pytest.raises(Killed):
+        train(config, tmp_path / "killed", data=splits)
+    monkeypatch.undo()
+    train(config, tmp_path / "killed", data=splits, resume=True)
+
+    for name in ("last.safetensors", "best.safetensors"):
+        assert equal(weights(tmp_path / "whole" / name), weights(tmp_path / "killed" / name))
+    without_time = [json.loads((tmp_path / run / "result.json").read_text()) for run in ("whole", "killed")]
+    for result in without_time:
+        del result["seconds"], result["folder"]
+    assert without_time[0] == without_time[1]
+    assert (tmp_path / "whole" / "metrics.jsonl").read_text() == (tmp_path / "killed" / "metrics.jsonl").read_text()
+
+
+def _train_in_child(config, folder, splits):
+    torch.set_num_threads(1)
+    train(config, folder, data=splits)
+
+
+@pytest.mark.slow
+def test_killed_by_the_system_and_resumed(config, splits, tmp_path, weights):
+    """SIGKILL at any moment: the run goes on from the last epoch to the same weights."""
+    config = dataclasses.replace(config, epochs=30)
+    train(config, tmp_path / "whole", data=splits)
+    folder = tmp_path / "killed"
+    child = multiprocessing.get_context("spawn").Process(target=_train_in_child, args=(config, folder, splits))
+    child.start()
+    deadline = time.monotonic() + 120
+    while not (folder / "metrics.jsonl").exists():
+        assert child.is_alive()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    assert load_network(folder / "last.safetensors")[2]["progress"]["epoch"] < 30
+    with pytest.raises(RunError, match="holds a run already"):
+        train(config, folder, data=splits)
+    train(config, folder, data=splits, resume=True)
+    for name in ("last.safetensors", "best.safetensors"):
+        assert equal(weights(tmp_path / "whole" / name), weights(folder / name))
+
+
+def test_a_folder_holds_one_run(config, splits, tmp_path):
+    train(config, tmp_path, data=splits)
+    with pytest.raises(RunError, match="holds a run already"):
+        train(config, tmp_path, data=splits)
+    with pytest.raises(RunError, match=r"learning_rate: the run has 0\.02, you gave 0\.5"):
+        train(dataclasses.replace(config, learning_rate=0.5), tmp_path, data=splits, resume=True)
+
+
+def test_two_runs_cannot_write_one_folder(config, splits, tmp_path):
+    def second(entry):
+        with pytest.raises(RunError, match="another run is writing here"):
+            train(config, tmp_path, data=splits, resume=True)
+        refused.append(entry["epoch"])
+
+    refused = []
+    train(config, tmp_path, data=splits, on_epoch=second)
+    assert refused == [1, 2, 3, 4]
+
+
+def test_an_exploding_run_stops_and_says_so(config, splits, tmp_path, monkeypatch):
+    def explode(self, inputs):
+        output = original(self, inputs)
+        return output._replace(scores=output.scores * float("inf"))
+
+    from silif_plugins.sparch import SpArchNet
+
+    original = SpArchNet.forward
+    monkeypatch.setattr(SpArchNet, "forward", explode)
+    with pytest.raises(RunError, match=r"the loss is .* in epoch 1"):
+        train(config, tmp_path, data=splits)
+    assert not (tmp_path / "last.safetensors").exists()
+
+
+def test_a_full_disk_keeps_the_last_epoch(config, splits, tmp_path, weights, monkeypatch):
+    """Writing fails in epoch 3: epoch 2 stays whole, no part of a file is left, and the run resumes."""
+    train(config, tmp_path / "whole", data=splits)
+    folder = tmp_path / "full"
+    written = []
+    original = os.fsync
+
+    def full(descriptor):
+        written.append(descriptor)
+        if len(written) > 6:
+            raise OSError(28, "No space left on device")
+        original(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        train(config, folder, data=splits)
+    monkeypatch.undo()
+    assert not list(folder.glob(".*.tmp"))
+    reached = load_network(folder / "last.safetensors")[2]["progress"]["epoch"]
+    assert reached in (1, 2)
+    train(config, folder, data=splits, resume=True)
+    assert equal(weights(tmp_path / "whole" / "last.safetensors"), weights(folder / "last.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"neuron": "GRU"}, "neuron: got 'GRU'"),
+        ({"surrogate": "box"}, "surrogate: got 'box'"),
+        ({"hidden_sizes": ()}, "hidden_sizes"),
+        ({"hidden_sizes": (0,)}, "hidden_sizes"),
+        ({"dropout": 1.0}, "dropout: got 1.0"),
+        ({"epochs": 0}, "epochs: got 0"),
+        ({"batch_size": -1}, "batch_size: got -1"),
+        ({"learning_rate": float("nan")}, "learning_rate: got nan"),
+        ({"factor": 1.5}, "factor: got 1.5"),
+        ({"seed": -1}, "seed: got -1"),
+        ({"schedule": "step"}, "schedule: got step"),
+        ({"recalibrate": -1}, "recalibrate"),
+        ({"learning_rat": 0.1}, "learning_rat: unknown setting"),
+    ],
+)
+def test_bad_settings_are_named(change, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig.from_mapping(change)
+
+
+def test_neuron_options_reach_the_neuron():
+    net = TrainConfig(neuron="C-SiLIF", neuron_options={"dt": [0.1, 0.1], "half_reset": False}).network(5, 3)
+    assert net.hidden[0].neuron.log_dt.exp().allclose(torch.tensor(0.1))
+    with pytest.raises(ValueError, match=r"neuron_options: got .*; LIF refuses"):
+        TrainConfig(neuron="LIF", neuron_options={"omega": 3.0}).network(5, 3)
