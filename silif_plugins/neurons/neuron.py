@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .sampling import Learn
+from .sampling import Learn, trained
 from .state_space import State, StateSpace
 
 
@@ -74,13 +74,9 @@ class Neuron(nn.Module):
 
     def _register(self, learn: Learn, **values: Tensor) -> None:
         """Register the model's values: parameters where ``learn`` says so, buffers elsewhere."""
-        if isinstance(learn, str):
-            raise ValueError(f"learn: got {learn!r}; give True, False or several names, such as ({learn!r},)")
-        trained = set(values) if learn is True else set() if learn is False else set(learn)
-        if unknown := sorted(trained - set(values)):
-            raise ValueError(f"learn: unknown parameter {unknown[0]!r}; this neuron has {', '.join(values)}")
+        chosen = trained(learn, values)
         for name, value in values.items():
-            if name in trained:
+            if name in chosen:
                 self.register_parameter(name, nn.Parameter(value))
             else:
                 self.register_buffer(name, value)

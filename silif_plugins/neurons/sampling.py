@@ -50,6 +50,29 @@ def sampler(size: Sequence[int], *, generator: torch.Generator | None = None) ->
     return draw
 
 
+def trained(learn: Learn, names: Iterable[str]) -> frozenset[str]:
+    """Return the names that train.
+
+    Args:
+        learn: True for all, False for none, or some of the names.
+        names: All names of the neuron's parameters.
+
+    Raises:
+        ValueError: If a name is unknown, or one string is given instead of several names.
+
+    Example:
+        >>> sorted(trained(True, ("a", "b"))), sorted(trained(("b",), ("a", "b")))
+        (['a', 'b'], ['b'])
+    """
+    if isinstance(learn, str):
+        raise ValueError(f"learn: got {learn!r}; give True, False or several names, such as ({learn!r},)")
+    known = list(names)
+    chosen = frozenset(known if learn is True else () if learn is False else learn)
+    if unknown := sorted(chosen - set(known)):
+        raise ValueError(f"learn: unknown parameter {unknown[0]!r}; this neuron has {', '.join(known)}")
+    return chosen
+
+
 def _given(name: str, init: Tensor, shape: tuple[int, ...], log: bool) -> Tensor:
     value = init.detach().clone()
     if not bool(value.isfinite().all()):
