@@ -1,0 +1,54 @@
+"""Between Norse's parameters, whose timestep is relative to a module's dt, and the core's, where it is absolute."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..neurons import Neuron
+
+N = TypeVar("N", bound=Neuron)
+
+
+def absolute_log_dt(log_dt: Tensor, dt: float) -> Tensor:
+    """Return log Δ from log(Δ/dt), in the data type of the latter."""
+    return log_dt + math.log(dt)
+
+
+def relative_log_dt(log_dt: Tensor, dt: float) -> Tensor:
+    """Return log(Δ/dt) from log Δ, computed in float64."""
+    return (log_dt.double() - math.log(dt)).to(log_dt.dtype)
+
+
+def values_of(neuron: Neuron, names: Sequence[str], dt: float) -> dict[str, Any]:
+    """Return copies of a core neuron's parameters, with the timestep relative to dt.
+
+    Raises:
+        ValueError: If the neuron lacks a name: it is of another model, or trains raw values (``log=False``).
+    """
+    for name in names:
+        if not hasattr(neuron, name):
+            raise ValueError(f"neuron: got {neuron}, which has no {name}; host it as it is, by NeuronLayer")
+    values = {name: getattr(neuron, name).detach().clone() for name in names}
+    values["log_dt"] = relative_log_dt(values["log_dt"], dt)
+    return values
+
+
+def assign(neuron: N, values: dict[str, Tensor], dt: float) -> N:
+    """Give a core neuron these values, with the timestep relative to dt, and their data type and device."""
+    values = {name: torch.as_tensor(value).detach() for name, value in values.items()}
+    values["log_dt"] = absolute_log_dt(values["log_dt"], dt)
+    neuron = neuron.to(values["log_dt"])
+    with torch.no_grad():
+        for name, value in values.items():
+            getattr(neuron, name).copy_(value)
+    return neuron
+
+
+def population(fields: Sequence[Tensor | float]) -> tuple[int, ...]:
+    """Return the population that fields broadcast to; (1,) for values shared by all neurons."""
+    return tuple(torch.broadcast_shapes(*(torch.as_tensor(field).shape for field in fields))) or (1,)

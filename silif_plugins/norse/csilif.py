@@ -1,0 +1,271 @@
+"""C-SiLIF in Norse: parameters, state, functions and modules.
+
+    (v + i w)[t] = α ((v + i w)[t-1] - z[t-1]) + 2 b I[t],   z[t] = H(v[t] - v_th)
+    α = exp(Δ (-exp(log_decay) + i ω)),  Δ = dt · exp(log_dt)
+
+Source: SiLIF paper, algorithm 2, with v + i w twice its u: the same spikes, two real states, no complex tensors.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .. import neurons
+from ..neurons import Init, Learn, StateSpace, csilif
+from .conversion import absolute_log_dt, assign, population, values_of
+from .functional import (
+    NORSE_DT,
+    feed_forward_integral,
+    feed_forward_step,
+    recurrent_integral,
+    recurrent_step,
+)
+from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
+from .parameters import BOXCAR, SHARPNESS, Method
+
+PUBLISHED_TIMESTEPS = (0.01, 0.5)
+"""Range of Δ in seconds from which the paper's code draws for SHD; its centre is the default of ``log_dt``."""
+
+
+class CSiLIFState(NamedTuple):
+    r"""State of C-SiLIF neurons, with and without recurrence: the spikes of the last step drive the reset.
+
+    Attributes:
+        z: Spikes of the last step, [B, \*neurons].
+        v: Membrane potential, the real part, [B, \*neurons].
+        w: Imaginary part, [B, \*neurons].
+    """
+
+    z: Tensor
+    v: Tensor
+    w: Tensor
+
+    @property
+    def u(self) -> Tensor:
+        """The paper's complex state, (v + i w) / 2."""
+        return torch.complex(self.v, self.w) / 2
+
+
+class CSiLIFParameters(NamedTuple):
+    """Parameters of C-SiLIF neurons; every tensor broadcasts against the neurons.
+
+    The defaults, shared by all neurons, are the centres of the ranges that :meth:`sample` draws from.
+
+    Attributes:
+        log_decay: log(-Re λ), λ in 1/s.
+        omega: Im λ, the angular frequency in rad/s.
+        log_dt: log(Δ/dt): 0 where a neuron's timestep is exactly the module's ``dt``.
+        b: Input gate.
+        v_th: Threshold.
+        method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
+        alpha: Sharpness of the surrogate, as in Norse: no decay.
+
+    Example:
+        >>> p = CSiLIFParameters.sample(128)
+        >>> p.omega.shape
+        torch.Size([128])
+    """
+
+    log_decay: Tensor = torch.tensor(math.log(0.5))
+    omega: Tensor = torch.tensor(math.pi)
+    log_dt: Tensor = torch.tensor(0.5 * sum(map(math.log, PUBLISHED_TIMESTEPS)) - math.log(NORSE_DT))
+    b: Tensor = torch.tensor(0.5)
+    v_th: Tensor = torch.tensor(1.0)
+    method: Method = BOXCAR
+    alpha: float = SHARPNESS
+
+    @property
+    def state_type(self) -> type[CSiLIFState]:
+        """The model's state tuple."""
+        return CSiLIFState
+
+    def state_space(self, dt: float = NORSE_DT) -> StateSpace:
+        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.csilif`."""
+        log_decay, omega, log_dt, b, v_th = map(torch.as_tensor, self[:5])
+        return csilif(log_decay, omega, absolute_log_dt(log_dt, dt), b, v_th)
+
+    @classmethod
+    def sample(
+        cls,
+        size: int | tuple[int, ...],
+        *,
+        dt: float = NORSE_DT,
+        timestep: Init | None = None,
+        decay: Init | None = None,
+        omega: Init | None = None,
+        b: Init = (0.0, 1.0),
+        init: Literal["s4d-lin", "uniform"] = "s4d-lin",
+        v_th: float | Tensor = 1.0,
+        method: Method = BOXCAR,
+        alpha: float = SHARPNESS,
+        generator: torch.Generator | None = None,
+    ) -> CSiLIFParameters:
+        """Draw the parameters of every neuron as the SiLIF paper does.
+
+        Each quantity is a number for all neurons, a range (low, high) to draw from, or a tensor.
+
+        Args:
+            size: Number of neurons, or shape of the population, such as (C, 1, 1) after a convolution.
+            dt: Timestep of the module in seconds, to which ``log_dt`` is made relative.
+            timestep: The neurons' own timesteps Δ in seconds. They spread the neurons' frequencies, and need not
+                be near ``dt``: the paper draws them from 0.01 to 0.5 s for data at 4 ms.
+            decay: -Re λ in 1/s.
+            omega: Angular frequency Im λ in rad/s.
+            b: Input gate.
+            init: ``"s4d-lin"`` or ``"uniform"``: see :class:`silif_plugins.neurons.CSiLIF`.
+            v_th: Threshold.
+            method: Surrogate.
+            alpha: Sharpness of the surrogate.
+            generator: Source of randomness.
+
+        Raises:
+            ValueError: If a size or a range is not valid; the message says which.
+        """
+        neuron = neurons.CSiLIF(
+            size, dt=timestep, decay=decay, omega=omega, b=b, threshold=v_th, init=init, generator=generator
+        )
+        return cls.from_neuron(neuron, dt=dt)._replace(method=method, alpha=alpha)
+
+    @classmethod
+    def from_neuron(cls, neuron: neurons.CSiLIF, *, dt: float = NORSE_DT) -> CSiLIFParameters:
+        """Take over the parameters of the core's neurons, which SpArch's network and the snnTorch plugin hold.
+
+        The values are copies. ``log_dt`` becomes log(Δ/dt), equal up to its last digit, and equal with
+        ``dt=1.0``; everything else is equal.
+
+        Args:
+            neuron: The core's neurons, with timesteps Δ in seconds.
+            dt: Timestep of the Norse module in seconds.
+
+        Raises:
+            ValueError: If the neurons were made with ``log=False`` or ``half_reset=False``: host them by
+                ``NeuronLayer``.
+        """
+        if not neuron.half_reset:
+            raise ValueError("neuron: got half_reset=False, which has no parameter; host it as it is, by NeuronLayer")
+        return cls()._replace(**values_of(neuron, cls._fields[:4], dt), v_th=neuron.threshold.detach().clone())
+
+    def to_neuron(self, *, dt: float = NORSE_DT, learn: Learn = True) -> neurons.CSiLIF:
+        """Return the core's neurons with copies of these parameters and, bit for bit, the same dynamics.
+
+        Args:
+            dt: Timestep of the Norse module in seconds.
+            learn: Which of their parameters train.
+
+        Example:
+            >>> p = CSiLIFParameters.sample(4)
+            >>> torch.equal(p.to_neuron().state_space().a11, p.state_space().a11)
+            True
+        """
+        neuron = neurons.CSiLIF(population(self[:5]), threshold=self.v_th, learn=learn)
+        return assign(neuron, dict(zip(self._fields[:4], self[:4], strict=True)), dt)
+
+
+SHARED = CSiLIFParameters()
+"""The parameters by default, shared by all neurons."""
+
+
+def csilif_feed_forward_step(
+    input_tensor: Tensor,
+    state: CSiLIFState | None = None,
+    p: CSiLIFParameters = SHARED,
+    dt: float = NORSE_DT,
+) -> tuple[Tensor, CSiLIFState]:
+    """Advance C-SiLIF neurons by one step; as :func:`silif_plugins.norse.silif_feed_forward_step`.
+
+    Example:
+        >>> z, state = csilif_feed_forward_step(torch.ones(8, 128), None, CSiLIFParameters.sample(128))
+        >>> state.u.dtype
+        torch.complex64
+    """
+    return feed_forward_step(input_tensor, state, p, dt)
+
+
+def csilif_step(
+    input_tensor: Tensor,
+    state: CSiLIFState | None,
+    input_weights: Tensor,
+    recurrent_weights: Tensor,
+    p: CSiLIFParameters = SHARED,
+    dt: float = NORSE_DT,
+) -> tuple[Tensor, CSiLIFState]:
+    """Advance a recurrent population of C-SiLIF neurons; as :func:`silif_plugins.norse.silif_step`."""
+    return recurrent_step(input_tensor, state, input_weights, recurrent_weights, p, dt)
+
+
+def csilif_feed_forward_integral(
+    input_tensor: Tensor,
+    state: CSiLIFState | None = None,
+    p: CSiLIFParameters = SHARED,
+    dt: float = NORSE_DT,
+    record_states: bool = False,
+) -> tuple[Tensor, CSiLIFState]:
+    """Advance C-SiLIF neurons over a sequence; as :func:`silif_plugins.norse.silif_feed_forward_integral`."""
+    return feed_forward_integral(input_tensor, state, p, dt, record_states)
+
+
+def csilif_integral(
+    input_tensor: Tensor,
+    state: CSiLIFState | None,
+    input_weights: Tensor,
+    recurrent_weights: Tensor,
+    p: CSiLIFParameters = SHARED,
+    dt: float = NORSE_DT,
+    record_states: bool = False,
+) -> tuple[Tensor, CSiLIFState]:
+    """Advance a recurrent population over a sequence; as :func:`silif_plugins.norse.silif_integral`."""
+    return recurrent_integral(input_tensor, state, input_weights, recurrent_weights, p, dt, record_states)
+
+
+class CSiLIFCell(Cell[CSiLIFParameters, CSiLIFState]):
+    """C-SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIFCell`.
+
+    Example:
+        >>> cell = CSiLIFCell(CSiLIFParameters.sample(128))
+        >>> z, state = cell(torch.randn(8, 128))
+        >>> z, state = cell(torch.randn(8, 128), state)
+        >>> [name for name, _ in cell.named_parameters()]
+        ['log_decay', 'omega', 'log_dt', 'b']
+    """
+
+    parameters_type = CSiLIFParameters
+
+
+class CSiLIF(Layer[CSiLIFParameters, CSiLIFState]):
+    """C-SiLIF neurons over a sequence, without recurrence; arguments as :class:`silif_plugins.norse.SiLIF`.
+
+    Example:
+        >>> z, state = CSiLIF(CSiLIFParameters.sample(128))(torch.randn(100, 8, 128))   # [T, B, neurons]
+        >>> z.shape, state.v.shape
+        (torch.Size([100, 8, 128]), torch.Size([8, 128]))
+    """
+
+    parameters_type = CSiLIFParameters
+
+
+class CSiLIFRecurrentCell(RecurrentCell[CSiLIFParameters, CSiLIFState]):
+    """A recurrent population for one step; arguments as :class:`silif_plugins.norse.SiLIFRecurrentCell`.
+
+    Example:
+        >>> z, state = CSiLIFRecurrentCell(140, 128)(torch.rand(8, 140))
+        >>> z.shape
+        torch.Size([8, 128])
+    """
+
+    parameters_type = CSiLIFParameters
+
+
+class CSiLIFRecurrent(RecurrentLayer[CSiLIFParameters, CSiLIFState]):
+    """A recurrent population over a sequence; arguments as :class:`silif_plugins.norse.SiLIFRecurrent`.
+
+    Example:
+        >>> z, state = CSiLIFRecurrent(140, 128)(torch.rand(100, 8, 140))   # [T, B, inputs]
+        >>> z.shape, state.v.shape
+        (torch.Size([100, 8, 128]), torch.Size([8, 128]))
+    """
+
+    parameters_type = CSiLIFParameters

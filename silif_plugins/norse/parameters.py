@@ -1,0 +1,102 @@
+"""What a neuron's parameters and state are in Norse: tuples, and the state space that they stand for."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from ..neurons import StateSpace
+from ..surrogate import Boxcar, NorseMethod, SpikeFunction
+
+Method = str | SpikeFunction
+"""A surrogate: ``"boxcar"``, a method of Norse's ``threshold``, or a callable of v - v_th."""
+
+BOXCAR = "boxcar"
+"""The SiLIF paper's surrogate, our default."""
+
+SHARPNESS = 1.0
+"""Default of ``p.alpha``: the boxcar is then 1 wide, as in the paper, and Norse's surrogates are as wide."""
+
+SETTINGS = ("v_th", "method", "alpha")
+"""Fields that ``learn=True`` leaves out and that no state_dict holds: arguments of the constructor, as in the core."""
+
+
+class SpikingState(Protocol):
+    r"""A state tuple."""
+
+    def __init__(self, z: Tensor, v: Tensor, w: Tensor) -> None: ...
+
+    @property
+    def z(self) -> Tensor:
+        r"""Spikes of the last step, [B, \*neurons]."""
+
+    @property
+    def v(self) -> Tensor:
+        r"""Membrane potential, [B, \*neurons]."""
+
+    @property
+    def w(self) -> Tensor:
+        r"""The other state, [B, \*neurons]."""
+
+
+S_co = TypeVar("S_co", bound=SpikingState, covariant=True)
+
+
+class Parameters(Protocol[S_co]):
+    """A parameter tuple: all that makes a neuron model out of the shared functions and modules.
+
+    A model of one's own needs no new tuple: a :class:`silif_plugins.neurons.Neuron` is hosted as it is, by
+    :class:`silif_plugins.norse.NeuronLayer` and its siblings.
+    """
+
+    @property
+    def method(self) -> Method:
+        """Surrogate."""
+
+    @property
+    def alpha(self) -> float:
+        """Sharpness of the surrogate."""
+
+    @property
+    def state_type(self) -> type[S_co]:
+        """The model's state tuple."""
+
+    def state_space(self, dt: float) -> StateSpace:
+        """Return the coefficients of one step of ``dt`` seconds."""
+
+
+def spike_function(method: Method, alpha: float) -> SpikeFunction:
+    """Return the spike function that ``p.method`` and ``p.alpha`` ask for.
+
+    Args:
+        method: ``"boxcar"``, the SiLIF paper's surrogate: 1 within 1 / (2 alpha) of the threshold. A name that Norse's
+            ``threshold`` knows: Norse's function. A callable of v - v_th, such as those of
+            :mod:`silif_plugins.surrogate`: itself, whatever alpha is.
+        alpha: Sharpness of the surrogate, with Norse's meaning: its width goes with 1 / alpha. Norse 1.1.0 itself
+            ignores it in "super".
+
+    Example:
+        >>> spike_function("boxcar", 1.0)
+        Boxcar(half_width=0.5)
+    """
+    if not isinstance(method, str):
+        return method
+    return Boxcar(0.5 / alpha) if method == BOXCAR else NorseMethod(method, alpha)
+
+
+def check_method(method: Method, alpha: float) -> None:
+    """Raise, at construction rather than in the first forward pass, if there is no such surrogate."""
+    if not isinstance(method, str):
+        if not callable(method):
+            raise TypeError(f"method: got {type(method).__name__}; it must be a name or a callable")
+        return
+    if not alpha > 0:
+        raise ValueError(f"alpha: got {alpha}; the sharpness of a surrogate must be positive")
+    try:
+        spike_function(method, alpha)(torch.zeros(1))
+    except ValueError as error:
+        raise ValueError(
+            f"method: got {method!r}; it must be 'boxcar', a method of Norse's threshold, or a callable"
+        ) from error

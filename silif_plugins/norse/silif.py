@@ -1,0 +1,406 @@
+"""SiLIF in Norse: parameters, state, functions and modules.
+
+    w[t] = β w[t-1] + a v[t-1] + b z[t-1]
+    v[t] = α (v[t-1] - z[t-1]) + (1-α) (I[t] - w[t]),   z[t] = H(v[t] - v_th)
+    α = exp(-Δ/τ_u),  β = exp(-Δ/τ_w),  Δ = dt · exp(log_dt)
+
+Source: SiLIF paper, algorithm 1; v is its u. The input acts at once and the integration is exact for a constant
+input, where Norse's own neurons take forward Euler steps.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .. import neurons
+from ..neurons import Init, Learn, StateSpace, silif
+from ..neurons.silif import COUPLING, SPIKE_COUPLING
+from .conversion import absolute_log_dt, assign, population, values_of
+from .functional import (
+    NORSE_DT,
+    feed_forward_integral,
+    feed_forward_step,
+    recurrent_integral,
+    recurrent_step,
+)
+from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
+from .parameters import BOXCAR, SHARPNESS, Method
+
+
+class SiLIFState(NamedTuple):
+    r"""State of SiLIF neurons, with and without recurrence: the spikes of the last step drive the reset.
+
+    Attributes:
+        z: Spikes of the last step, [B, \*neurons].
+        v: Membrane potential, [B, \*neurons].
+        w: Adaptation, [B, \*neurons].
+    """
+
+    z: Tensor
+    v: Tensor
+    w: Tensor
+
+
+class SiLIFParameters(NamedTuple):
+    """Parameters of SiLIF neurons; every tensor broadcasts against the neurons.
+
+    The defaults, shared by all neurons, are the centres of the ranges that :meth:`sample` draws from.
+
+    Attributes:
+        log_inv_tau_u: log(1/τ_u), τ_u in seconds: the membrane.
+        log_inv_tau_w: log(1/τ_w), τ_w in seconds: the adaptation.
+        log_dt: log(Δ/dt): 0 where a neuron's timestep is exactly the module's ``dt``.
+        a: Coupling from membrane to adaptation, clamped to [0, 1].
+        b: Jump of the adaptation by a spike, clamped to [0, 2].
+        v_th: Threshold.
+        method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
+        alpha: Sharpness of the surrogate, as in Norse: no decay.
+
+    Example:
+        >>> p = SiLIFParameters.sample(128)
+        >>> p.a.shape
+        torch.Size([128])
+        >>> SiLIFParameters(v_th=torch.tensor(0.5), method="super", alpha=10.0).tau_mem_inv
+        tensor(50.0000)
+    """
+
+    log_inv_tau_u: Tensor = torch.tensor(math.log(50.0))
+    log_inv_tau_w: Tensor = torch.tensor(math.log(5.0))
+    log_dt: Tensor = torch.tensor(0.0)
+    a: Tensor = torch.tensor(0.5)
+    b: Tensor = torch.tensor(1.0)
+    v_th: Tensor = torch.tensor(1.0)
+    method: Method = BOXCAR
+    alpha: float = SHARPNESS
+
+    @property
+    def state_type(self) -> type[SiLIFState]:
+        """The model's state tuple."""
+        return SiLIFState
+
+    @property
+    def tau_mem_inv(self) -> Tensor:
+        """1/τ_u in 1/s, under Norse's name."""
+        return torch.as_tensor(self.log_inv_tau_u).exp()
+
+    @property
+    def tau_ada_inv(self) -> Tensor:
+        """1/τ_w in 1/s, under Norse's name."""
+        return torch.as_tensor(self.log_inv_tau_w).exp()
+
+    def state_space(self, dt: float = NORSE_DT) -> StateSpace:
+        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.silif`."""
+        log_inv_tau_u, log_inv_tau_w, log_dt, a, b, v_th = map(torch.as_tensor, self[:6])
+        return silif(log_inv_tau_u, log_inv_tau_w, absolute_log_dt(log_dt, dt), a, b, v_th)
+
+    @classmethod
+    def sample(
+        cls,
+        size: int | tuple[int, ...],
+        *,
+        dt: float = NORSE_DT,
+        timestep: Init | None = None,
+        tau_u: Init = (1 / 250, 1 / 10),
+        tau_w: Init = (1 / 10, 1 / 2.5),
+        a: Init = COUPLING,
+        b: Init = SPIKE_COUPLING,
+        v_th: float | Tensor = 1.0,
+        method: Method = BOXCAR,
+        alpha: float = SHARPNESS,
+        generator: torch.Generator | None = None,
+    ) -> SiLIFParameters:
+        """Draw the parameters of every neuron as the SiLIF paper does.
+
+        Each quantity is a number for all neurons, a range (low, high) to draw from, or a tensor.
+
+        Args:
+            size: Number of neurons, or shape of the population, such as (C, 1, 1) after a convolution.
+            dt: Timestep of the module in seconds.
+            timestep: The neurons' own timesteps Δ in seconds; exactly ``dt`` by default.
+            tau_u: Membrane time constant in seconds.
+            tau_w: Adaptation time constant in seconds.
+            a: Coupling from membrane to adaptation.
+            b: Jump of the adaptation by a spike.
+            v_th: Threshold.
+            method: Surrogate.
+            alpha: Sharpness of the surrogate.
+            generator: Source of randomness.
+
+        Raises:
+            ValueError: If a size or a range is not valid; the message says which.
+        """
+        neuron = neurons.SiLIF(
+            size,
+            dt=dt if timestep is None else timestep,
+            tau_u=tau_u,
+            tau_w=tau_w,
+            a=a,
+            b=b,
+            threshold=v_th,
+            generator=generator,
+        )
+        p = cls.from_neuron(neuron, dt=dt)._replace(method=method, alpha=alpha)
+        # Exactly zero, whatever the rounding of the logarithms.
+        return p._replace(log_dt=torch.zeros_like(p.log_dt)) if timestep is None else p
+
+    @classmethod
+    def from_neuron(cls, neuron: neurons.SiLIF, *, dt: float = NORSE_DT) -> SiLIFParameters:
+        """Take over the parameters of the core's neurons, which SpArch's network and the snnTorch plugin hold.
+
+        The values are copies. ``log_dt`` becomes log(Δ/dt), equal up to its last digit, and equal with
+        ``dt=1.0``; everything else is equal.
+
+        Args:
+            neuron: The core's neurons, with timesteps Δ in seconds.
+            dt: Timestep of the Norse module in seconds.
+
+        Raises:
+            ValueError: If the neurons were made with ``log=False``: host them by ``NeuronLayer``.
+        """
+        return cls()._replace(**values_of(neuron, cls._fields[:5], dt), v_th=neuron.threshold.detach().clone())
+
+    def to_neuron(self, *, dt: float = NORSE_DT, learn: Learn = True) -> neurons.SiLIF:
+        """Return the core's neurons with copies of these parameters and, bit for bit, the same dynamics.
+
+        Args:
+            dt: Timestep of the Norse module in seconds.
+            learn: Which of their parameters train.
+
+        Example:
+            >>> p = SiLIFParameters.sample(4)
+            >>> torch.equal(p.to_neuron().state_space().a11, p.state_space().a11)
+            True
+        """
+        neuron = neurons.SiLIF(population(self[:6]), threshold=self.v_th, learn=learn)
+        return assign(neuron, dict(zip(self._fields[:5], self[:5], strict=True)), dt)
+
+
+SHARED = SiLIFParameters()
+"""The parameters by default, shared by all neurons."""
+
+
+def silif_feed_forward_step(
+    input_tensor: Tensor,
+    state: SiLIFState | None = None,
+    p: SiLIFParameters = SHARED,
+    dt: float = NORSE_DT,
+) -> tuple[Tensor, SiLIFState]:
+    r"""Advance SiLIF neurons by one step.
+
+    Args:
+        input_tensor: Input current, [B, \*neurons]; booleans, integers and sparse tensors are accepted.
+        state: State before the step, each field [B, \*neurons]; at rest by default.
+        p: Parameters.
+        dt: Timestep in seconds.
+
+    Returns:
+        The spikes, [B, \*neurons] in the data type of the input, and the state after the step.
+
+    Raises:
+        ValueError: If the input does not fit the parameters or the state does not fit the input.
+        TypeError: If the state is another model's.
+
+    Example:
+        >>> z, state = silif_feed_forward_step(torch.ones(8, 128), None, SiLIFParameters.sample(128))
+        >>> z, state = silif_feed_forward_step(torch.ones(8, 128), state, SiLIFParameters.sample(128))
+        >>> state.v.shape
+        torch.Size([8, 128])
+    """
+    return feed_forward_step(input_tensor, state, p, dt)
+
+
+def silif_step(
+    input_tensor: Tensor,
+    state: SiLIFState | None,
+    input_weights: Tensor,
+    recurrent_weights: Tensor,
+    p: SiLIFParameters = SHARED,
+    dt: float = NORSE_DT,
+) -> tuple[Tensor, SiLIFState]:
+    """Advance a recurrent population of SiLIF neurons by one step, with I = W x[t] + V z[t-1].
+
+    Args:
+        input_tensor: Input, [B, inputs].
+        state: State before the step, each field [B, hidden]; None is at rest.
+        input_weights: W, [hidden, inputs].
+        recurrent_weights: V, [hidden, hidden] (to, from), used as they are: with autapses.
+        p: Parameters.
+        dt: Timestep in seconds.
+
+    Returns:
+        The spikes, [B, hidden], and the state after the step.
+
+    Raises:
+        ValueError: If a shape does not fit; the message says which.
+        TypeError: If the state is another model's.
+    """
+    return recurrent_step(input_tensor, state, input_weights, recurrent_weights, p, dt)
+
+
+def silif_feed_forward_integral(
+    input_tensor: Tensor,
+    state: SiLIFState | None = None,
+    p: SiLIFParameters = SHARED,
+    dt: float = NORSE_DT,
+    record_states: bool = False,
+) -> tuple[Tensor, SiLIFState]:
+    r"""Advance SiLIF neurons over a sequence, by the sequence kernel where it applies.
+
+    Args:
+        input_tensor: Input currents, [T, B, \*neurons]; T may be 0.
+        state: State before the first step, each field [B, \*neurons]; at rest by default.
+        p: Parameters.
+        dt: Timestep in seconds.
+        record_states: Whether to return the states of all steps instead of the last.
+
+    Returns:
+        The spikes, [T, B, \*neurons], and the last state, or with ``record_states`` a state tuple whose fields are
+        [T, B, \*neurons].
+
+    Raises:
+        ValueError: If the input does not fit the parameters or the state does not fit the input.
+        TypeError: If the state is another model's.
+    """
+    return feed_forward_integral(input_tensor, state, p, dt, record_states)
+
+
+def silif_integral(
+    input_tensor: Tensor,
+    state: SiLIFState | None,
+    input_weights: Tensor,
+    recurrent_weights: Tensor,
+    p: SiLIFParameters = SHARED,
+    dt: float = NORSE_DT,
+    record_states: bool = False,
+) -> tuple[Tensor, SiLIFState]:
+    """Advance a recurrent population of SiLIF neurons over a sequence, with I[t] = W x[t] + V z[t-1].
+
+    Args:
+        input_tensor: Input, [T, B, inputs]; T may be 0.
+        state: State before the first step, each field [B, hidden]; None is at rest.
+        input_weights: W, [hidden, inputs].
+        recurrent_weights: V, [hidden, hidden] (to, from), used as they are: with autapses.
+        p: Parameters.
+        dt: Timestep in seconds.
+        record_states: Whether to return the states of all steps instead of the last.
+
+    Returns:
+        The spikes, [T, B, hidden], and the last state, or with ``record_states`` a state tuple whose fields are
+        [T, B, hidden].
+
+    Raises:
+        ValueError: If a shape does not fit; the message says which.
+        TypeError: If the state is another model's.
+    """
+    return recurrent_integral(input_tensor, state, input_weights, recurrent_weights, p, dt, record_states)
+
+
+class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
+    """SiLIF neurons for one time step, without recurrence.
+
+    Args:
+        p: Parameters; by default shared by all neurons, so that the number of neurons comes from the input. Those
+            of :meth:`SiLIFParameters.sample` differ from neuron to neuron, as in the paper.
+        dt: Timestep in seconds.
+        learn: True, False, or the names of the fields of ``p`` to train.
+
+    Raises:
+        ValueError: If a field is NaN, a name unknown, or the shapes of the fields do not fit each other.
+
+    Example:
+        >>> cell = SiLIFCell(SiLIFParameters.sample(128))
+        >>> state = None
+        >>> for current in torch.randn(10, 8, 128):
+        ...     z, state = cell(current, state)
+        >>> z.shape, len(list(cell.parameters()))
+        (torch.Size([8, 128]), 5)
+    """
+
+    parameters_type = SiLIFParameters
+
+
+class SiLIF(Layer[SiLIFParameters, SiLIFState]):
+    """SiLIF neurons over a sequence, without recurrence.
+
+    Norse's neurons are silent or wild outside a range of input, and so are these; their boxcar surrogate has no
+    gradient at all where the membrane stays further than 1/2 from the threshold. Normalise the input (the paper
+    puts a batch normalisation before the neurons).
+
+    Args:
+        p: Parameters; by default shared by all neurons, so that the number of neurons comes from the input. Those
+            of :meth:`SiLIFParameters.sample` differ from neuron to neuron, as in the paper.
+        dt: Timestep in seconds.
+        learn: True, False, or the names of the fields of ``p`` to train.
+        record_states: Whether to return the states of all steps instead of the last.
+
+    Raises:
+        ValueError: If a field is NaN, a name unknown, or the shapes of the fields do not fit each other.
+
+    Example:
+        >>> import norse.torch as snn
+        >>> network = snn.SequentialState(
+        ...     torch.nn.Linear(140, 128), SiLIF(SiLIFParameters.sample(128)), torch.nn.Linear(128, 20), snn.LI()
+        ... )
+        >>> voltages, state = network(torch.rand(100, 8, 140))   # [T, B, inputs]
+        >>> voltages.shape, state[1].w.shape
+        (torch.Size([100, 8, 20]), torch.Size([8, 128]))
+    """
+
+    parameters_type = SiLIFParameters
+
+
+class SiLIFRecurrentCell(RecurrentCell[SiLIFParameters, SiLIFState]):
+    """A population of SiLIF neurons that drive each other, for one time step.
+
+    Args:
+        input_size: Number of inputs.
+        hidden_size: Number of neurons.
+        p: Parameters; by default drawn for every neuron by :meth:`SiLIFParameters.sample`.
+        dt: Timestep in seconds.
+        learn: True, False, or the names of the fields of ``p`` to train; the weights train in any case.
+        input_weights: [hidden, inputs]. A tensor is copied, an ``nn.Parameter`` is used itself.
+        recurrent_weights: [hidden, hidden] (to, from), likewise.
+        autapses: Whether neurons drive themselves. If not, the diagonal does not act; it is never written to in a
+            tensor that was given.
+
+    Raises:
+        ValueError: If a field is NaN, a name unknown, or a shape does not fit.
+
+    Example:
+        >>> z, state = SiLIFRecurrentCell(140, 128)(torch.rand(8, 140))
+        >>> z.shape
+        torch.Size([8, 128])
+    """
+
+    parameters_type = SiLIFParameters
+
+
+class SiLIFRecurrent(RecurrentLayer[SiLIFParameters, SiLIFState]):
+    """A population of SiLIF neurons that drive each other, over a sequence.
+
+    Args:
+        input_size: Number of inputs.
+        hidden_size: Number of neurons.
+        p: Parameters; by default drawn for every neuron by :meth:`SiLIFParameters.sample`.
+        dt: Timestep in seconds.
+        learn: True, False, or the names of the fields of ``p`` to train; the weights train in any case.
+        input_weights: [hidden, inputs]. A tensor is copied, an ``nn.Parameter`` is used itself.
+        recurrent_weights: [hidden, hidden] (to, from), likewise.
+        autapses: Whether neurons drive themselves. If not, the diagonal does not act; it is never written to in a
+            tensor that was given.
+        record_states: Whether to return the states of all steps instead of the last.
+
+    Raises:
+        ValueError: If a field is NaN, a name unknown, or a shape does not fit.
+
+    Example:
+        >>> z, state = SiLIFRecurrent(140, 128)(torch.rand(100, 8, 140))   # [T, B, inputs]
+        >>> z.shape, state.v.shape
+        (torch.Size([100, 8, 128]), torch.Size([8, 128]))
+    """
+
+    parameters_type = SiLIFParameters
