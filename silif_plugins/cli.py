@@ -111,6 +111,17 @@ def build_parser() -> Any:
     compare.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="Runs at a time, one thread each.")
     compare.add_argument("--out", type=Path, default=Path("runs/compare"), help="Folder for the runs, table and plot.")
     subcommands.add_subcommand("compare", compare, help="Compare neurons.")
+
+    generate = command(
+        description="Synthesise spoken digits as spikes, in the layout of the Spiking Heidelberg Digits."
+    )
+    generate.add_argument("folder", type=Path, help="Where to write spoken_digits_{train,valid,test}.h5.")
+    generate.add_argument(
+        "--utterances", type=int, default=1440, help="For training; a third of it for validation, two for test."
+    )
+    generate.add_argument("--channels", type=int, default=140, help="Channels of the cochlea; 700 for as many as SHD.")
+    generate.add_argument("--seed", type=int, default=0, help="Another seed gives other utterances.")
+    subcommands.add_subcommand("generate", generate, help="Make more spoken digits.")
     return parser
 
 
@@ -166,7 +177,17 @@ def _compare(settings: Any) -> None:
     print(f"\nplot: {settings.out / 'accuracy_against_operations.png'}")
 
 
-COMMANDS = {"train": _train, "evaluate": _evaluate, "compare": _compare}
+def _generate(settings: Any) -> None:
+    from .datasets.speech import generate
+
+    if settings.utterances < 1:
+        raise ValueError(f"utterances: got {settings.utterances}; it must be positive")
+    files = generate(settings.folder, utterances=settings.utterances, channels=settings.channels, seed=settings.seed)
+    for file in files:
+        print(file)
+
+
+COMMANDS = {"train": _train, "evaluate": _evaluate, "compare": _compare, "generate": _generate}
 
 
 if __name__ == "__main__":

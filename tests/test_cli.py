@@ -145,6 +145,20 @@ def test_help_lists_the_settings(capsys):
     assert build_parser().prog == "silif"
 
 
+def test_generate_then_train(capsys, tmp_path):
+    pytest.importorskip("espeakng_loader")
+    folder = tmp_path / "digits"
+    code, out, _ = run(capsys, "generate", folder, "--utterances", 40, "--channels", 70)
+    assert code == 0
+    assert out.split() == [str(folder / f"spoken_digits_{split}.h5") for split in ("train", "valid", "test")]
+    code, out, _ = run(
+        capsys, "train", "--data", folder, "--steps", 20, "--pool", 2, "--epochs", 1, "--out", tmp_path / "run"
+    )
+    assert code == 0
+    assert json.loads(out)["parameters"] == (35 * 128 + 128 * 128 + 128 * 20) + 2 * (128 * 2 + 128 * 5) + 3 * 20
+    assert run(capsys, "generate", folder, "--utterances", 0)[0] == 2
+
+
 @pytest.mark.slow
 def test_compare_prints_a_table_and_draws(capsys, tmp_path):
     code, out, _ = run(
