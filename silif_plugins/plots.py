@@ -1,30 +1,204 @@
-"""Figures. Every function draws with matplotlib (extra [plot]) and returns the figure; :func:`save` writes it."""
+"""Figures. Every function draws with matplotlib (extra [plot]) and returns the figure; :func:`save` writes it.
+
+Colours are told apart by the colour-blind and in grey print; where they carry meaning, markers or line styles do too.
+No window is opened and no global state of matplotlib is touched.
+"""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import Tensor
+
 from .files import write_file
+from .neurons import Neuron, State, StateSpace, eigenvalues
 from .optional import require
+from .scan import scan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .training import Summary
 
-# Okabe and Ito's colours: told apart by the colour-blind and in grey print; markers differ as well.
+# Okabe and Ito (2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def raster(layers: Mapping[str, Tensor], *, dt: float | None = None) -> Figure:
+    """Draw spikes over time, one panel a layer, a dot for each spike.
+
+    Args:
+        layers: Spikes [T, N] by the name of the layer, such as ``{"input": ..., "hidden 1": ...}``. Counts above 1
+            are drawn as one dot.
+        dt: Duration of a step in seconds, for an axis in milliseconds; steps by default.
+
+    Raises:
+        ValueError: If spikes are not [T, N].
+
+    Example:
+        >>> figure = raster({"input": torch.rand(100, 40) > 0.9, "hidden": torch.rand(100, 20) > 0.95}, dt=0.004)
+        >>> len(figure.axes)
+        2
+    """
+    for name, spikes in layers.items():
+        if spikes.dim() != 2:
+            raise ValueError(f"layers[{name!r}]: got shape {tuple(spikes.shape)}; it must be [T, N]")
+    heights = [max(spikes.shape[1], 1) ** 0.5 for spikes in layers.values()]
+    figure, panels = _new((7.0, 1.2 + 1.3 * len(layers)), nrows=len(layers), sharex=True, height_ratios=heights)
+    for index, (axes, (name, spikes)) in enumerate(zip(_several(panels), layers.items(), strict=True)):
+        times, neurons = torch.nonzero(spikes.detach().cpu(), as_tuple=True)
+        area = max(min(3e3 / max(spikes.shape[1], 1), 12.0), 0.7)
+        axes.scatter(_milliseconds(times, dt), neurons, s=area, marker="|", color=COLOURS[index % len(COLOURS)])
+        rate = (spikes != 0).double().mean().item()
+        axes.set(ylabel=name, ylim=(-0.5, spikes.shape[1] - 0.5), xlim=(0, _milliseconds(spikes.shape[0], dt)))
+        axes.set_title(f"{100 * rate:.1f} % of bins", fontsize="small", loc="right", pad=2)
+    _several(panels)[-1].set_xlabel("step" if dt is None else "time (ms)")
+    return figure
+
+
+def traces(space: StateSpace, states: State, *, neuron: int = 0, dt: float | None = None) -> Figure:
+    """Draw membrane and adaptation of one neuron over time, with its threshold and its spikes.
+
+    Args:
+        space: The population's coefficients.
+        states: States of all steps of one sample, each field [T, N]: ``scan(..., return_states=True)``.
+        neuron: Index of the neuron.
+        dt: Duration of a step in seconds, for an axis in milliseconds; steps by default.
+
+    Raises:
+        ValueError: If the states are not [T, N].
+
+    Example:
+        >>> from silif_plugins import SiLIF
+        >>> space = SiLIF(3).state_space()
+        >>> _, _, states = scan(space, 3 * torch.rand(100, 1, 3), return_states=True)
+        >>> figure = traces(space, State(*(field[:, 0] for field in states)))
+        >>> [axes.get_ylabel() for axes in figure.axes]
+        ['membrane', 'adaptation']
+    """
+    if states.mem.dim() != 2:
+        raise ValueError(f"states: got shape {tuple(states.mem.shape)}; every field must be [T, N]")
+    mem, ada, spk = (field[:, neuron].detach().cpu() for field in states)
+    times = _milliseconds(torch.arange(len(mem)), dt)
+    threshold = space.threshold.expand(space.shape)[neuron].item() if space.threshold.dim() else space.threshold.item()
+    figure, (top, bottom) = _new((7.0, 3.6), nrows=2, sharex=True, height_ratios=(2, 1))
+    top.plot(times, mem, color=COLOURS[0], label="membrane")
+    top.axhline(threshold, color=COLOURS[1], linestyle="--", label="threshold")
+    fired = torch.nonzero(spk)[:, 0]
+    level = max(mem.max().item(), threshold) * 1.1
+    top.plot(
+        _milliseconds(fired, dt), torch.full((len(fired),), level), "|", color=COLOURS[6], markersize=9, label="spikes"
+    )
+    top.set_ylabel("membrane")
+    top.legend(frameon=False, ncols=3, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1))
+    bottom.plot(times, ada, color=COLOURS[2], linestyle="-")
+    bottom.set(ylabel="adaptation", xlabel="step" if dt is None else "time (ms)")
+    return figure
+
+
+def impulse_response(neurons: Mapping[str, Neuron], *, steps: int = 100, index: int = 0) -> Figure:
+    """Draw what the membrane does after one input of 1, without spikes: the neuron's memory, one line a model.
+
+    Args:
+        neurons: Populations by the name of their line.
+        steps: Length of the response.
+        index: Which neuron of each population.
+
+    Example:
+        >>> from silif_plugins import CSiLIF, SiLIF
+        >>> figure = impulse_response({"SiLIF": SiLIF(1), "C-SiLIF": CSiLIF(1, dt=0.1)})
+        >>> [line.get_label() for line in figure.axes[0].get_lines()][:2]
+        ['SiLIF', 'C-SiLIF']
+    """
+    figure, axes = _new((6.0, 3.2))
+    for place, (name, neuron) in enumerate(neurons.items()):
+        with torch.no_grad():
+            space = neuron.state_space().double()
+            space = space._replace(threshold=torch.full_like(space.threshold, torch.inf))
+            impulse = torch.zeros(steps, 1, *neuron.size, dtype=torch.float64)
+            impulse[0] = 1
+            _, _, states = scan(space, impulse, return_states=True)
+        style = ("-", "--", "-.", ":")[place % 4]
+        axes.plot(states.mem.flatten(1)[:, index], color=COLOURS[place % len(COLOURS)], linestyle=style, label=name)
+    axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    axes.set(xlabel="step after the input", ylabel="membrane")
+    axes.legend(frameon=False)
+    return figure
+
+
+def eigenvalue_plane(spaces: Mapping[str, StateSpace]) -> Figure:
+    """Draw eigenvalues in the complex plane with the unit circle, one panel a population (as the paper's Figure 2).
+
+    They are those of the dynamics that the code simulates; the paper's figure uses another matrix for SiLIF and
+    cAdLIF. The titles say which share oscillates.
+
+    Args:
+        spaces: State spaces by the title of their panel.
+
+    Example:
+        >>> from silif_plugins import CSiLIF, SiLIF
+        >>> figure = eigenvalue_plane({"SiLIF": SiLIF(50).state_space(), "C-SiLIF": CSiLIF(50).state_space()})
+        >>> figure.axes[1].get_title()
+        'C-SiLIF: 100 % oscillate'
+    """
+    figure, panels = _new((3.1 * len(spaces) + 0.5, 3.4), ncols=len(spaces), sharex=True, sharey=True)
+    angle = torch.linspace(0, 2 * torch.pi, 200)
+    for index, (axes, (name, space)) in enumerate(zip(_several(panels), spaces.items(), strict=True)):
+        values = eigenvalues(space).detach().cpu().flatten()
+        axes.plot(angle.cos(), angle.sin(), color="0.6", linewidth=0.8)
+        axes.scatter(values.real, values.imag, s=7, alpha=0.5, linewidths=0, color=COLOURS[index % len(COLOURS)])
+        oscillating = (values.imag != 0).double().mean().item()
+        axes.set_title(f"{name}: {100 * oscillating:.0f} % oscillate", fontsize="medium")
+        axes.set(xlabel="real part", xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), box_aspect=1)
+    _several(panels)[0].set_ylabel("imaginary part")
+    return figure
+
+
+def parameter_histograms(before: Neuron, after: Neuron) -> Figure:
+    """Draw each parameter's distribution over the neurons before and after training, one panel a parameter.
+
+    Raises:
+        ValueError: If the two are different models.
+
+    Example:
+        >>> from silif_plugins import SiLIF
+        >>> figure = parameter_histograms(SiLIF(100), SiLIF(100))
+        >>> [axes.get_xlabel() for axes in figure.axes]
+        ['log_inv_tau_u', 'log_inv_tau_w', 'log_dt', 'a', 'b']
+    """
+    if type(before) is not type(after):
+        raise ValueError(f"after: got {type(after).__name__}; it must be {type(before).__name__}, as before")
+    names = list(after.state_dict())
+    figure, panels = _new((2.1 * len(names) + 0.6, 2.6), ncols=len(names))
+    for axes, name in zip(_several(panels), names, strict=True):
+        pair = [getattr(neuron, name).detach().cpu().flatten().double() for neuron in (before, after)]
+        low, high = min(each.min() for each in pair).item(), max(each.max() for each in pair).item()
+        edges = torch.linspace(low - 1e-3, high + 1e-3, 31)
+        axes.hist(pair[0], edges, color="0.75", label="before")
+        axes.hist(pair[1], edges, histtype="step", linewidth=1.5, color=COLOURS[0], label="after")
+        axes.set(xlabel=name, yticks=[])
+    _several(panels)[0].set_ylabel("neurons")
+    _several(panels)[0].legend(frameon=False, fontsize="small")
+    return figure
 
 
 def accuracy_against_operations(summaries: Sequence[Summary]) -> Figure:
     """Draw test accuracy against synaptic operations per sample, one marker for each neuron (as the paper's Figure 3).
 
     Bars show one standard deviation over the seeds.
+
+    Example:
+        >>> from silif_plugins.training import Summary
+        >>> figure = accuracy_against_operations(
+        ...     [Summary("SiLIF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.03, 20.0)])
+        >>> figure.axes[0].get_ylabel()
+        'test accuracy (%)'
     """
     figure, axes = _new((6.0, 4.0))
     for index, each in enumerate(summaries):
@@ -60,3 +234,11 @@ def _new(size: tuple[float, float], **grid: Any) -> tuple[Any, Any]:
     figures = require("matplotlib.figure", extra="plot", purpose="Drawing")
     figure = figures.Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(**grid)
+
+
+def _several(panels: Any) -> list[Any]:
+    return list(getattr(panels, "flat", [panels]))
+
+
+def _milliseconds(steps: Any, dt: float | None) -> Any:
+    return steps if dt is None else 1e3 * dt * steps
