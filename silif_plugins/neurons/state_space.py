@@ -140,6 +140,9 @@ class StateSpace(NamedTuple):
     @property
     def shape(self) -> torch.Size:
         """Shape of the population, [*neurons]: what the fields broadcast to."""
+        shape = self.a11.shape
+        if all(field.shape == shape for field in self):  # common, and a fiftieth of the cost below
+            return shape
         return torch.broadcast_shapes(*(field.shape for field in self))
 
     @property
