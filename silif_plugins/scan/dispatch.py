@@ -10,9 +10,7 @@ from torch import Tensor
 from .. import surrogate as spike_functions
 from ..neurons import State, StateSpace
 from ..surrogate import SpikeFunction
-from . import fused, reference
-from .backends import Backend, choose
-from .lengths import as_lengths
+from . import reference
 
 
 @overload
@@ -24,8 +22,6 @@ def scan(
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
     return_states: Literal[False] = False,
-    lengths: Tensor | None = None,
-    backend: Backend = "auto",
 ) -> tuple[Tensor, State]: ...
 
 
@@ -38,8 +34,6 @@ def scan(
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
     return_states: Literal[True],
-    lengths: Tensor | None = None,
-    backend: Backend = "auto",
 ) -> tuple[Tensor, State, State]: ...
 
 
@@ -51,26 +45,16 @@ def scan(
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
     return_states: bool = False,
-    lengths: Tensor | None = None,
-    backend: Backend = "auto",
 ) -> tuple[Tensor, State] | tuple[Tensor, State, State]:
     r"""Run spiking neurons over a sequence.
 
     Args:
         space: The neurons' coefficients.
-        current: Input currents, [T, B, \*neurons]. Booleans and integers are accepted. T may be 0. Any layout
-            runs without a copy: ``x.transpose(0, 1)`` of a batch-first x too.
+        current: Input currents, [T, B, \*neurons]. Booleans and integers are accepted. T may be 0.
         state: State before the first step, each field [B, \*neurons]; at rest by default.
         surrogate: Spike function of mem - threshold, by name or as a callable; the paper's boxcar by default.
         recurrent: Weights V of I[t] + s[t-1] V, [N, N] (from, to), for a population of one dimension.
         return_states: Whether to return the states of all steps too.
-        lengths: Steps of each sequence, integers [B], or a mask [T, B] that is true for them. Later steps do
-            not run: their spikes (and states, with ``return_states``) are zero, and the state after the last
-            step is that after the sequence's own.
-        backend: ``"cpu"``, the fused kernel; ``"reference"``, a loop in PyTorch and the definition; ``"auto"``,
-            the fastest that can run this. They give the same spikes and states, and gradients that differ by
-            rounding. Only the reference can be differentiated twice, in forward mode, or run a spike function
-            that is not the step H(x > 0).
 
     Returns:
         The spikes [T, B, \*neurons] in the data type of ``current``, the state after the last step, and with
@@ -78,8 +62,7 @@ def scan(
         type of the coefficients, or of ``current`` where that is wider: under autocast it stays float32.
 
     Raises:
-        ValueError: If ``current`` does not fit the neurons, ``state``, ``recurrent`` or ``lengths`` do not fit
-            it, or ``backend`` is unknown or cannot run this.
+        ValueError: If ``current`` does not fit the neurons, or ``state`` or ``recurrent`` do not fit it.
 
     Example:
         >>> from silif_plugins.neurons import SiLIF
@@ -97,22 +80,20 @@ def scan(
     shape = current.shape[1:]
     if recurrent is not None and recurrent.shape != (shape[-1], shape[-1]):
         raise ValueError(f"recurrent: got shape {tuple(recurrent.shape)}; it must be {(shape[-1], shape[-1])}")
-    initial = initial_state(state, shape, dtype, current.device)
-    spike_function = spike_functions.resolve(surrogate)
-    steps = None if lengths is None else as_lengths(lengths, current)
-    name = choose(backend, current, dtype, spike_function, recurrent)
-    current = current.to(dtype)
-    if name == "reference":
-        weights = None if recurrent is None else recurrent.to(dtype)
-        states, last = reference.run(space, current, initial, spike_function, weights, steps)
-        if states:
-            trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
-        else:
-            trace = State(*(field.new_empty((0, *shape)) for field in last))
+    state = initial_state(state, shape, dtype, current.device)
+    states, state = reference.run(
+        space,
+        current.to(dtype),
+        state,
+        spike_functions.resolve(surrogate),
+        None if recurrent is None else recurrent.to(dtype),
+    )
+    if states:
+        trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
     else:
-        trace, last = fused.run(space, current, initial, spike_function, steps, return_states, name)
+        trace = State(*(field.new_empty((0, *shape)) for field in state))
     spikes = trace.spk.to(spike_dtype)
-    return (spikes, last, trace) if return_states else (spikes, last)
+    return (spikes, state, trace) if return_states else (spikes, state)
 
 
 def step(
@@ -177,7 +158,6 @@ def initial_state(state: State | None, shape: torch.Size, dtype: torch.dtype, de
 
 
 def _broadcasts(small: torch.Size, large: torch.Size) -> bool:
-    try:
-        return torch.broadcast_shapes(small, large) == large
-    except RuntimeError:
-        return False
+    """Whether a tensor of the one shape expands to the other; torch.broadcast_shapes costs as much as a small step."""
+    trailing = large[len(large) - len(small) :]
+    return len(small) <= len(large) and all(n in (1, m) for n, m in zip(small, trailing, strict=True))
