@@ -147,7 +147,7 @@ def eigenvalue_plane(spaces: Mapping[str, StateSpace]) -> Figure:
         >>> figure.axes[1].get_title()
         'C-SiLIF: 100 % oscillate'
     """
-    figure, panels = _new((3.1 * len(spaces) + 0.5, 3.4), ncols=len(spaces), sharex=True, sharey=True)
+    figure, panels = _new((3.1 * len(spaces) + 0.6, 3.9), ncols=len(spaces), sharex=True, sharey=True)
     angle = torch.linspace(0, 2 * torch.pi, 200)
     for index, (axes, (name, space)) in enumerate(zip(_several(panels), spaces.items(), strict=True)):
         values = eigenvalues(space).detach().cpu().flatten()
