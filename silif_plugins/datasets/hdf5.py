@@ -21,13 +21,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ._atomic import write_file
-from ._optional import require
+from ..files import write_file
+from ..optional import require
 from .errors import DataError
 from .events import Recordings
 
 SHD_CHANNELS = 700
 """Number of channels of SHD and SSC, whose files do not say it."""
+
+# What h5py raises on damaged files, depending on which byte is hit.
+_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 
 _FIELDS = {"times": "spikes/times", "units": "spikes/units", "labels": "labels", "speakers": "extra/speaker"}
 
@@ -63,15 +66,20 @@ def read_recordings(path: str | os.PathLike[str], *, num_channels: int | None = 
             raw = {name: _read(file, field, path) for name, field in _FIELDS.items() if name != "speakers"}
             raw["speakers"] = _read(file, "extra/speaker", path) if "extra/speaker" in file else None
             keys = _read(file, "extra/keys", path)
-    except OSError as error:
-        raise DataError("file", f"cannot be read as HDF5, is it truncated? ({error})", path) from error
+    except DataError:
+        raise
+    except _DAMAGE as error:
+        raise DataError("file", f"cannot be read as HDF5, is it truncated or damaged? ({error})", path) from error
 
     stored_channels = SHD_CHANNELS if attribute is None else _as_count(attribute, "num_channels", path)
     if num_channels is None:
         num_channels = stored_channels
     elif attribute is not None and num_channels != stored_channels:
         raise DataError("num_channels", f"{num_channels} asked for, but the file has {stored_channels}", path)
-    classes = [key.decode() if isinstance(key, bytes) else str(key) for key in keys]
+    try:
+        classes = [key.decode() if isinstance(key, bytes) else str(key) for key in keys]
+    except UnicodeDecodeError as error:
+        raise DataError("extra/keys", f"holds a name that is not UTF-8 ({error})", path) from error
     try:
         return Recordings(
             raw["times"],
@@ -92,7 +100,7 @@ def _read(file: Any, field: str, path: Path) -> Any:
         raise DataError(field, f"has {file[field].ndim} dimensions, but it must have one", path)
     try:
         return file[field][:]
-    except (OSError, RuntimeError, ValueError, TypeError) as error:
+    except _DAMAGE as error:
         raise DataError(field, f"cannot be read, is the file damaged? ({error})", path) from error
 
 

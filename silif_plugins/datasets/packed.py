@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import lzma
 import os
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,9 +88,9 @@ def unpack(content: bytes, path: str | os.PathLike[str]) -> Recordings:
         header = json.loads(header_line)
     except (lzma.LZMAError, EOFError, ValueError) as error:
         raise DataError("header", f"not a file of packed recordings ({error})", path) from error
-    if header.get("format") != _FORMAT or header.get("version") != _VERSION:
-        got = f"got {header.get('format')!r} version {header.get('version')!r}"
-        raise DataError("header", f"{got}, but this release reads {_FORMAT!r} version {_VERSION}", path)
+    named = header.get("format") if isinstance(header, dict) else None
+    if named != _FORMAT or header.get("version") != _VERSION:
+        raise DataError("header", f"format is {named!r}, but it must be {_FORMAT!r}, version {_VERSION}", path)
 
     def take(field: str, number: int, dtype: str) -> NDArray[np.int64]:
         nonlocal rest
@@ -112,10 +113,10 @@ def unpack(content: bytes, path: str | os.PathLike[str]) -> Recordings:
     running = np.cumsum(differences)
     before_frame = np.concatenate([[0], running])[event_starts[:-1]]
     units = running - np.repeat(before_frame, counts)
-    splits = event_starts[first_frames[1:-1]]
+    of_recording = [slice(first, last) for first, last in pairwise(event_starts[first_frames])]
     return Recordings(
-        np.split(times, splits),
-        np.split(units, splits),
+        [times[events] for events in of_recording],
+        [units[events] for events in of_recording],
         labels,
         classes=header["classes"],
         num_channels=header["num_channels"],

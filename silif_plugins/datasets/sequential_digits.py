@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._optional import require
+from ..optional import require
 from .frames import FrameDataset
 
 _LINES = 8
@@ -47,8 +47,10 @@ class SequentialDigits(FrameDataset):
     def __init__(self, split: str) -> None:
         if split not in _SPLITS:
             raise ValueError(f"split: got {split!r}, but SequentialDigits has {', '.join(_SPLITS)}")
-        sklearn_datasets = require("sklearn.datasets", extra="data", purpose="SequentialDigits")
-        digits = sklearn_datasets.load_digits()
+        require("sklearn", extra="data", purpose="SequentialDigits")
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
         # The raw output of a bit generator is the one stream that NumPy promises never to change.
         order = np.argsort(np.random.PCG64(_SEED).random_raw(len(digits.target)), kind="stable")[_SPLITS[split]]
         images = digits.images[order].astype(np.int64)

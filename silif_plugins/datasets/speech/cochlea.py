@@ -11,7 +11,7 @@ from .synthesiser import SAMPLE_RATE
 
 _WINDOW = round(0.025 * SAMPLE_RATE)
 _FFT = 1024
-_LEVELS = 256
+_LAST_LEVEL = 255  # levels count from 0
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,18 @@ class Cochlea:
         window = np.hanning(_WINDOW + 2)[1:-1]
         frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[first] * window
         power = np.abs(np.fft.rfft(frames, _FFT, axis=1)) ** 2 @ self.bands()
-        decibels = 10 * np.log10(np.maximum(power, 1e-12))
-        floor = decibels.max(initial=0) - self.dynamic_range
-        return np.rint(np.clip((decibels - floor) / self.dynamic_range, 0, 1) * (_LEVELS - 1)) / (_LEVELS - 1)
+        loudest = power.max(initial=0)
+        if loudest == 0:
+            return np.zeros_like(power)
+        decibels = 10 * np.log10(np.maximum(power / loudest, 1e-30))
+        return np.rint(np.clip(1 + decibels / self.dynamic_range, 0, 1) * _LAST_LEVEL) / _LAST_LEVEL
 
     def encode(self, levels: NDArray[np.float64], *, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Turn levels into spikes: millisecond and channel of every spike, both [events]."""
         noise = np.random.default_rng(seed).random(levels.shape) * 2 - 1
         thresholds = self.threshold * (1 + self.threshold_noise * noise)
-        decay = round(
-            float(np.exp(-0.001 / self.time_constant)), 9
-        )  # the same number whatever the exp of this computer
+        # Rounded, it is the same number whatever this computer's exp.
+        decay = round(float(np.exp(-0.001 / self.time_constant)), 9)
         drive = (1 - decay) * levels
         membrane = np.zeros(self.channels)
         rest = np.zeros(self.channels, np.int64)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .._atomic import write_file
-from .._optional import require
+from ...files import write_file
+from ...optional import require
 from ..events import Recordings
 from ..hdf5 import write_recordings
 from ..packed import pack

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .._optional import require
+from ...optional import require
 
 SAMPLE_RATE = 22050
 """Samples a second of everything that espeak-ng says."""

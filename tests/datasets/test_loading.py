@@ -1,0 +1,75 @@
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from silif_plugins.datasets import SequentialDigits, SpokenDigits, load, write_recordings
+
+
+def test_by_name():
+    spoken = load("spoken-digits", "valid", steps=50, max_time=0.5, pool=2, allow_empty=True)
+    assert isinstance(spoken, SpokenDigits)
+    assert (spoken.steps, spoken.num_channels) == (50, 70)
+    assert load("spoken-digits", "valid").steps == 100
+
+
+def test_sequential_digits_by_name():
+    pytest.importorskip("sklearn")
+    assert isinstance(load("sequential-digits", "test", steps=128), SequentialDigits)
+    with pytest.raises(ValueError, match=r"steps: got 100, but for sequential-digits it must be None or 128"):
+        load("sequential-digits", "test", steps=100)
+    with pytest.raises(ValueError, match=r"max_time: got 1.0"):
+        load("sequential-digits", "test", max_time=1.0)
+
+
+def test_from_a_folder(tmp_path, recordings):
+    pytest.importorskip("h5py")
+    write_recordings(tmp_path / "shd_train.h5", recordings)
+    write_recordings(tmp_path / "shd_test.h5", recordings)
+    dataset = load(tmp_path, "train", steps=4, max_time=1.0, pool=2)
+    assert dataset.frames.shape == (3, 4, 4)
+    assert torch.equal(dataset.frames, load(str(tmp_path), "test", steps=4, max_time=1.0, pool=2).frames)
+    with pytest.raises(FileNotFoundError, match=r"no file \*_valid.h5; it has shd_test.h5, shd_train.h5"):
+        load(tmp_path, "valid")
+    write_recordings(tmp_path / "ssc_train.h5", recordings)
+    with pytest.raises(ValueError, match=r"several files .*'train': shd_train.h5, ssc_train.h5"):
+        load(tmp_path, "train")
+
+
+def test_unknown_names_are_told_the_known_ones(tmp_path):
+    with pytest.raises(ValueError, match=r"got 'mnist', which is neither 'spoken-digits', 'sequential-digits' nor"):
+        load("mnist", "train")
+    with pytest.raises(ValueError, match=r"split: got 'dev'"):
+        load(tmp_path, "dev")
+    with pytest.raises(FileNotFoundError, match=r"no .h5 file at all"):
+        load(tmp_path, "train")
+
+
+def test_importing_the_data_sets_imports_nothing_optional():
+    optional = "{'h5py', 'sklearn', 'tqdm', 'espeakng_loader', 'tonic', 'scipy', 'matplotlib'}"
+    code = (
+        "import sys, torch; before = set(sys.modules); import silif_plugins.datasets; "
+        f"print((set(sys.modules) - before) & {optional})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("module", "call", "extra"),
+    [
+        ("h5py", "read_recordings('x.h5')", "data"),
+        ("sklearn", "SequentialDigits('test')", "data"),
+        ("espeakng_loader", "speech.synthesise('one', 'en')", "speech"),
+        ("tqdm", "speech.speak('train', 1)", "speech"),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(module, call, extra):
+    code = (
+        f"import sys; sys.modules[{module!r}] = None; "
+        f"from silif_plugins.datasets import *; from silif_plugins.datasets import speech; {call}"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError" in done.stderr
+    assert f'pip install "silif_plugins[{extra}]"' in done.stderr
