@@ -25,7 +25,8 @@ XAVIER_MODELS = (SiLIF, CAdLIF)
 class WeightedInput(nn.Module):
     """Linear weights and normalisation: the input current of a population.
 
-    The normalisation runs over time steps and samples alike, padded steps included, as in SpArch.
+    The normalisation runs over time steps and samples alike. Padding is one more input to it, as in SpArch, unless
+    the valid steps are given: then statistics are those of the valid steps alone.
 
     Args:
         num_inputs: Number of input features.
@@ -58,11 +59,14 @@ class WeightedInput(nn.Module):
                 f"normalization: got {normalization!r}; it must be one of {', '.join(get_args(Normalization))}"
             )
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return currents [T, B, N] from inputs [T, B, num_inputs]."""
+    def forward(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return currents [T, B, N] from inputs [T, B, num_inputs]; zero where ``valid`` [T, B] is false."""
         current: Tensor = self.weights(inputs)
-        normalized: Tensor = self.norm(current.flatten(0, 1))
-        return normalized.view_as(current)
+        if valid is None:
+            normalized: Tensor = self.norm(current.flatten(0, 1))
+            return normalized.view_as(current)
+        normalized = self.norm(current[valid])
+        return normalized.new_zeros(current.shape).index_put((valid,), normalized)
 
 
 class SpikingLayer(nn.Module):
@@ -127,17 +131,23 @@ class SpikingLayer(nn.Module):
         """Features of the output: N, or 2N for a bidirectional layer."""
         return self.neuron.size[0] * (1 + self.bidirectional)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return spikes [T, B, num_outputs] from inputs [T, B, num_inputs]."""
-        spikes = self.spikes(inputs)
+    def forward(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return spikes [T, B, num_outputs] from inputs [T, B, num_inputs]; none where ``valid`` is false."""
+        spikes = self.spikes(inputs, valid)
         dropped: Tensor = self.dropout(spikes)
         return dropped
 
-    def spikes(self, inputs: Tensor) -> Tensor:
-        """Return the spikes before dropout."""
+    def spikes(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the spikes before dropout.
+
+        Args:
+            inputs: [T, B, num_inputs].
+            valid: Which steps belong to a sequence and are not padding, booleans [T, B]; all of them by default.
+        """
         if self.bidirectional:
-            inputs = torch.cat([inputs, inputs.flip(0)], dim=1)
-        current = self.current(inputs)
+            inputs = torch.cat([inputs, backwards(inputs, valid)], dim=1)
+            valid = None if valid is None else torch.cat([valid, valid], dim=1)
+        current = self.current(inputs, valid)
         spikes, _ = scan(
             self.neuron.state_space(),
             current,
@@ -145,9 +155,12 @@ class SpikingLayer(nn.Module):
             surrogate=self.surrogate,
             recurrent=self.recurrent_weights(),
         )
+        if valid is not None:
+            spikes = spikes * valid.unsqueeze(-1)  # neurons run on through the padding, which follows the sequence
         if self.bidirectional:
-            forwards, backwards = spikes.chunk(2, dim=1)
-            spikes = torch.cat([forwards, backwards.flip(0)], dim=2)
+            there, back = spikes.chunk(2, dim=1)
+            valid = None if valid is None else valid.chunk(2, dim=1)[0]
+            spikes = torch.cat([there, backwards(back, valid)], dim=2)
         return spikes
 
     def recurrent_weights(self) -> Tensor | None:
@@ -191,12 +204,29 @@ class Readout(nn.Module):
         self.neuron = LI(num_classes)
         self.initial_state = initial_state
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return scores [B, C] from spikes [T, B, num_inputs]; a sample's scores sum to T."""
-        current = self.current(inputs)
+    def forward(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return scores [B, C] from spikes [T, B, num_inputs]; a sample's scores sum to its number of valid steps."""
+        current = self.current(inputs, valid)
         state = first_state(self.neuron, self.initial_state, current)
         _, _, states = scan(self.neuron.state_space(), current, state, return_states=True)
-        return states.mem.softmax(dim=-1).sum(dim=0)
+        shares = states.mem.softmax(dim=-1)
+        return (shares if valid is None else shares * valid.unsqueeze(-1)).sum(dim=0)
+
+
+def backwards(sequences: Tensor, valid: Tensor | None) -> Tensor:
+    """Reverse sequences [T, B, N] in time, each within its own valid steps [T, B]; padding stays at the end.
+
+    Example:
+        >>> valid = torch.tensor([[True], [True], [False]])
+        >>> backwards(torch.tensor([1.0, 2.0, 0.0]).view(3, 1, 1), valid).flatten()
+        tensor([2., 1., 0.])
+    """
+    if valid is None:
+        return sequences.flip(0)
+    steps = torch.arange(len(sequences), device=sequences.device).unsqueeze(1)
+    last = valid.sum(0) - 1
+    source = torch.where(valid, last - steps, steps)
+    return sequences.gather(0, source.unsqueeze(-1).expand_as(sequences))
 
 
 def first_state(neuron: Neuron, kind: InitialState, current: Tensor) -> State | None:

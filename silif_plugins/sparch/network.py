@@ -99,24 +99,55 @@ class SpArchNet(nn.Module):
             num_inputs, num_classes, normalization=normalization, bias=bias, initial_state=initial_state
         )
 
-    def forward(self, inputs: Tensor) -> SpArchOutput:
-        """Classify sequences [B, T, num_inputs]; inputs with more dimensions are flattened to that.
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> SpArchOutput:
+        """Classify sequences.
+
+        Args:
+            inputs: [B, T, num_inputs]; inputs with more dimensions are flattened to that.
+            lengths: Steps of each sequence, integers [B] from 1 to T; what follows in ``inputs`` is padding. It
+                takes no part in anything: not in batch norm's statistics, spikes, scores, rates or operations. By
+                default all T steps count, as in the published code, for which padding is input like any other.
 
         Raises:
-            ValueError: If the inputs do not have ``num_inputs`` channels.
+            ValueError: If the inputs do not have ``num_inputs`` channels, or ``lengths`` does not fit them.
         """
         if inputs.dim() < 3 or inputs.shape[2:].numel() != self.num_inputs:
             raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; it must be [B, T, {self.num_inputs}]")
         activity = inputs.flatten(2).transpose(0, 1)
+        valid = None if lengths is None else valid_steps(lengths, inputs)
+        if valid is not None:
+            activity = activity.masked_fill(~valid.unsqueeze(-1), 0)
         rates = []
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
             assert isinstance(layer, SpikingLayer)
             operations += synaptic_operations(activity, layer.num_outputs)
-            spikes = layer.spikes(activity)
+            spikes = layer.spikes(activity, valid)
             if layer.recurrent is not None:
                 operations += synaptic_operations(spikes, layer.neuron.size[0] - 1)
-            rates.append(firing_rates(spikes))
+            rates.append(firing_rates(spikes) if valid is None else spikes.sum(dim=(0, 1)) / valid.sum())
             activity = layer.dropout(spikes)
         operations += synaptic_operations(activity, self.readout.neuron.size[0])
-        return SpArchOutput(self.readout(activity), torch.cat(rates), operations)
+        return SpArchOutput(self.readout(activity, valid), torch.cat(rates), operations)
+
+
+def valid_steps(lengths: Tensor, inputs: Tensor) -> Tensor:
+    """Turn lengths [B] into a mask [T, B] of the steps of inputs [B, T, ...] that are not padding.
+
+    Raises:
+        ValueError: If there is not one integer from 1 to T for every sequence.
+
+    Example:
+        >>> valid_steps(torch.tensor([1, 3]), torch.zeros(2, 3, 5)).int()
+        tensor([[1, 1],
+                [0, 1],
+                [0, 1]], dtype=torch.int32)
+    """
+    batch, steps = inputs.shape[:2]
+    if lengths.shape != (batch,) or lengths.is_floating_point():
+        raise ValueError(
+            f"lengths: got {lengths.dtype} of shape {tuple(lengths.shape)}; they must be integers of shape ({batch},)"
+        )
+    if batch and not (lengths.min() >= 1 and lengths.max() <= steps):
+        raise ValueError(f"lengths: got {int(lengths.min())} to {int(lengths.max())}; they must be 1 to {steps}")
+    return torch.arange(steps, device=inputs.device).unsqueeze(1) < lengths.to(inputs.device)
