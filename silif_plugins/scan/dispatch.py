@@ -10,7 +10,9 @@ from torch import Tensor
 from .. import surrogate as spike_functions
 from ..neurons import State, StateSpace
 from ..surrogate import SpikeFunction
-from . import reference
+from . import backends, reference
+from .backends import Backend
+from .lengths import as_lengths
 
 
 @overload
@@ -22,6 +24,8 @@ def scan(
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
     return_states: Literal[False] = False,
+    lengths: Tensor | None = None,
+    backend: Backend = "auto",
 ) -> tuple[Tensor, State]: ...
 
 
@@ -34,6 +38,8 @@ def scan(
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
     return_states: Literal[True],
+    lengths: Tensor | None = None,
+    backend: Backend = "auto",
 ) -> tuple[Tensor, State, State]: ...
 
 
@@ -45,16 +51,26 @@ def scan(
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
     return_states: bool = False,
+    lengths: Tensor | None = None,
+    backend: Backend = "auto",
 ) -> tuple[Tensor, State] | tuple[Tensor, State, State]:
     r"""Run spiking neurons over a sequence.
 
     Args:
         space: The neurons' coefficients.
-        current: Input currents, [T, B, \*neurons]. Booleans and integers are accepted. T may be 0.
+        current: Input currents, [T, B, \*neurons]. Booleans and integers are accepted. T may be 0. Any layout
+            runs without a copy: ``x.transpose(0, 1)`` of a batch-first x too.
         state: State before the first step, each field [B, \*neurons]; at rest by default.
         surrogate: Spike function of mem - threshold, by name or as a callable; the paper's boxcar by default.
         recurrent: Weights V of I[t] + s[t-1] V, [N, N] (from, to), for a population of one dimension.
         return_states: Whether to return the states of all steps too.
+        lengths: Steps of each sequence, integers [B], or a mask [T, B] that is true for them. Later steps do
+            not run: their spikes (and states, with ``return_states``) are zero, and the state after the last
+            step is that after the sequence's own.
+        backend: ``"cpu"``, the fused kernel; ``"reference"``, a loop in PyTorch and the definition; ``"auto"``,
+            the fastest that can run this. They give the same spikes and states, and gradients that differ by
+            rounding. Only the reference can be differentiated twice, in forward mode, or run a spike function
+            that is not the step H(x > 0).
 
     Returns:
         The spikes [T, B, \*neurons] in the data type of ``current``, the state after the last step, and with
@@ -62,7 +78,8 @@ def scan(
         type of the coefficients, or of ``current`` where that is wider: under autocast it stays float32.
 
     Raises:
-        ValueError: If ``current`` does not fit the neurons, or ``state`` or ``recurrent`` do not fit it.
+        ValueError: If ``current`` does not fit the neurons, ``state``, ``recurrent`` or ``lengths`` do not fit
+            it, or ``backend`` is unknown or cannot run this.
 
     Example:
         >>> from silif_plugins.neurons import SiLIF
@@ -80,20 +97,22 @@ def scan(
     shape = current.shape[1:]
     if recurrent is not None and recurrent.shape != (shape[-1], shape[-1]):
         raise ValueError(f"recurrent: got shape {tuple(recurrent.shape)}; it must be {(shape[-1], shape[-1])}")
-    state = initial_state(state, shape, dtype, current.device)
-    states, state = reference.run(
-        space,
-        current.to(dtype),
-        state,
-        spike_functions.resolve(surrogate),
-        None if recurrent is None else recurrent.to(dtype),
-    )
-    if states:
-        trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
+    initial = initial_state(state, shape, dtype, current.device)
+    spike_function = spike_functions.resolve(surrogate)
+    steps = None if lengths is None else as_lengths(lengths, current)
+    name = backends.choose(backend, current, dtype, spike_function, recurrent)
+    current = current.to(dtype)
+    if name == "reference":
+        weights = None if recurrent is None else recurrent.to(dtype)
+        states, last = reference.run(space, current, initial, spike_function, weights, steps)
+        if states:
+            trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
+        else:
+            trace = State(*(field.new_empty((0, *shape)) for field in last))
     else:
-        trace = State(*(field.new_empty((0, *shape)) for field in state))
+        trace, last = backends.run(space, current, initial, spike_function, steps, return_states, name)
     spikes = trace.spk.to(spike_dtype)
-    return (spikes, state, trace) if return_states else (spikes, state)
+    return (spikes, last, trace) if return_states else (spikes, last)
 
 
 def step(

@@ -32,7 +32,12 @@ def step(space: StateSpace, current: Tensor, state: State, surrogate: SpikeFunct
 
 
 def run(
-    space: StateSpace, current: Tensor, state: State, surrogate: SpikeFunction, recurrent: Tensor | None
+    space: StateSpace,
+    current: Tensor,
+    state: State,
+    surrogate: SpikeFunction,
+    recurrent: Tensor | None,
+    lengths: Tensor | None = None,
 ) -> tuple[list[State], State]:
     """Advance every neuron over a sequence; return the states of all steps and the last one.
 
@@ -42,12 +47,20 @@ def run(
         state: The state before the first step.
         surrogate: Spike function of mem - threshold.
         recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
+        lengths: Steps of each sequence, [B]: after them its state stays as it is, and the states returned for
+            these steps are zero.
     """
     states = []
     # unbind, not current[t]: the backward of indexing fills a zero tensor of the whole sequence at every step.
-    for now in torch.unbind(current):
+    for t, now in enumerate(torch.unbind(current)):
         if recurrent is not None:
             now = now + state.spk @ recurrent
-        state = step(space, now, state, surrogate)
-        states.append(state)
+        new = step(space, now, state, surrogate)
+        if lengths is None:
+            states.append(new)
+            state = new
+        else:
+            runs = (t < lengths).view(-1, *[1] * (now.dim() - 1))
+            states.append(State(*(torch.where(runs, field, 0) for field in new)))
+            state = State(*(torch.where(runs, *fields) for fields in zip(new, state, strict=True)))
     return states, state

@@ -1,0 +1,113 @@
+"""Which implementation runs a scan, and the common way into the fused ones."""
+
+from __future__ import annotations
+
+import math
+from importlib.util import find_spec
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..neurons import State, StateSpace
+from ..surrogate import SpikeFunction
+from .callables import CallableScan, is_step
+from .fused import GIVEN, Scan, in_kernel, run_forward
+
+Backend = Literal["auto", "reference", "cpu"]
+"""What a user may ask for."""
+
+NUMBA = find_spec("numba") is not None
+
+FEW_STEPS = 4
+FEW_ELEMENTS = 1 << 15
+"""Below both, the reference's loop is over before the fused operator has started."""
+
+
+def choose(
+    backend: str, current: Tensor, dtype: torch.dtype, surrogate: SpikeFunction, recurrent: Tensor | None
+) -> str:
+    """Return the name of the implementation: the given one if it can run this scan, the best one for "auto".
+
+    Raises:
+        ValueError: If there is no such backend, or if it cannot run this scan; the message says why.
+    """
+    if backend == "reference":
+        return backend
+    if backend == "auto":
+        if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:
+            return "reference"
+        name = current.device.type
+        return name if name == "cpu" and _obstacle(name, current, dtype, surrogate, recurrent) is None else "reference"
+    if backend != "cpu":
+        raise ValueError(f"backend: got {backend!r}; it must be 'auto', 'reference' or 'cpu'")
+    if obstacle := _obstacle(backend, current, dtype, surrogate, recurrent):
+        raise ValueError(f"backend: {backend!r} cannot run this: {obstacle}; use 'reference' or 'auto'")
+    return backend
+
+
+def _obstacle(
+    backend: str, current: Tensor, dtype: torch.dtype, surrogate: SpikeFunction, recurrent: Tensor | None
+) -> str | None:
+    """Why a fused backend cannot run a scan; None if it can."""
+    if current.device.type != backend:
+        return f"the input is on {current.device}"
+    if not NUMBA:
+        return "numba is not installed"
+    if dtype not in (torch.float32, torch.float64):
+        return f"the state is {dtype}, and it must be float32 or float64"
+    if recurrent is not None:
+        return "it has recurrent weights"
+    if in_kernel(surrogate)[0] != GIVEN:
+        return None
+    if isinstance(surrogate, nn.Module) and any(p.requires_grad for p in surrogate.parameters()):
+        return "the surrogate has parameters to train"
+    if not is_step(surrogate, dtype):
+        return f"the surrogate {surrogate!r} is not the step H(x > 0) forward"
+    return None
+
+
+def run(
+    space: StateSpace,
+    current: Tensor,
+    state: State,
+    surrogate: SpikeFunction,
+    lengths: Tensor | None,
+    trace: bool,
+    backend: str,
+) -> tuple[State, State]:
+    """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
+
+    Args:
+        space: The neurons' coefficients.
+        current: Input currents, [T, B, *neurons], float32 or float64.
+        state: The state before the first step.
+        surrogate: Spike function.
+        lengths: Steps of each sequence, int64 [B].
+        trace: Whether mem and ada of all steps are wanted; empty otherwise.
+        backend: Which implementation runs it.
+
+    Returns:
+        The states of all steps, and the last one.
+    """
+    shape = current.shape
+    dims = max(1, len(space.shape))  # of the neurons; what is before them is the batch
+    neurons = shape[-dims:] if len(shape) > dims else shape[1:]
+    flat = current.reshape(shape[0], math.prod(shape[1:]) // max(1, math.prod(neurons)), math.prod(neurons))
+    batch = flat.shape[1:]
+    coefficients = torch.stack([field.to(flat.dtype).expand(neurons) for field in space]).flatten(1)
+    initial = torch.stack([field.reshape(batch) for field in state])
+    if lengths is not None:
+        lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
+    number, shape1, shape2 = in_kernel(surrogate)
+    operator: Any
+    if number == GIVEN:
+        operator = CallableScan.apply
+        results = operator(flat, coefficients, initial, lengths, trace, surrogate, backend)
+    else:
+        operator = run_forward if torch.compiler.is_compiling() else Scan.apply
+        results = operator(flat, coefficients, initial, lengths, trace, number, shape1, shape2, backend)
+    spikes, final, _, mem, ada = results
+    if trace:
+        mem, ada = mem.reshape(shape), ada.reshape(shape)
+    return State(mem, ada, spikes.reshape(shape)), State(*(field.reshape(shape[1:]) for field in final))

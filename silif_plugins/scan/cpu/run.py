@@ -1,0 +1,113 @@
+"""From tensors to kernels: allocates the outputs, describes the job, shares it among threads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .compile import compiled
+from .kernels import CHUNK, WIDTH
+from .pages import LARGE, empty_like
+from .threads import run_tasks
+
+
+def forward(
+    current: Tensor, coefficients: Tensor, initial: Tensor, lengths: Tensor | None, trace: bool
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Run the neurons; the arguments and results of :func:`silif_plugins.scan.fused.run_forward`."""
+    steps, batch, neurons = current.shape
+    spikes = empty_like(current)
+    final = torch.empty_like(initial)
+    chunks = current.new_empty((2 * chunk_count(steps), batch, neurons))
+    mem, ada = (empty_like(current) if trace else current.new_empty(0) for _ in range(2))
+    _run(
+        "forward",
+        current,
+        coefficients,
+        lengths,
+        initial=initial,
+        spk=spikes,
+        final=final,
+        chunks=chunks,
+        mem=mem if trace else None,
+        ada=ada if trace else None,
+    )
+    return spikes, final, chunks, mem, ada
+
+
+def backward(
+    current: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    chunks: Tensor,
+    lengths: Tensor | None,
+    grad_spikes: Tensor | None,
+    grad_final: Tensor | None,
+    grad_mem: Tensor | None,
+    grad_ada: Tensor | None,
+    gate: Tensor | None,
+    surrogate: int,
+    shape1: float,
+    shape2: float,
+    needs_current: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Run the adjoint; the arguments and results of :func:`silif_plugins.scan.fused.run_backward`."""
+    grad_current = empty_like(current) if needs_current else current.new_empty(0)
+    grad_initial = torch.empty_like(initial)
+    sums = _run(
+        "backward",
+        current,
+        coefficients,
+        lengths,
+        initial=initial,
+        chunks=chunks,
+        grad_x=grad_current if needs_current else None,
+        grad_spk=grad_spikes,
+        grad_final=grad_final,
+        grad_mem=grad_mem,
+        grad_ada=grad_ada,
+        grad_initial=grad_initial,
+        gate=gate,
+        surrogate=surrogate,
+        shape1=shape1,
+        shape2=shape2,
+    )
+    return grad_current, sums, grad_initial
+
+
+def chunk_count(steps: int) -> int:
+    """How many states forward saves on the way: one every CHUNK steps, but neither the first nor the last."""
+    return max(0, (steps - 1) // CHUNK)
+
+
+def _run(name: str, current: Tensor, coefficients: Tensor, lengths: Tensor | None, **fields: Any) -> Tensor:
+    """Run a kernel; return what it adds up for the coefficients, [9, N]."""
+    steps, batch, neurons = current.shape
+    kernel, layout = compiled(name, np.dtype(str(current.dtype).removeprefix("torch.")))
+    job = np.zeros((), layout)
+    job["steps"], job["batch"], job["neurons"] = steps, batch, neurons
+    row = batch * neurons if lengths is None else neurons  # a tile has one length
+    tiles = batch * neurons // row * -(-row * current.element_size() // WIDTH) if row else 0
+    # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone.
+    tasks = min(tiles, max(4, min(64, steps * batch // 256)))
+    job["row"], job["tiles"], job["tasks"] = row, tiles, tasks
+    job["streams"] = current.numel() * current.element_size() >= LARGE
+    sums = torch.zeros((tasks if name == "backward" else 0, 9, neurons), dtype=torch.float64)
+    job["sums"] = sums.data_ptr()
+    job["x"] = _view(current)
+    job["coefficients"] = (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1))
+    if lengths is not None:
+        job["lengths"] = lengths.data_ptr()
+    for field, value in fields.items():
+        if value is not None:
+            job[field] = _view(value) if isinstance(value, Tensor) else value
+    if tasks:
+        run_tasks(kernel, tasks, job.ctypes.data, current.numel())
+    return sums.sum(0).to(current.dtype)
+
+
+def _view(tensor: Tensor) -> tuple[int, ...]:
+    return (tensor.data_ptr(), *tensor.stride())

@@ -1,0 +1,262 @@
+"""The fused scan as PyTorch operators: what the backends compute, its gradient, its shapes for compilers.
+
+All backends of this file have the same two functions. Between forward and backward they keep the input current
+(which the caller holds in any case) and the states before every 32nd step, 2/32 of a tensor [T, B, N]: 4.25
+bytes per element in float32, 0.25 of them of its own. Backward computes the other states again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..surrogate import ATan, Boxcar, FastSigmoid, SpikeFunction, Triangle
+
+GIVEN = 4
+"""The surrogate whose derivative is given as a tensor."""
+
+CHUNK = 32
+"""Steps between two saved states."""
+
+
+def in_kernel(surrogate: SpikeFunction) -> tuple[int, float, float]:
+    """Number and shape of a surrogate for the kernels, which know four; GIVEN for any other."""
+    # Not isinstance: a subclass may have another derivative.
+    if type(surrogate) is Boxcar:
+        return 0, surrogate.half_width, 0.0
+    if type(surrogate) is ATan:
+        return 1, surrogate.alpha, 0.0
+    if type(surrogate) is FastSigmoid:
+        return 2, surrogate.slope, 0.0
+    if type(surrogate) is Triangle:
+        return 3, surrogate.height, surrogate.half_width
+    return GIVEN, 0.0, 0.0
+
+
+def _backend(name: str) -> Any:
+    if name == "cpu":
+        from . import cpu
+
+        return cpu
+    raise ValueError(f"backend: got {name!r}; the fused backends are 'cpu'")
+
+
+@torch.library.custom_op("silif_plugins::scan", mutates_args=())
+def run_forward(
+    current: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    lengths: Tensor | None,
+    trace: bool,
+    surrogate: int,
+    shape1: float,
+    shape2: float,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Run neurons over a sequence.
+
+    Args:
+        current: [T, B, N], in any layout.
+        coefficients: a11, a12, a21, a22, b1, b2, r1, r2 and threshold, [9, N].
+        initial: mem, ada and spk before the first step, [3, B, N].
+        lengths: Number of steps of each sequence, int64 [B]; all by default.
+        trace: Whether to return mem and ada of all steps.
+        surrogate: Number of the derivative, for backward; with its shape parameters.
+        shape1: First one.
+        shape2: Second one.
+        backend: Which implementation runs it.
+
+    Returns:
+        Spikes [T, B, N] in the layout of current; mem, ada and spk after the last step, [3, B, N]; mem and ada
+        before the steps 32, 64, ..., [2C, B, N]; with ``trace`` mem and ada, each [T, B, N], else empty.
+    """
+    return _backend(backend).forward(current, coefficients, initial, lengths, trace)
+
+
+@run_forward.register_fake
+def _(
+    current: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    lengths: Tensor | None,
+    trace: bool,
+    surrogate: int,
+    shape1: float,
+    shape2: float,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    steps, batch, neurons = current.shape
+    chunks = current.new_empty((2 * torch.sym_max(0, (steps - 1) // CHUNK), batch, neurons))
+    mem, ada = (torch.empty_like(current) if trace else current.new_empty(0) for _ in range(2))
+    return torch.empty_like(current), torch.empty_like(initial), chunks, mem, ada
+
+
+@torch.library.custom_op("silif_plugins::scan_backward", mutates_args=())
+def run_backward(
+    current: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    chunks: Tensor,
+    lengths: Tensor | None,
+    grad_spikes: Tensor | None,
+    grad_final: Tensor | None,
+    grad_mem: Tensor | None,
+    grad_ada: Tensor | None,
+    gate: Tensor | None,
+    surrogate: int,
+    shape1: float,
+    shape2: float,
+    needs_current: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of current [T, B, N] (empty unless needed), of the coefficients [9, N] and of the initial state.
+
+    Args as in :func:`run_forward`, with its ``chunks`` and the gradients of its other results (None for zero);
+    ``gate`` is the surrogate's derivative [T, B, N] where the kernel does not know it.
+    """
+    return _backend(backend).backward(
+        current,
+        coefficients,
+        initial,
+        chunks,
+        lengths,
+        grad_spikes,
+        grad_final,
+        grad_mem,
+        grad_ada,
+        gate,
+        surrogate,
+        shape1,
+        shape2,
+        needs_current,
+    )
+
+
+@run_backward.register_fake
+def _(
+    current: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    chunks: Tensor,
+    lengths: Tensor | None,
+    grad_spikes: Tensor | None,
+    grad_final: Tensor | None,
+    grad_mem: Tensor | None,
+    grad_ada: Tensor | None,
+    gate: Tensor | None,
+    surrogate: int,
+    shape1: float,
+    shape2: float,
+    needs_current: bool,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    grad_current = torch.empty_like(current) if needs_current else current.new_empty(0)
+    return grad_current, torch.empty_like(coefficients), torch.empty_like(initial)
+
+
+def _refuse(ctx: Any, *grads: Tensor) -> None:
+    raise RuntimeError("the fused scan can be differentiated once; use backend='reference' for second derivatives")
+
+
+run_backward.register_autograd(_refuse)
+
+
+class ScanBackward(torch.autograd.Function):
+    """``run_backward``, likewise; it says that there is no second derivative."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(*inputs: Any) -> tuple[Tensor, ...]:
+        """Run the adjoint."""
+        return run_backward(*inputs)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Keep nothing."""
+
+    backward = staticmethod(_refuse)
+
+
+def both_or_none(first: Tensor | None, second: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+    """Zeros for a missing gradient where the other one is there: the kernels take both or none."""
+    if first is None and second is not None:
+        first = torch.zeros_like(second)
+    elif second is None and first is not None:
+        second = torch.zeros_like(first)
+    return first, second
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    current, coefficients, initial, lengths, ctx.trace, *ctx.surrogate, ctx.backend = inputs
+    ctx.save_for_backward(current, coefficients, initial, lengths, output[2])
+    ctx.set_materialize_grads(False)
+
+
+def _differentiate(
+    ctx: Any,
+    grad_spikes: Tensor | None,
+    grad_final: Tensor | None,
+    grad_chunks: Tensor | None,
+    grad_mem: Tensor | None,
+    grad_ada: Tensor | None,
+) -> tuple[Tensor | None, ...]:
+    current, coefficients, initial, lengths, chunks = ctx.saved_tensors
+    if not ctx.trace:
+        grad_mem = grad_ada = None
+    grad_mem, grad_ada = both_or_none(grad_mem, grad_ada)
+    # With a graph of the backward pass itself: torch.func always asks for one.
+    adjoint: Any = ScanBackward.apply if torch.is_grad_enabled() else run_backward
+    grads = adjoint(
+        current,
+        coefficients,
+        initial,
+        chunks,
+        lengths,
+        grad_spikes,
+        grad_final,
+        grad_mem,
+        grad_ada,
+        None,
+        *ctx.surrogate,
+        ctx.needs_input_grad[0],
+        ctx.backend,
+    )
+    return (grads[0] if ctx.needs_input_grad[0] else None, grads[1], grads[2], *[None] * 6)
+
+
+run_forward.register_autograd(_differentiate, setup_context=_save)
+
+
+class Scan(torch.autograd.Function):
+    """``run_forward`` for everyday use: torch.func cannot differentiate a custom operator itself."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(*inputs: Any) -> tuple[Tensor, ...]:
+        """Run the neurons."""
+        return run_forward(*inputs)
+
+    setup_context = staticmethod(_save)
+    backward = staticmethod(_differentiate)
+
+
+def _one_by_one(operator: Callable[..., Any]) -> Callable[..., Any]:
+    """A vmap rule: run the operator for each element and stack the results."""
+
+    def rule(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        runs = [
+            operator(*(a if dim is None else a.select(dim, i) for a, dim in zip(args, in_dims, strict=True)))
+            for i in range(info.batch_size)
+        ]
+        return tuple(torch.stack(results) for results in zip(*runs, strict=True)), (0,) * len(runs[0])
+
+    return rule
+
+
+run_forward.register_vmap(_one_by_one(run_forward))
+run_backward.register_vmap(_one_by_one(run_backward))

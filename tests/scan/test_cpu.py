@@ -1,0 +1,164 @@
+"""The CPU kernel against the reference: spikes and states to the last bit, every gradient to rounding."""
+
+import pytest
+import torch
+
+from silif_plugins.neurons import LIF, RF, CSiLIF, SiLIF, StateSpace
+from silif_plugins.scan import callables, scan
+from silif_plugins.surrogate import ATan, Boxcar, FastSigmoid, Triangle
+
+# Around the chunk of 32 steps, the tile of 128 (float64: 64) lanes and the vector of 16 (8) of them.
+SHAPES = [
+    (1, 1, 1),
+    (31, 3, 16),
+    (32, 1, 128),
+    (33, 2, 129),
+    (64, 2, 64),
+    (65, 5, 7),
+    (100, 1, 1),
+    (40, 130, 1),
+    (20, 4, 300),
+    (97, 2, 100),
+]
+SURROGATES = {
+    "boxcar": Boxcar(),
+    "boxcar-wide": Boxcar(2.0),
+    "atan": ATan(3.0),
+    "fast_sigmoid": FastSigmoid(4.0),
+    "triangle": Triangle(0.3, 1.5),
+    "callable": lambda x: ATan(1.5)(x),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_equals_reference_over_shapes(shape, dtype, random_problem, assert_equals_reference):
+    problem = random_problem(*shape, dtype)
+    spikes = assert_equals_reference("cpu", *problem, return_states=True)
+    assert shape[0] * shape[2] < 100 or 0.01 < spikes.mean() < 0.9
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("name", SURROGATES)
+def test_equals_reference_over_surrogates(name, dtype, random_problem, assert_equals_reference):
+    assert_equals_reference("cpu", *random_problem(70, 3, 50, dtype), surrogate=SURROGATES[name])
+
+
+@pytest.mark.parametrize("model", [SiLIF, CSiLIF, RF, LIF])
+def test_equals_reference_over_neurons(model, random_problem, assert_equals_reference):
+    assert_equals_reference("cpu", *random_problem(100, 2, 40, model=model))
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("surrogate", ["triangle", SURROGATES["callable"]], ids=["in kernel", "callable"])
+def test_equals_reference_with_lengths(surrogate, traced, random_problem, assert_equals_reference):
+    lengths = torch.tensor([0, 1, 31, 32, 33, 70, 40])
+    spikes = assert_equals_reference(
+        "cpu", *random_problem(70, 7, 20), surrogate=surrogate, lengths=lengths, return_states=traced
+    )
+    assert spikes[5:, 1].sum() == 0 < spikes[:, 5].sum()
+
+
+@pytest.mark.parametrize("layout", ["batch first", "neurons first", "every second", "expanded"])
+@pytest.mark.parametrize("neurons", [40, 128])
+def test_equals_reference_in_any_layout(layout, neurons, random_problem, assert_equals_reference):
+    space, current, state = random_problem(40, 3, neurons)
+    if layout == "batch first":
+        current = current.transpose(0, 1).contiguous().transpose(0, 1)
+    elif layout == "neurons first":
+        current = current.permute(2, 1, 0).contiguous().permute(2, 1, 0)
+    elif layout == "every second":
+        current = torch.randn(40, 3, 2 * neurons, dtype=current.dtype)[..., ::2] * 6
+    else:
+        current = current[:, :1].expand(-1, 3, -1)
+    spikes = assert_equals_reference("cpu", space, current, state)
+    assert spikes.stride() == torch.empty_like(current).stride()
+
+
+def test_batch_first_input_is_not_copied(random_problem):
+    space, current, _ = random_problem(40, 3, 64)
+    current = current.transpose(0, 1).contiguous().transpose(0, 1).requires_grad_()
+    spikes, _ = scan(space, current, backend="cpu")
+    assert spikes.transpose(0, 1).is_contiguous()
+    assert spikes.grad_fn.next_functions[0][0].saved_tensors[0].data_ptr() == current.data_ptr()
+
+
+@pytest.mark.parametrize("batch", [(), (3,), (3, 2)])
+@pytest.mark.parametrize("neurons", [(4, 1, 1), (4, 5, 5), (5,)])
+def test_populations_and_batches_of_any_shape(neurons, batch, assert_equals_reference):
+    space = StateSpace(*(field.detach().double() for field in SiLIF(neurons).state_space()))
+    current = torch.randn(40, *batch, 4, 5, 5, dtype=torch.float64) * 6
+    assert_equals_reference("cpu", space, current, return_states=True)
+
+
+def test_numbers_as_coefficients(assert_equals_reference):
+    space = StateSpace.of(a11=0.9, b1=1.0, r1=torch.full((1,), -0.9))
+    assert_equals_reference("cpu", space, torch.randn(40, 3, 20))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 5), (10, 0, 5), (0, 0, 5)])
+@pytest.mark.parametrize("surrogate", [None, SURROGATES["callable"]], ids=["in kernel", "callable"])
+def test_nothing_to_do(shape, surrogate, random_problem, assert_equals_reference):
+    assert_equals_reference("cpu", *random_problem(*shape), surrogate=surrogate, return_states=True)
+
+
+def test_long_sequences_with_a_callable_run_in_pieces(random_problem, assert_equals_reference, monkeypatch):
+    monkeypatch.setattr(callables, "SPAN", 64 * 60)
+    lengths = torch.tensor([300, 64, 10])
+    problem = random_problem(300, 3, 20)
+    for options in ({}, {"lengths": lengths}):
+        assert_equals_reference("cpu", *problem, surrogate=SURROGATES["callable"], return_states=True, **options)
+
+
+def test_half_precision_input_keeps_a_float32_state(random_problem):
+    space, current, _ = random_problem(50, 2, 30, torch.float32)
+    runs = []
+    for backend in ("reference", "cpu"):
+        half = current.bfloat16().requires_grad_()
+        spikes, state, states = scan(space, half, backend=backend, return_states=True)
+        (spikes * torch.linspace(0, 1, 30)).sum().backward()
+        runs.append((spikes, state.mem, states.ada, half.grad))
+    assert [output.dtype for output in runs[1]] == [torch.bfloat16, torch.float32, torch.float32, torch.bfloat16]
+    assert all(torch.equal(*pair) for pair in zip(*[run[:3] for run in runs], strict=True))
+    torch.testing.assert_close(runs[0][3], runs[1][3], rtol=0.01, atol=1e-4)
+
+
+def test_huge_values_pass_as_in_the_reference(random_problem):
+    space, current, state = random_problem(40, 2, 30)
+    current[5, 0, :10] = torch.inf
+    current[9, 1, 3] = torch.nan
+    for backend in ("reference", "cpu"):
+        spikes, last = scan(space, current, state, backend=backend)
+        assert last.mem[0, :10].isnan().all() or last.mem[0, :10].isinf().any()
+        assert last.mem[1, 3].isnan()
+        assert not last.mem[1, 4].isnan()
+    assert torch.equal(spikes, scan(space, current, state, backend="reference")[0])
+
+
+def test_only_a_state_or_a_trace_in_the_loss(random_problem):
+    space, current, state = random_problem(40, 2, 30)
+    for pick in (lambda s, e, t: e.mem, lambda s, e, t: e.spk, lambda s, e, t: t.ada, lambda s, e, t: t.mem):
+        gradients = []
+        for backend in ("reference", "cpu"):
+            x = current.clone().requires_grad_()
+            pick(*scan(space, x, state, backend=backend, return_states=True)).square().sum().backward()
+            gradients.append(x.grad)
+        torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-10)
+
+
+def test_large_outputs_on_the_streaming_path(random_problem, assert_equals_reference):
+    space, current, _ = random_problem(70, 64, 256, torch.float32)  # 4.6 MB
+    assert_equals_reference("cpu", space, current)
+
+
+def test_threads_change_nothing(random_problem):
+    space, current, state = random_problem(100, 16, 256, torch.float32)
+    runs = []
+    for threads in (1, 2, 3):
+        torch.set_num_threads(threads)
+        inputs = [current.clone().requires_grad_(), *(field.clone().requires_grad_() for field in space)]
+        spikes, last = scan(StateSpace(*inputs[1:]), inputs[0], state, backend="cpu")
+        loss = (spikes * torch.linspace(-1, 1, 256)).sum() + last.ada.sum()
+        runs.append([spikes, *last, *torch.autograd.grad(loss, inputs)])
+    for run in runs[1:]:
+        assert all(torch.equal(*pair) for pair in zip(runs[0], run, strict=True))

@@ -1,0 +1,125 @@
+"""The fused scan as a citizen of PyTorch: compilers, transforms, processes, second derivatives."""
+
+import multiprocessing
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from silif_plugins.neurons import SiLIF, StateSpace
+from silif_plugins.scan import scan
+from silif_plugins.scan.fused import run_forward
+from silif_plugins.surrogate import Triangle
+
+
+def arguments(trace=False, lengths=None):
+    space = SiLIF(5).double().state_space()
+    coefficients = torch.stack([field.expand(5) for field in space]).detach()
+    current = torch.randn(40, 2, 5, dtype=torch.float64) * 6
+    initial = torch.rand(3, 2, 5, dtype=torch.float64)
+    inputs = [tensor.requires_grad_() for tensor in (current, coefficients, initial)]
+    return (*inputs, lengths, trace, 0, 0.5, 0.0, "cpu")
+
+
+@pytest.mark.parametrize("trace", [False, True])
+@pytest.mark.parametrize("lengths", [None, torch.tensor([40, 3])], ids=["full", "lengths"])
+def test_opcheck(trace, lengths):
+    torch.library.opcheck(run_forward, arguments(trace, lengths))
+
+
+class Layer(torch.nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.neuron = SiLIF(16)
+        self.options = options
+
+    def forward(self, current):
+        spikes, state = scan(self.neuron.state_space(), current, backend="cpu", **self.options)
+        return spikes, state.mem
+
+
+@pytest.mark.parametrize("surrogate", [None, "atan", Triangle(0.3)], ids=str)
+def test_compile_fullgraph(surrogate):
+    layer, current = Layer(surrogate=surrogate), torch.randn(40, 2, 16) * 6
+    outputs = layer(current)
+    sum(output.sum() for output in outputs).backward()
+    expected = [parameter.grad.clone() for parameter in layer.parameters()]
+    layer.zero_grad()
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    again = compiled(current)
+    sum(output.sum() for output in again).backward()
+    assert all(torch.equal(*pair) for pair in zip(outputs, again, strict=True))
+    for parameter, gradient in zip(layer.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_export():
+    layer, current = Layer(), torch.randn(40, 2, 16) * 6
+    program = torch.export.export(layer, (current,))
+    assert all(torch.equal(*pair) for pair in zip(program.module()(current), layer(current), strict=True))
+
+
+def test_vmap_over_batches_and_gradients_of_samples():
+    space = SiLIF(6).double().state_space()
+    space = StateSpace(*(field.detach() for field in space))
+    current = torch.randn(4, 40, 2, 6, dtype=torch.float64) * 6
+
+    def total(current, a11):
+        spikes, state = scan(space._replace(a11=a11), current, backend="cpu")
+        return (spikes * torch.linspace(0, 1, 6)).sum() + state.mem.sum()
+
+    both = torch.func.vmap(torch.func.grad(total, argnums=(0, 1)), in_dims=(0, None))(current, space.a11)
+    for index in range(4):
+        alone = torch.func.grad(total, argnums=(0, 1))(current[index], space.a11)
+        torch.testing.assert_close(both[0][index], alone[0])
+        torch.testing.assert_close(both[1][index], alone[1])
+
+
+def test_second_derivatives_are_refused_clearly():
+    space, current = SiLIF(6).state_space(), torch.randn(40, 2, 6, requires_grad=True)
+    (gradient,) = torch.autograd.grad(scan(space, current, backend="cpu")[0].sum(), current, create_graph=True)
+    with pytest.raises(RuntimeError, match="backend='reference'"):
+        gradient.sum().backward()
+    (gradient,) = torch.autograd.grad(scan(space, current, backend="reference")[0].sum(), current, create_graph=True)
+    gradient.sum().backward()
+
+
+def test_autocast_keeps_the_state_in_float32():
+    layer = torch.nn.Linear(8, 16)
+    neuron = SiLIF(16)
+    with torch.autocast("cpu", torch.bfloat16):
+        spikes, state = scan(neuron.state_space(), layer(torch.randn(40, 2, 8) * 6), backend="cpu")
+        spikes.float().sum().backward()
+    assert (spikes.dtype, state.mem.dtype) == (torch.bfloat16, torch.float32)
+    assert all(parameter.grad.dtype == torch.float32 for parameter in neuron.parameters())
+
+
+class Spikes(Dataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        generator = torch.Generator().manual_seed(index)
+        current = torch.randn(40, 1, 8, generator=generator) * 6
+        space = StateSpace.of(a11=0.9, a12=-0.1, a21=0.1, a22=0.95, b1=0.3, r1=-0.9, r2=0.1)
+        return scan(space, current, backend="cpu")[0]
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_data_loader_workers(start):
+    if start not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system cannot {start}")
+    torch.set_num_threads(2)
+    dataset = Spikes()
+    expected = torch.stack([dataset[index] for index in range(4)])  # the kernel has run before the fork
+    loaded = torch.cat(list(DataLoader(dataset, num_workers=2, multiprocessing_context=start)))
+    assert expected.sum() > 0
+    assert torch.equal(loaded, expected)
+
+
+def test_importing_the_package_does_not_import_numba():
+    code = "import sys, silif_plugins.scan, silif_plugins.neurons; print('numba' in sys.modules)"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert output.strip() == "False"
