@@ -37,6 +37,7 @@ from .hosting import (
     NeuronRecurrentCell,
     NeuronState,
 )
+from .nir import from_nir, to_nir
 from .parameters import spike_function
 from .silif import (
     SiLIF,
@@ -74,9 +75,11 @@ __all__ = [
     "csilif_feed_forward_step",
     "csilif_integral",
     "csilif_step",
+    "from_nir",
     "silif_feed_forward_integral",
     "silif_feed_forward_step",
     "silif_integral",
     "silif_step",
     "spike_function",
+    "to_nir",
 ]

@@ -1,10 +1,12 @@
-"""What is used of Norse: its four module bases and its module test for state, nothing else."""
+"""What the modules use of Norse: its four bases, nothing else."""
 
 from __future__ import annotations
 
-try:
-    from norse.torch.module.snn import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
-except ImportError as error:
-    raise ImportError('Norse is not installed: pip install "silif_plugins[norse]"') from error
+from ..optional import require
 
-__all__ = ["SNN", "SNNCell", "SNNRecurrent", "SNNRecurrentCell"]
+_snn = require("norse.torch.module.snn", extra="norse", purpose="silif_plugins.norse")
+
+SNN = _snn.SNN
+SNNCell = _snn.SNNCell
+SNNRecurrent = _snn.SNNRecurrent
+SNNRecurrentCell = _snn.SNNRecurrentCell

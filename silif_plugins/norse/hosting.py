@@ -106,7 +106,7 @@ class NeuronLayer(Layer[NeuronParameters, NeuronState]):
         ...     "An oscillator whose damping is trained: position and velocity, kicked back by its spikes."
         ...     def __init__(self, size):
         ...         super().__init__(size)
-        ...         self._register(True, damping=torch.full(self.size, 0.1))
+        ...         self.register_values(True, damping=torch.full(self.size, 0.1))
         ...     def state_space(self):
         ...         return StateSpace.of(a11=1.0, a12=0.2, a21=-0.2, a22=1 - self.damping.clamp(0.1, 1.0),
         ...                              b2=1.0, r2=-1.0, threshold=self.threshold)
