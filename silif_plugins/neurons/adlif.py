@@ -86,7 +86,7 @@ class AdLIF(Neuron):
         super().__init__(size, threshold=threshold)
         draw = sampler(self.size, generator=generator)
         given = {"decay_u": decay_u, "decay_w": decay_w, "a": a, "b": b}
-        self._register(
+        self.register_values(
             learn,
             **{name: draw(name, self.ranges[name] if init is None else init, False) for name, init in given.items()},
         )

@@ -123,9 +123,9 @@ class CSiLIF(LogDomainNeuron):
             "omega": draw("omega", _first(omega, math.pi if s4d else (5.0, 10.0)), False),
             self._name("dt"): draw("dt", _first(dt, (0.01, 0.5) if s4d else (0.001, 0.5)), log),
         }
-        self._register(learn, **values, **({"b": draw("b", b, False)} if input_gating else {}))
+        self.register_values(learn, **values, **({"b": draw("b", b, False)} if input_gating else {}))
         if not input_gating:
-            self._register(False, b=draw("b", 1.0, False))
+            self.register_values(False, b=draw("b", 1.0, False))
 
     def state_space(self) -> StateSpace:
         """Return the state space of :func:`csilif` with this population's parameters."""

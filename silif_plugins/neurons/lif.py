@@ -59,7 +59,7 @@ class LIF(Neuron):
     ) -> None:
         super().__init__(size, threshold=threshold)
         draw = sampler(self.size, generator=generator)
-        self._register(learn, decay_u=draw("decay_u", decay_u, False))
+        self.register_values(learn, decay_u=draw("decay_u", decay_u, False))
 
     def state_space(self) -> StateSpace:
         """Return the leaky integrator with the clamped decay."""

@@ -30,7 +30,7 @@ class Neuron(nn.Module):
         ...     "A perfect integrator with gain g."
         ...     def __init__(self, size):
         ...         super().__init__(size)
-        ...         self._register(True, gain=torch.ones(self.size))
+        ...         self.register_values(True, gain=torch.ones(self.size))
         ...     def state_space(self):
         ...         return StateSpace.of(a11=1.0, b1=self.gain, r1=-1.0, threshold=self.threshold)
         >>> sum(p.numel() for p in Perfect(10).parameters())
@@ -72,8 +72,18 @@ class Neuron(nn.Module):
         threshold = f", threshold={self.threshold.item():g}" if self.threshold.numel() == 1 else ""
         return f"{self.size[0] if len(self.size) == 1 else self.size}{threshold}"
 
-    def _register(self, learn: Learn, **values: Tensor) -> None:
-        """Register the model's values: parameters where ``learn`` says so, buffers elsewhere."""
+    def register_values(self, learn: Learn, **values: Tensor) -> None:
+        """Register the model's values: parameters where ``learn`` says so, buffers elsewhere.
+
+        Buffers are in the state_dict and moved by ``.to()`` like parameters; they do not train.
+
+        Args:
+            learn: True for all, False for none, or the names of those that train.
+            **values: Initial values by name, each [*neurons].
+
+        Raises:
+            ValueError: If ``learn`` names a value that is not there.
+        """
         chosen = trained(learn, values)
         for name, value in values.items():
             if name in chosen:

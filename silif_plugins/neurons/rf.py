@@ -62,7 +62,7 @@ class RF(Neuron):
             raise ValueError(f"dt: got {dt}; it must be a positive time in seconds")
         self.dt = dt
         draw = sampler(self.size, generator=generator)
-        self._register(learn, damping=draw("damping", damping, False), omega=draw("omega", omega, False))
+        self.register_values(learn, damping=draw("damping", damping, False), omega=draw("omega", omega, False))
 
     def state_space(self) -> StateSpace:
         """Return Euler's step 1 + Δ(x + i y) as a real 2x2 block."""

@@ -93,7 +93,7 @@ class SiLIF(LogDomainNeuron):
     ) -> None:
         super().__init__(size, threshold=threshold, log=log)
         draw = sampler(self.size, generator=generator)
-        self._register(
+        self.register_values(
             learn,
             **{
                 self._name("inv_tau_u"): draw("tau_u", inverse("tau_u", tau_u), log),

@@ -101,7 +101,7 @@ def test_a_user_model_by_its_class():
     class Integrator(Neuron):
         def __init__(self, size):
             super().__init__(size)
-            self._register(True, gain=torch.ones(self.size))
+            self.register_values(True, gain=torch.ones(self.size))
 
         def state_space(self):
             return StateSpace.of(a11=1.0, b1=self.gain, r1=-1.0, threshold=self.threshold)
