@@ -36,8 +36,8 @@ def synthesise(
     """Say a text; the same arguments give the same samples, whatever was said before.
 
     The library keeps hidden state between two texts: the phase of the pitch flutter, echoes, filters, a random
-    generator that it seeds from the clock. So it is loaded anew for every text, which takes a few milliseconds, and its
-    generator is seeded.
+    generator that it seeds from the clock. So it is loaded anew for every text, which takes a few milliseconds, and
+    its generator is seeded. So is the ``rand`` of the C library, from which a few voices take their breath.
 
     Args:
         text: What to say.
@@ -95,6 +95,8 @@ def synthesise(
             if got != SAMPLE_RATE:
                 raise RuntimeError(f"espeak-ng could not be started with the data in {data} ({got})")
             library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
+            if sys.platform != "win32":
+                ctypes.CDLL(None).srand(ctypes.c_uint(seed))
             library.espeak_SetSynthCallback(callback)
             if library.espeak_SetVoiceByName(voice.encode()) != 0:
                 raise ValueError(f"voice: espeak-ng has no voice {voice!r}")
