@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint clean
+.PHONY: demo test quick docs lint clean
 
 # Train LIF and SiLIF on spoken digits in the same budget; a table and a plot.
 demo: $(VENV)/.installed-train
@@ -16,6 +16,11 @@ test: lint
 # The tests that take a few seconds at most.
 quick: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+# The documentation, in site/: tutorials are executed, links and spelling checked, nothing is fetched.
+docs: $(VENV)/.installed-docs
+	$(BIN)/codespell README.md CHANGELOG.md CONTRIBUTING.md docs silif_plugins examples tests
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

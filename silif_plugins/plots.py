@@ -229,6 +229,19 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     write_file(path, content.getvalue())
 
 
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG text, for web pages and notebooks.
+
+    Example:
+        >>> svg(raster({"input": torch.eye(5)})).startswith("<svg")
+        True
+    """
+    content = io.StringIO()
+    figure.savefig(content, format="svg")
+    text = content.getvalue()
+    return text[text.index("<svg") :]
+
+
 def _new(size: tuple[float, float], **grid: Any) -> tuple[Any, Any]:
     """Make a figure that no window or global state knows of."""
     figures = require("matplotlib.figure", extra="plot", purpose="Drawing")
