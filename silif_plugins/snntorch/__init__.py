@@ -1,0 +1,21 @@
+"""SiLIF, C-SiLIF and the neurons they are compared with, as neurons of snnTorch.
+
+Replace ``snn.Leaky(beta=0.9)`` or ``snn.Synaptic(alpha=0.9, beta=0.8)`` by ``SiLIF(size)``; the rest of the code stays.
+
+Raises:
+    ImportError: If snnTorch is not installed; it says what to install.
+"""
+
+from ..optional import require
+
+require("snntorch", extra="snntorch", purpose="silif_plugins.snntorch")
+
+from .adlif import AdLIF, CAdLIF  # noqa: E402
+from .csilif import CSiLIF  # noqa: E402
+from .reset import reset  # noqa: E402
+from .rf import RF  # noqa: E402
+from .silif import SiLIF  # noqa: E402
+from .spiking import Spiking  # noqa: E402
+from .state import SecondOrderState  # noqa: E402
+
+__all__ = ["RF", "AdLIF", "CAdLIF", "CSiLIF", "SecondOrderState", "SiLIF", "Spiking", "reset"]

@@ -1,0 +1,135 @@
+"""What one step leaves to the next step of the same sequence, so that it need not be computed again.
+
+The coefficients of a neuron cost as much as its step, and the spike that resets it was computed a step ago. Both are
+reused only where that cannot be told from computing them anew.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..neurons import State, StateSpace
+from .dynamics import Dynamics
+from .lean import LeanStep
+from .state import SecondOrderState
+
+
+class Continuation:
+    """Coefficients and state after a step.
+
+    It holds for a next step that starts from the very tensors of this state, with unchanged parameters, surrogate
+    and gradient mode, and before any backward pass through the coefficients. Changes of a parameter through
+    ``.data``, which PyTorch does not count, are seen from the next sequence on.
+
+    Args:
+        dynamics: What moves the layer.
+        layer: The layer whose parameters and options it was made of.
+    """
+
+    __slots__ = (
+        "_input_dtype",
+        "_mechanism",
+        "_mem_version",
+        "_mode",
+        "_node",
+        "_watched",
+        "dynamics",
+        "lean",
+        "state",
+    )
+
+    def __init__(self, dynamics: Dynamics, layer: Any) -> None:
+        space, self._node = _through_one_node(dynamics.space)
+        self.dynamics = replace(dynamics, space=space)
+        self.lean = None if dynamics.scaled_reset or dynamics.quantiser else LeanStep(space, dynamics.surrogate)
+        self.state: State | None = None
+        self._mem_version = math.nan
+        self._input_dtype: torch.dtype | None = None
+        self._mode = _mode()
+        self._mechanism = layer.reset_mechanism
+        # All but the layer's states, which change at every step.
+        self._watched = [
+            (values, name, tensor, _version(tensor))
+            for module in layer.modules()
+            for values in (module._parameters, module._buffers)
+            for name, tensor in values.items()
+            if tensor is not None and not (module is layer and name in SecondOrderState._fields)
+        ]
+
+    def holds(self, before: SecondOrderState, layer: Any) -> bool:
+        """Whether a step from the state ``before`` would compute the same coefficients again."""
+        return (
+            self.state is not None
+            and before.mem is self.state.mem
+            and before.syn is self.state.ada
+            and layer.spike_grad is self.dynamics.surrogate
+            and layer.state_quant is self.dynamics.quantiser
+            and layer.reset_mechanism == self._mechanism
+            and self._mode == _mode()
+            and (self._node is None or _is_alive(self._node))
+            and all(values.get(name) is tensor and _version(tensor) == v for values, name, tensor, v in self._watched)
+        )
+
+    def step(self, current: Tensor, state: State | None) -> State:
+        """Advance by one step and remember where it led."""
+        if state is not None and self.lean is not None and self._fits(current, state):
+            self.state = self.lean(current, state)
+        else:
+            self.state = self.dynamics.step(current, state)
+        self._mem_version = _version(self.state.mem)
+        self._input_dtype = current.dtype
+        return self.state
+
+    def _fits(self, current: Tensor, state: State) -> bool:
+        return current.shape == state.mem.shape and current.dtype == self._input_dtype
+
+    def spikes(self) -> Tensor | None:
+        """Return the spikes that the recorded membrane fired, if it was not edited or detached since."""
+        assert self.state is not None
+        mem, spk = self.state.mem, self.state.spk
+        unchanged = _version(mem) == self._mem_version and (mem.requires_grad or not spk.requires_grad)
+        return spk if unchanged else None
+
+
+def _through_one_node(space: StateSpace) -> tuple[StateSpace, Any]:
+    """Route all trained coefficients through one multiplication by 1, and return that node of the graph.
+
+    A backward pass through any of them frees what the node saved, which tells that their graph is gone.
+    """
+    trained = {name: field for name, field in space._asdict().items() if field.requires_grad}
+    if not trained:
+        return space, None
+    fields = torch.stack(torch.broadcast_tensors(*trained.values())) * 1
+    return space._replace(**dict(zip(trained, fields.unbind(), strict=True))), fields.grad_fn
+
+
+def may_continue(tensor: Tensor) -> bool:
+    """Whether steps on this tensor's device may share work: not where someone records or repeats single steps."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return False
+    # Checkpointing runs a part of the sequence twice and needs both runs to do the same.
+    hooks = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", None)
+    if hooks is not None and hooks(False) is not None:
+        return False
+    return not (tensor.is_cuda and torch.cuda.is_current_stream_capturing())
+
+
+def _version(tensor: Tensor) -> float:
+    """Count of in-place changes; inference tensors keep none, and NaN is equal to nothing."""
+    return math.nan if tensor.is_inference() else tensor._version
+
+
+def _mode() -> tuple[bool, bool]:
+    return torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+
+
+def _is_alive(node: Any) -> bool:
+    try:
+        return node._saved_other is not None
+    except RuntimeError:
+        return False

@@ -1,0 +1,94 @@
+"""How the state of a layer moves on: the core's step and scan, with the options that are snnTorch's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ..neurons import State, StateSpace
+from ..scan import scan, step
+from ..surrogate import SpikeFunction, Surrogate
+
+ResetMechanism = Literal["subtract", "zero", "none"]
+Quantiser = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """What moves a state by one step or by many.
+
+    Args:
+        space: Coefficients, with the reset mechanism applied.
+        surrogate: Spike function of mem - threshold.
+        scaled_reset: Whether a spike's reset is in proportion to the membrane (``reset_mechanism="zero"``).
+        quantiser: Function applied to both states after every step, or False.
+    """
+
+    space: StateSpace
+    surrogate: SpikeFunction
+    scaled_reset: bool
+    quantiser: Literal[False] | Quantiser
+
+    def fire(self, mem: Tensor) -> Tensor:
+        """Return the spikes of a membrane, in its data type."""
+        return self.surrogate(mem - self.space.threshold).to(mem.dtype)
+
+    def step(self, current: Tensor, state: State | None) -> State:
+        """Advance by one time step: ``current`` is [B, *size]."""
+        if self.scaled_reset and state is not None:
+            state = state._replace(spk=state.spk * state.mem)
+        _, state = step(self.space, current, state, surrogate=self._spike_function)
+        if self.quantiser:
+            mem, ada = (self.quantiser(x).to(x.dtype) for x in (state.mem, state.ada))
+            state = State(mem, ada, self.fire(mem))
+        return state
+
+    def run(self, current: Tensor, state: State | None, *, trace: bool) -> tuple[Tensor, State, State | None]:
+        """Advance over a sequence, [T, B, *size]: the spikes, the last state, and if asked for all states.
+
+        It runs on the sequence kernel, unless quantised states or a reset in proportion to the membrane ask for
+        a loop over the steps: they are not linear between the spikes.
+        """
+        if not (self.scaled_reset or self.quantiser):
+            if trace:
+                return scan(self.space, current, state, surrogate=self._spike_function, return_states=True)
+            return *scan(self.space, current, state, surrogate=self._spike_function), None
+        spikes, state, states = scan(self.space, current[:0], state, return_states=True)
+        if len(current):
+            steps = []
+            for now in torch.unbind(current):
+                state = self.step(now, state)
+                steps.append(state)
+            states = State(*(torch.stack(field) for field in zip(*steps, strict=True)))
+            spikes = states.spk
+        return spikes, state, states
+
+    @property
+    def _spike_function(self) -> SpikeFunction:
+        # The kernels know the classes of the core; snnTorch's callables return float32 whatever they are given.
+        return self.surrogate if isinstance(self.surrogate, Surrogate) else self._in_own_dtype
+
+    def _in_own_dtype(self, x: Tensor) -> Tensor:
+        return self.surrogate(x).to(x.dtype)
+
+
+def heaviside(x: Tensor) -> Tensor:
+    """Return H(x > 0) in x's data type, without a gradient."""
+    return (x > 0).to(x.dtype)
+
+
+def winners(mem: Tensor, threshold: Tensor, dimensions: int) -> Tensor:
+    """Return 1 for the neuron of each population that exceeds its threshold most, 0 for all others.
+
+    Args:
+        mem: Membranes, [..., *size].
+        threshold: Thresholds that broadcast to it.
+        dimensions: Number of dimensions of a population.
+    """
+    margin = (mem - threshold).flatten(-dimensions)
+    first = margin.argmax(dim=-1, keepdim=True)
+    return torch.zeros_like(margin).scatter(-1, first, 1.0).view_as(mem)

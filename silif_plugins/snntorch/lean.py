@@ -1,0 +1,134 @@
+"""The core's step for a state that is known to fit, as one node of the graph.
+
+It gives the numbers of :func:`silif_plugins.scan.step` to the last bit. That function makes fifteen nodes, which for a
+layer of usual size cost more than what they compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..neurons import State, StateSpace
+from ..scan import step
+from ..surrogate import SpikeFunction, Surrogate
+
+MEM_ROW = ("a11", "a12", "b1", "r1")
+ADA_ROW = ("a21", "a22", "b2", "r2")
+"""Coefficients of mem, ada, current and spk in the two rows of x[t] = A x[t-1] + B I[t] + R s[t-1]."""
+
+
+class LeanStep:
+    """One step of given neurons, from one state to the next.
+
+    Args:
+        space: Coefficients.
+        surrogate: Spike function of mem - threshold.
+    """
+
+    def __init__(self, space: StateSpace, surrogate: SpikeFunction) -> None:
+        self._surrogate = surrogate
+        self._threshold = space.threshold
+        self._coefficients = [_unless_zero(getattr(space, name)) for name in (*MEM_ROW, *ADA_ROW)]
+        self._inner: Surrogate | None = None
+        if isinstance(surrogate, Surrogate) and type(surrogate).__call__ is Surrogate.__call__:
+            self._inner = surrogate
+
+    def __call__(self, current: Tensor, state: State) -> State:
+        """Return the next state.
+
+        Args:
+            current: Input current, [B, *neurons], of a data type no wider than that of the state.
+            state: State, each field [B, *neurons].
+        """
+        tensors = (state.mem, state.ada, current.to(state.mem.dtype), state.spk, *self._coefficients, self._threshold)
+        run = _Step.apply if torch.is_grad_enabled() else _forward
+        mem, ada, *spk = run(self._inner, *tensors)
+        return State(mem, ada, spk[0] if spk else self._surrogate(mem - self._threshold).to(mem.dtype))
+
+
+class _Step(torch.autograd.Function):
+    """mem and ada after a step, and spk where the derivative of the spike function is known."""
+
+    @staticmethod
+    def forward(ctx: Any, surrogate: Surrogate | None, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        results = _forward(surrogate, *tensors)
+        ctx.surrogate = surrogate
+        ctx.save_for_backward(*tensors, results[0])
+        return results
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        *tensors, mem = ctx.saved_tensors
+        needed = ctx.needs_input_grad[1:]
+        if torch.is_grad_enabled():  # someone wants to differentiate again
+            return None, *_differentiable_backward(ctx.surrogate, tensors, needed, grads)
+        threshold = tensors[12]
+        grad_mem, grad_ada, *grad_spk = grads
+        grad_threshold = None
+        if grad_spk:
+            grad_margin = grad_spk[0] * ctx.surrogate.derivative(mem - threshold)
+            if needed[12]:
+                grad_threshold = -grad_margin.sum_to_size(threshold.shape)
+            grad_mem = grad_margin.add_(grad_mem)
+        results: list[Tensor | None] = [None] * 12
+        for i in range(4):
+            value, in_mem, in_ada = tensors[i], tensors[4 + i], tensors[8 + i]
+            if needed[i]:
+                grad = None if in_mem is None else in_mem * grad_mem
+                if in_ada is not None:
+                    grad = in_ada * grad_ada if grad is None else grad.addcmul_(in_ada, grad_ada)
+                results[i] = grad
+            if needed[4 + i]:
+                results[4 + i] = _sum_over_batch(grad_mem, value, in_mem.shape)
+            if needed[8 + i]:
+                results[8 + i] = _sum_over_batch(grad_ada, value, in_ada.shape)
+        return None, *results, grad_threshold
+
+
+def _forward(surrogate: Surrogate | None, *tensors: Any) -> tuple[Tensor, ...]:
+    values, threshold = tensors[:4], tensors[12]
+    mem = _sum_of_products(tensors[4:8], values)
+    ada = _sum_of_products(tensors[8:12], values)
+    if surrogate is None:
+        return mem, ada
+    margin = mem - threshold
+    return mem, ada, torch.gt(margin, 0, out=margin)  # spikes in the state's data type without a boolean between
+
+
+def _differentiable_backward(
+    surrogate: Surrogate | None, tensors: Sequence[Tensor], needed: Sequence[bool], grads: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """Do what backward does by differentiating the core's own step."""
+    mem, ada, current, spk, *coefficients, threshold = tensors
+    named = zip((*MEM_ROW, *ADA_ROW), coefficients, strict=True)
+    space = StateSpace.of(**{name: c for name, c in named if c is not None}, threshold=threshold)
+    _, state = step(space, current, State(mem, ada, spk), surrogate=surrogate)
+    wanted = [tensor for tensor, needs in zip(tensors, needed, strict=True) if needs]
+    found = iter(torch.autograd.grad(state[: len(grads)], wanted, grads, create_graph=True, allow_unused=True))
+    return [next(found) if needs else None for needs in needed]
+
+
+def _sum_over_batch(grad: Tensor, value: Tensor, shape: torch.Size) -> Tensor:
+    """Return the gradient of a coefficient of this shape whose product with ``value`` has the gradient ``grad``."""
+    if value.shape[1:] == shape:
+        return (grad * value).sum(0)  # half the time of sum_to_size
+    return (grad * value).sum_to_size(shape)
+
+
+def _sum_of_products(coefficients: Sequence[Tensor | None], values: Sequence[Tensor]) -> Tensor:
+    """Return c1 v1 + c2 v2 + ..., rounded in this order; a coefficient that is None counts as zero."""
+    total = None
+    for c, v in zip(coefficients, values, strict=True):
+        if c is not None:
+            total = c * v if total is None else total.add_(c * v)
+    return torch.zeros_like(values[0]) if total is None else total
+
+
+def _unless_zero(coefficient: Tensor) -> Tensor | None:
+    """Return None for a constant 0, as models without such a coefficient have it; asking a GPU would cost more."""
+    is_constant = coefficient.dim() == 0 and coefficient.device.type == "cpu" and not coefficient.requires_grad
+    return None if is_constant and coefficient.item() == 0 else coefficient
