@@ -68,9 +68,11 @@ def project(input_tensor: Tensor, input_weights: Tensor) -> Tensor:
         raise ValueError(
             f"input_tensor: got shape {tuple(input_tensor.shape)}; it must end in {input_weights.shape[1]} inputs"
         )
-    # Autocast casts both operands to the same lower precision by itself.
-    autocast = input_tensor.is_floating_point() and torch.is_autocast_enabled(input_tensor.device.type)
-    return linear(input_tensor if autocast else input_tensor.to(input_weights.dtype), input_weights)
+    device = input_tensor.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        # Autocast brings both operands to one data type by itself, but leaves booleans and integers alone.
+        return linear(input_tensor if input_tensor.is_floating_point() else input_tensor.float(), input_weights)
+    return linear(input_tensor.to(input_weights.dtype), input_weights)
 
 
 def _integral(

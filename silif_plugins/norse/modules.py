@@ -57,8 +57,8 @@ class Parametrised(nn.Module, Generic[P, S]):
                 delattr(self, name)
             if not isinstance(value, Tensor) or isinstance(value, nn.Parameter):
                 setattr(self, name, value)
-            elif name in self.learn:
-                self.register_parameter(name, nn.Parameter(value.detach().clone()))
+            elif name in self.learn and not value.requires_grad:
+                self.register_parameter(name, nn.Parameter(value.clone()))
             else:
                 kept = value if value.requires_grad else value.clone()
                 self.register_buffer(name, kept, persistent=name not in SETTINGS)
