@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 from .frames import FrameDataset
-from .hdf5 import read_recordings
+from .heidelberg import frame_arrays
+from .mnist import SequentialMNIST
 from .sequential_digits import SequentialDigits
+from .sources import SOURCES, check_folder, held_by
+from .speech_commands import SpeechCommands
 from .spoken_digits import SpokenDigits
 
 NAMES = ("spoken-digits", "sequential-digits")
-"""The data sets that `load` knows by name."""
+"""The data sets that come with the package, which `load` knows by name."""
 
 
 def load(
@@ -23,42 +26,63 @@ def load(
     pool: int = 1,
     published: bool = False,
     allow_empty: bool = False,
+    permute: bool = False,
 ) -> FrameDataset:
-    """Load a data set by its name, or from a folder with files in SHD's layout.
+    """Load a data set by its name, or from a folder that holds one in its published layout.
 
     Args:
-        name_or_folder: ``"spoken-digits"``, ``"sequential-digits"``, or a folder that holds ``*_train.h5``,
-            ``*_valid.h5`` and ``*_test.h5`` or those of them that are asked for.
+        name_or_folder: ``"spoken-digits"``, ``"sequential-digits"``, or a folder: with ``*_train.h5``,
+            ``*_valid.h5`` and ``*_test.h5`` in SHD's layout, or those of them that are asked for; with Google
+            Speech Commands; or with MNIST's idx files.
         split: ``"train"``, ``"valid"`` or ``"test"``.
-        steps: Number of time steps, 100 by default. Sequential digits always have 128.
-        max_time: Length of the frames in seconds, 1.0 by default. Sequential digits have no seconds.
-        pool: Number of neighbouring channels that are summed into one, such as 5 for SHD's 700.
+        steps: Number of time steps, 100 by default; only for events, the others have a number of their own.
+        max_time: Length of the frames in seconds, 1.0 by default. Images have no seconds.
+        pool: Number of neighbouring channels that are summed into one, such as 5 for SHD's 700; only for events.
         published: Bin exactly as the SiLIF paper's loader does, see `bin_events`.
         allow_empty: Keep recordings without an event before ``max_time``, as frames of zeros.
+        permute: Read MNIST's pixels in a fixed random order (permuted MNIST).
 
     Raises:
         ValueError: If the name is unknown or an argument is out of its range.
-        FileNotFoundError: If the folder has no file for the split.
+        FileNotFoundError: If the folder has no file for the split, or the data must be downloaded first; the
+            message says where from.
         DataError: If a file is damaged. It is a ValueError.
 
     Example:
         >>> load("spoken-digits", "valid", steps=50)
         SpokenDigits(480 samples, 50 steps, 140 channels, 20 classes)
     """
-    if name_or_folder == "sequential-digits":
-        _only_default("steps", steps, (None, 128))
-        _only_default("max_time", max_time, (None,))
-        _only_default("pool", pool, (1,))
-        return SequentialDigits(split)
+    if name_or_folder in SOURCES and not Path(name_or_folder).is_dir():
+        check_folder(str(name_or_folder), None)
+    held = None if name_or_folder in NAMES else held_by(name_or_folder)
+    if held != "mnist":
+        _only_default("permute", permute, (False,), str(held or name_or_folder))
+    if name_or_folder == "sequential-digits" or held == "mnist":
+        name = held or str(name_or_folder)
+        _only_default("steps", steps, (None, 784 if held else 128), name)
+        _only_default("max_time", max_time, (None,), name)
+        _only_default("pool", pool, (1,), name)
+        return SequentialMNIST(name_or_folder, split, permute=permute) if held else SequentialDigits(split)
+    if held == "gsc":
+        _only_default("steps", steps, (None,), held)
+        _only_default("pool", pool, (1,), held)
+        return SpeechCommands(name_or_folder, split, max_time=1.0 if max_time is None else max_time)
     steps = 100 if steps is None else steps
     max_time = 1.0 if max_time is None else max_time
     if name_or_folder == "spoken-digits":
         return SpokenDigits(
             split, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty
         )
-    recordings = read_recordings(find_file(name_or_folder, split))
-    return FrameDataset.from_recordings(
-        recordings, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty
+    arrays = frame_arrays(
+        find_file(name_or_folder, split),
+        steps=steps,
+        max_time=max_time,
+        pool=pool,
+        published=published,
+        allow_empty=allow_empty,
+    )
+    return FrameDataset(
+        arrays["frames"], arrays["labels"], classes=arrays["classes"].tolist(), speakers=arrays["speakers"]
     )
 
 
@@ -70,7 +94,7 @@ def find_file(folder: str | os.PathLike[str], split: str) -> Path:
         FileNotFoundError: If the folder has no file for the split.
     """
     if not Path(folder).is_dir():
-        names = ", ".join(repr(name) for name in NAMES)
+        names = ", ".join(repr(name) for name in (*NAMES, *SOURCES))
         raise ValueError(f"data set: got {os.fspath(folder)!r}, which is neither {names} nor a folder")
     if split not in ("train", "valid", "test"):
         raise ValueError(f"split: got {split!r}, but it must be train, valid or test")
@@ -84,7 +108,7 @@ def find_file(folder: str | os.PathLike[str], split: str) -> Path:
     return found[0]
 
 
-def _only_default(argument: str, value: object, allowed: tuple[object, ...]) -> None:
+def _only_default(argument: str, value: object, allowed: tuple[object, ...], data: str) -> None:
     if value not in allowed:
         fixed = " or ".join(map(str, allowed))
-        raise ValueError(f"{argument}: got {value}, but for sequential-digits it must be {fixed}")
+        raise ValueError(f"{argument}: got {value}, but for {data} it must be {fixed}")

@@ -38,8 +38,10 @@ def test_from_a_folder(tmp_path, recordings):
 
 
 def test_unknown_names_are_told_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match=r"got 'mnist', which is neither 'spoken-digits', 'sequential-digits' nor"):
-        load("mnist", "train")
+    with pytest.raises(
+        ValueError, match=r"got 'imagenet', which is neither 'spoken-digits', 'sequential-digits', 'shd'"
+    ):
+        load("imagenet", "train")
     with pytest.raises(ValueError, match=r"split: got 'dev'"):
         load(tmp_path, "dev")
     with pytest.raises(FileNotFoundError, match=r"no .h5 file at all"):

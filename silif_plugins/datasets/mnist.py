@@ -1,0 +1,98 @@
+"""Sequential and permuted MNIST from local files: images read pixel by pixel."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError
+from .features import FeatureDataset
+
+VALIDATION = 5000
+"""Images at the end of the training file that are kept for validation; MNIST has no file for it."""
+
+_SEED = 20250604
+_IMAGES, _LABELS = 2051, 2049  # what idx files of images and of labels begin with
+
+
+class SequentialMNIST(FeatureDataset):
+    """MNIST (LeCun, Cortes and Burges) pixel by pixel: 784 steps of one channel, grey values from 0 to 1.
+
+    Reads the published idx files, ``train-images-idx3-ubyte`` and so on, also as ``.gz``. The last 5000 training
+    images are for validation.
+
+    Args:
+        root: The folder with the files.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        permute: Whether pixels come in a fixed random order (permuted MNIST), the same for all images.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If the split is unknown.
+        DataError: If a file is damaged or not in this format. It is a ValueError that names the file.
+
+    Example:
+        >>> SequentialMNIST("mnist", "test", permute=True)               # doctest: +SKIP
+        SequentialMNIST(10000 samples, 784 steps, 1 channels, 10 classes)
+    """
+
+    def __init__(self, root: str | os.PathLike[str], split: str, *, permute: bool = False) -> None:
+        if split not in ("train", "valid", "test"):
+            raise ValueError(f"split: got {split!r}; it must be train, valid or test")
+        part = "t10k" if split == "test" else "train"
+        images = read_idx(find_idx(root, f"{part}-images-idx3-ubyte"), _IMAGES)
+        labels = read_idx(find_idx(root, f"{part}-labels-idx1-ubyte"), _LABELS)
+        if split != "test":
+            if len(images) <= VALIDATION:
+                problem = f"has {len(images)} images, but {VALIDATION} of them are for validation"
+                raise DataError("images", problem, root)
+            kept = slice(None, -VALIDATION) if split == "train" else slice(-VALIDATION, None)
+            images, labels = images[kept], labels[kept]
+        pixels = images.reshape(len(images), -1, 1)
+        if permute:
+            # The raw output of a bit generator is the one stream that NumPy promises never to change.
+            pixels = pixels[:, np.argsort(np.random.PCG64(_SEED).random_raw(pixels.shape[1]), kind="stable")]
+        lengths = np.full(len(pixels), pixels.shape[1])
+        classes = [str(digit) for digit in range(10)]
+        grey = (pixels / 255).astype(np.float32)
+        super().__init__(grey, labels, classes=classes, lengths=lengths)
+
+
+def find_idx(root: str | os.PathLike[str], name: str) -> Path:
+    """Find an idx file, plain or packed.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+    """
+    for file in (Path(root) / name, Path(root) / f"{name}.gz"):
+        if file.is_file():
+            return file
+    raise FileNotFoundError(f"{os.fspath(root)}: has neither {name} nor {name}.gz")
+
+
+def read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
+    """Read an idx file of bytes.
+
+    Args:
+        path: The file; unpacked if its name ends in .gz.
+        magic: Number that the file must begin with; its last byte is the number of dimensions.
+
+    Raises:
+        DataError: If it begins with another number, or is shorter or longer than it says.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError("gzip", f"cannot be unpacked, is it damaged? ({error})", path) from error
+    head = 4 * (1 + magic % 256)
+    if len(content) < head or int.from_bytes(content[:4], "big") != magic:
+        raise DataError("header", f"does not begin with {magic}: another file, or damaged", path)
+    shape = np.frombuffer(content[4:head], ">u4").astype(np.int64)
+    if len(content) - head != shape.prod():
+        raise DataError("content", f"holds {len(content) - head} bytes, but the header says {shape.prod()}", path)
+    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)

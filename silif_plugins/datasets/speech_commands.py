@@ -1,0 +1,159 @@
+"""Google Speech Commands from a local folder, as log-mel features."""
+
+from __future__ import annotations
+
+import os
+import wave
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .cache import Arrays, cached
+from .errors import DataError
+from .features import FeatureDataset
+from .filterbank import FRAME, HOP, RATE, log_mel
+
+SPLITS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
+"""The lists of the published folder; what is in neither is for training."""
+
+_VERSION = 1  # of the features: raise it when they change, so that old cache entries are not found
+_AT_ONCE = 256
+_FULL_SCALE = 32768.0
+
+
+class SpeechCommands(FeatureDataset):
+    """Google Speech Commands v0.02 (Warden, 2018; CC BY 4.0): 35 words, 105,829 clips of at most a second.
+
+    Reads the published layout: a folder of 16 kHz wav files for each word, ``validation_list.txt`` and
+    ``testing_list.txt``; folders that start with ``_``, as ``_background_noise_``, are left out. Features are those
+    of `silif_plugins.datasets.filterbank.log_mel`, 98 steps a second; shorter clips have fewer steps. They are not
+    normalised: the network's batch norm does that.
+
+    Args:
+        root: The folder.
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        bands: Number of mel bands.
+        max_time: Length in seconds to which longer clips are cut.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or a list or a listed file is missing.
+        ValueError: If the split is unknown, ``bands`` is not valid, or ``max_time`` is shorter than a frame.
+        DataError: If a file is not a 16-bit mono wav of 16 kHz, is cut off or empty, or a list names a folder that
+            is not there. It is a ValueError that names the file.
+
+    Example:
+        >>> dataset = SpeechCommands("speech_commands_v0.02", "test")    # doctest: +SKIP
+        >>> dataset                                                      # doctest: +SKIP
+        SpeechCommands(11005 samples, 98 steps, 40 channels, 35 classes)
+    """
+
+    def __init__(self, root: str | os.PathLike[str], split: str, *, bands: int = 40, max_time: float = 1.0) -> None:
+        samples = round(max_time * RATE)
+        if samples < FRAME:
+            raise ValueError(f"max_time: got {max_time} s; it must be at least {FRAME / RATE} s, one frame")
+        files = clips(root, split)
+        classes = words(root)
+        index = {name: number for number, name in enumerate(classes)}
+        arrays = cached(
+            f"speech-commands-{split}",
+            {"version": _VERSION, "bands": bands, "samples": samples},
+            files,
+            lambda: _features(files, samples, bands),
+        )
+        labels = [index[file.parent.name] for file in files]
+        super().__init__(arrays["frames"], np.array(labels, np.int64), classes=classes, lengths=arrays["lengths"])
+
+
+def words(root: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the classes: the folders, sorted, as the published code numbers them.
+
+    Raises:
+        FileNotFoundError: If there is no such folder, or none within it.
+    """
+    found = sorted(path.name for path in Path(root).glob("*") if path.is_dir() and path.name[0] not in "_.")
+    if not found:
+        raise FileNotFoundError(f"{os.fspath(root)}: no such folder, or no folders of words in it")
+    return found
+
+
+def clips(root: str | os.PathLike[str], split: str) -> list[Path]:
+    """Return the wav files of a split, sorted.
+
+    Raises:
+        FileNotFoundError: If a list or a listed file is missing.
+        DataError: If a list is empty or names a folder that is not there.
+        ValueError: If the split is unknown.
+    """
+    if split not in ("train", *SPLITS):
+        raise ValueError(f"split: got {split!r}; it must be train, valid or test")
+    classes = words(root)
+    listed = {name: _read_list(Path(root) / file, set(classes)) for name, file in SPLITS.items()}
+    if split in listed:
+        files = sorted(Path(root) / line for line in listed[split])
+        if missing := next((file for file in files if not file.is_file()), None):
+            raise FileNotFoundError(f"{missing}: missing, but {SPLITS[split]} names it")
+        return files
+    taken = listed["valid"] | listed["test"]
+    files = [
+        Path(root) / word / name
+        for word in classes
+        for name in sorted(os.listdir(Path(root) / word))
+        if name.endswith(".wav") and f"{word}/{name}" not in taken
+    ]
+    if not files:
+        raise DataError("train", "no wav file is left for training", root)
+    return files
+
+
+def _read_list(path: Path, classes: set[str]) -> set[str]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: missing; unpack the whole archive of Speech Commands v0.02")
+    try:
+        lines = path.read_text().split()
+    except UnicodeDecodeError as error:
+        raise DataError("list", f"not text ({error})", path) from error
+    if not lines:
+        raise DataError("list", "is empty", path)
+    for line in lines:
+        if line.count("/") != 1 or line.split("/")[0] not in classes:
+            raise DataError("list", f"got {line!r}, which is not FOLDER/FILE with one of the folders beside it", path)
+    return set(lines)
+
+
+def read_clip(path: Path) -> NDArray[np.float32]:
+    """Read a 16-bit mono wav file of 16 kHz as numbers from -1 to 1, [samples].
+
+    Raises:
+        DataError: If it is not that, or is cut off or empty; the message names the file.
+    """
+    try:
+        with wave.open(str(path), "rb") as file:
+            kind = (file.getnchannels(), file.getsampwidth(), file.getframerate())
+            promised = file.getnframes()
+            content = file.readframes(promised)
+    except (wave.Error, EOFError) as error:
+        raise DataError("wav", f"damaged, or not a wav file ({error})", path) from error
+    if kind != (1, 2, RATE):
+        got = f"got {kind[0]} channels of {8 * kind[1]} bit at {kind[2]} Hz"
+        raise DataError("wav", f"{got}, but it must be 1 channel of 16 bit at {RATE} Hz", path)
+    if len(content) != 2 * promised or not promised:
+        raise DataError("wav", f"has {len(content) // 2} of {promised} samples: cut off or empty", path)
+    return np.frombuffer(content, "<i2").astype(np.float32) / _FULL_SCALE
+
+
+def _features(files: list[Path], samples: int, bands: int) -> Arrays:
+    steps = 1 + (samples - FRAME) // HOP
+    frames = np.zeros((len(files), steps, bands), np.float32)
+    lengths = np.zeros(len(files), np.int64)
+    for first in range(0, len(files), _AT_ONCE):
+        waveforms = [read_clip(file)[:samples] for file in files[first : first + _AT_ONCE]]
+        # Clips of one length are transformed together; nearly all have a full second.
+        for size in {len(waveform) for waveform in waveforms}:
+            places = [place for place, waveform in enumerate(waveforms) if len(waveform) == size]
+            features = log_mel(torch.from_numpy(np.stack([waveforms[place] for place in places])), bands=bands)
+            rows = first + np.array(places)
+            frames[rows, : features.shape[1]] = features.numpy()
+            lengths[rows] = features.shape[1]
+    return {"frames": frames, "lengths": lengths}

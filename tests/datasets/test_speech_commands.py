@@ -1,0 +1,153 @@
+"""Google Speech Commands: the published layout, variable lengths, and damaged folders."""
+
+import struct
+import wave
+
+import numpy as np
+import pytest
+import torch
+
+from silif_plugins.datasets import DataError, cache, load
+from silif_plugins.datasets.filterbank import log_mel
+from silif_plugins.datasets.speech_commands import SpeechCommands, clips, read_clip
+
+
+def write_clip(path, samples, rate=16_000, channels=1, width=2):
+    path.parent.mkdir(exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(samples.astype({1: np.uint8, 2: "<i2"}[width]).tobytes())
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Three words, 4 clips each, of different lengths; the first is for validation, the second for test."""
+    folder = tmp_path / "speech_commands"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    lengths = {"aa_nohash_0": 16_000, "bb_nohash_0": 13_375, "cc_nohash_1": 300, "dd_nohash_0": 20_000}
+    for word in ("yes", "no", "tree"):
+        for name, length in lengths.items():
+            write_clip(folder / word / f"{name}.wav", random.integers(-9000, 9000, length))
+    (folder / "_background_noise_").mkdir()
+    write_clip(folder / "_background_noise_" / "pink.wav", random.integers(-9000, 9000, 50_000))
+    (folder / "README.md").write_text("about")
+    for file, name in (("validation_list.txt", "aa_nohash_0"), ("testing_list.txt", "bb_nohash_0")):
+        (folder / file).write_text("".join(f"{word}/{name}.wav\n" for word in ("no", "tree", "yes")))
+    return folder
+
+
+def test_splits_classes_and_lengths(root):
+    parts = {split: SpeechCommands(root, split) for split in ("train", "valid", "test")}
+    assert {split: len(part) for split, part in parts.items()} == {"train": 6, "valid": 3, "test": 3}
+    assert parts["train"].classes == ("no", "tree", "yes")
+    assert parts["test"].labels.tolist() == [0, 1, 2]
+    assert parts["train"].labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert parts["valid"].lengths.tolist() == [98] * 3
+    assert parts["test"].lengths.tolist() == [82] * 3
+    assert parts["train"].lengths.tolist() == [1, 98] * 3  # 300 samples are less than a frame; 20,000 are cut
+    assert parts["train"].num_channels == 40
+    assert isinstance(load(root, "test"), SpeechCommands)
+
+
+def test_features_are_those_of_the_single_clip(root):
+    dataset = SpeechCommands(root, "test")
+    for (frames, _), file in zip(dataset, clips(root, "test"), strict=False):
+        waveform = torch.from_numpy(read_clip(file))
+        torch.testing.assert_close(frames, log_mel(waveform))
+        assert not dataset.frames[0, 82:].any()
+
+
+def test_samples_are_read_as_torchaudio_does(root):
+    write_clip(root / "yes" / "aa_nohash_0.wav", np.array([0, 16384, -32768, 32767]))
+    assert read_clip(root / "yes" / "aa_nohash_0.wav").tolist() == [0, 0.5, -1, 32767 / 32768]
+
+
+def test_cached(root, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "SMALLEST", 1)
+    monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
+    first = SpeechCommands(root, "train")
+    monkeypatch.setattr("silif_plugins.datasets.speech_commands.read_clip", None)  # not needed again
+    again = SpeechCommands(root, "train")
+    assert torch.equal(first.frames, again.frames)
+    assert torch.equal(first.lengths, again.lengths)
+
+
+def spoil(root, what):
+    clip = root / "no" / "bb_nohash_0.wav"
+    if what == "cut":
+        clip.write_bytes(clip.read_bytes()[:5000])
+    elif what == "text":
+        clip.write_text("not a wav file")
+    elif what == "nothing":
+        clip.write_bytes(b"")
+    elif what == "no samples":
+        write_clip(clip, np.zeros(0))
+    elif what == "rate":
+        write_clip(clip, np.zeros(500), rate=8000)
+    elif what == "stereo":
+        write_clip(clip, np.zeros(500), channels=2)
+    elif what == "8 bit":
+        write_clip(clip, np.zeros(500), width=1)
+    elif what == "float":
+        body = struct.pack("<HHIIHH", 3, 1, 16_000, 64_000, 4, 32)
+        content = b"WAVEfmt " + struct.pack("<I", 16) + body + b"data" + struct.pack("<I", 4) + bytes(4)
+        clip.write_bytes(b"RIFF" + struct.pack("<I", len(content)) + content)
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("cut", "cut off or empty"),
+        ("text", "not a wav file"),
+        ("nothing", "not a wav file"),
+        ("no samples", "cut off or empty"),
+        ("rate", "1 channels of 16 bit at 8000 Hz"),
+        ("stereo", "2 channels"),
+        ("8 bit", "1 channels of 8 bit"),
+        ("float", "not a wav file"),
+    ],
+)
+def test_damaged_clips_are_named(root, what, says):
+    spoil(root, what)
+    with pytest.raises(DataError, match=says) as raised:
+        SpeechCommands(root, "test")
+    assert "bb_nohash_0.wav" in str(raised.value)
+    assert len(SpeechCommands(root, "valid")) == 3  # the others do not mind
+
+
+def test_bad_folders_are_named(root, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folders of words"):
+        SpeechCommands(tmp_path / "nowhere", "train")
+    with pytest.raises(ValueError, match="split: got 'dev'"):
+        SpeechCommands(root, "dev")
+    with pytest.raises(ValueError, match=r"max_time: got 0.01"):
+        SpeechCommands(root, "test", max_time=0.01)
+    with pytest.raises(ValueError, match="steps: got 100, but for gsc it must be None"):
+        load(root, "test", steps=100)
+    lists = root / "testing_list.txt"
+    lists.write_text("maybe/aa_nohash_0.wav\n")
+    with pytest.raises(DataError, match=r"testing_list.txt: list: got 'maybe/aa_nohash_0.wav'"):
+        SpeechCommands(root, "train")
+    lists.write_text("no/zz_nohash_0.wav\n")
+    with pytest.raises(FileNotFoundError, match=r"zz_nohash_0.wav: missing, but testing_list.txt names it"):
+        SpeechCommands(root, "test")
+    lists.write_text("")
+    with pytest.raises(DataError, match="is empty"):
+        SpeechCommands(root, "test")
+    lists.write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(DataError, match="not text"):
+        SpeechCommands(root, "test")
+    lists.unlink()
+    with pytest.raises(FileNotFoundError, match=r"testing_list.txt: missing; unpack the whole archive"):
+        SpeechCommands(root, "test")
+
+
+def test_nothing_left_for_training(root):
+    for word in ("yes", "no", "tree"):
+        for name in ("cc_nohash_1", "dd_nohash_0"):
+            (root / word / f"{name}.wav").unlink()
+    with pytest.raises(DataError, match="no wav file is left"):
+        SpeechCommands(root, "train")
