@@ -223,7 +223,11 @@ def accuracy_against_operations(summaries: Sequence[Summary]) -> Figure:
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure in the format of the file's ending; an older file stays as it was if anything goes wrong."""
+    """Write a figure in the format of the file's ending; its folder is made if need be.
+
+    An older file stays as it was if anything goes wrong.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     content = io.BytesIO()
     figure.savefig(content, format=Path(path).suffix.lstrip(".") or "png", dpi=150)
     write_file(path, content.getvalue())

@@ -1,0 +1,78 @@
+"""Each example runs, says what it is for, and shows what it promises."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+# A module like SpArch's models.snns: layers found by name, names checked against a list.
+STAND_IN = """
+import torch
+from torch import nn
+
+class SNN(nn.Module):
+    def __init__(self, input_shape, layer_sizes, neuron_type="LIF"):
+        super().__init__()
+        if neuron_type not in ["LIF"]:
+            raise ValueError(neuron_type)
+        self.input_shape, self.layer_sizes, self.neuron_type = input_shape, layer_sizes, neuron_type
+        self.snn = self._init_layers()
+
+    def _init_layers(self):
+        sizes = [self.input_shape[2], *self.layer_sizes]
+        layer = globals()[self.neuron_type + "Layer"]
+        return nn.ModuleList([layer(sizes[i], sizes[i + 1], self.input_shape[0]) for i in range(len(sizes) - 1)])
+
+    def forward(self, x):
+        for layer in self.snn:
+            x = layer(x)
+        return x.sum(dim=1), x.mean(dim=(0, 1))
+
+class LIFLayer(nn.Linear):
+    def __init__(self, inputs, outputs, batch):
+        super().__init__(inputs, outputs)
+"""
+
+
+def run(name, *arguments, cwd=None):
+    command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_help(example):
+    done = run(example.name, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout) > 150
+
+
+@pytest.mark.slow
+def test_own_neuron():
+    done = run("own_neuron.py", "--epochs", 3)
+    assert done.returncode == 0, done.stderr
+    assert "all oscillators stable: True" in done.stdout
+    accuracies = [float(line.split()[-1]) for line in done.stdout.splitlines()[1:]]
+    assert len(accuracies) == 2
+    assert min(accuracies) > 0.3  # twenty classes
+
+
+@pytest.mark.slow
+def test_membranes_and_rasters(tmp_path):
+    done = run("membranes_and_rasters.py", "--epochs", 1, "--out", tmp_path / "figures")
+    assert done.returncode == 0, done.stderr
+    figures = sorted((tmp_path / "figures").glob("*.png"))
+    assert [figure.stem for figure in figures] == ["eigenvalues", "parameters", "raster", "traces"]
+    assert all(figure.stat().st_size > 10_000 for figure in figures)
+
+
+@pytest.mark.parametrize("neuron", ["SiLIF", "CSiLIF"])
+def test_sparch_register(neuron, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "snns.py").write_text(STAND_IN)
+    done = run("sparch_register.py", tmp_path, "--neuron", neuron, "--steps", 10)
+    assert done.returncode == 0, done.stderr
+    assert "step 10: loss" in done.stdout
+    assert run("sparch_register.py", tmp_path / "empty").returncode == 1
