@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..neurons import State, StateSpace
 from .dynamics import Dynamics
-from .lean import LeanStep
+from .lean import LeanStep, is_constant
 from .state import SecondOrderState
 
 
@@ -23,8 +23,8 @@ class Continuation:
     """Coefficients and state after a step.
 
     It holds for a next step that starts from the very tensors of this state, with unchanged parameters, surrogate
-    and gradient mode, and before any backward pass through the coefficients. Changes of a parameter through
-    ``.data``, which PyTorch does not count, are seen from the next sequence on.
+    and gradient mode, and before any backward pass through the coefficients. Changes that PyTorch does not count,
+    those through ``.data`` and by optimisers with ``fused=True``, are seen at the latest from the next sequence on.
 
     Args:
         dynamics: What moves the layer.
@@ -40,6 +40,7 @@ class Continuation:
         "_watched",
         "dynamics",
         "lean",
+        "scales_spikes",
         "state",
     )
 
@@ -47,6 +48,7 @@ class Continuation:
         space, self._node = _through_one_node(dynamics.space)
         self.dynamics = replace(dynamics, space=space)
         self.lean = None if dynamics.scaled_reset or dynamics.quantiser else LeanStep(space, dynamics.surrogate)
+        self.scales_spikes = not is_constant(layer.graded_spikes_factor, 1.0)
         self.state: State | None = None
         self._mem_version = math.nan
         self._input_dtype: torch.dtype | None = None

@@ -32,7 +32,8 @@ class LeanStep:
     def __init__(self, space: StateSpace, surrogate: SpikeFunction) -> None:
         self._surrogate = surrogate
         self._threshold = space.threshold
-        self._coefficients = [_unless_zero(getattr(space, name)) for name in (*MEM_ROW, *ADA_ROW)]
+        row = [getattr(space, name) for name in (*MEM_ROW, *ADA_ROW)]
+        self._coefficients = [None if is_constant(c, 0.0) else c for c in row]
         self._inner: Surrogate | None = None
         if isinstance(surrogate, Surrogate) and type(surrogate).__call__ is Surrogate.__call__:
             self._inner = surrogate
@@ -55,14 +56,18 @@ class _Step(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, surrogate: Surrogate | None, *tensors: Tensor | None) -> tuple[Tensor, ...]:
-        results = _forward(surrogate, *tensors)
         ctx.surrogate = surrogate
-        ctx.save_for_backward(*tensors, results[0])
-        return results
+        mem, ada = _linear_part(tensors)
+        if surrogate is None:
+            ctx.save_for_backward(*tensors)
+            return mem, ada
+        margin = mem - tensors[12]  # saved instead of mem, which users may edit: to silence neurons, for example
+        ctx.save_for_backward(*tensors, margin)
+        return mem, ada, _fire(margin)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        *tensors, mem = ctx.saved_tensors
+        tensors, margin = ctx.saved_tensors[:13], ctx.saved_tensors[13:]
         needed = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():  # someone wants to differentiate again
             return None, *_differentiable_backward(ctx.surrogate, tensors, needed, grads)
@@ -70,7 +75,7 @@ class _Step(torch.autograd.Function):
         grad_mem, grad_ada, *grad_spk = grads
         grad_threshold = None
         if grad_spk:
-            grad_margin = grad_spk[0] * ctx.surrogate.derivative(mem - threshold)
+            grad_margin = grad_spk[0] * ctx.surrogate.derivative(*margin)
             if needed[12]:
                 grad_threshold = -grad_margin.sum_to_size(threshold.shape)
             grad_mem = grad_margin.add_(grad_mem)
@@ -90,24 +95,28 @@ class _Step(torch.autograd.Function):
 
 
 def _forward(surrogate: Surrogate | None, *tensors: Any) -> tuple[Tensor, ...]:
-    values, threshold = tensors[:4], tensors[12]
-    mem = _sum_of_products(tensors[4:8], values)
-    ada = _sum_of_products(tensors[8:12], values)
-    if surrogate is None:
-        return mem, ada
-    margin = mem - threshold
-    return mem, ada, torch.gt(margin, 0, out=margin)  # spikes in the state's data type without a boolean between
+    mem, ada = _linear_part(tensors)
+    return (mem, ada) if surrogate is None else (mem, ada, _fire(mem - tensors[12]))
+
+
+def _linear_part(tensors: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    return _sum_of_products(tensors[4:8], tensors[:4]), _sum_of_products(tensors[8:12], tensors[:4])
+
+
+def _fire(margin: Tensor) -> Tensor:
+    return torch.gt(margin, 0, out=torch.empty_like(margin))  # no boolean tensor between: a quarter of the time
 
 
 def _differentiable_backward(
-    surrogate: Surrogate | None, tensors: Sequence[Tensor], needed: Sequence[bool], grads: Sequence[Tensor]
+    surrogate: Surrogate | None, tensors: Sequence[Any], needed: Sequence[bool], grads: Sequence[Tensor]
 ) -> list[Tensor | None]:
     """Do what backward does by differentiating the core's own step."""
-    mem, ada, current, spk, *coefficients, threshold = tensors
+    # Aliases: the gradient of this step alone, although its inputs depend on each other through earlier steps.
+    mem, ada, current, spk, *coefficients, threshold = aliases = [None if t is None else t.view_as(t) for t in tensors]
     named = zip((*MEM_ROW, *ADA_ROW), coefficients, strict=True)
     space = StateSpace.of(**{name: c for name, c in named if c is not None}, threshold=threshold)
     _, state = step(space, current, State(mem, ada, spk), surrogate=surrogate)
-    wanted = [tensor for tensor, needs in zip(tensors, needed, strict=True) if needs]
+    wanted = [alias for alias, needs in zip(aliases, needed, strict=True) if needs]
     found = iter(torch.autograd.grad(state[: len(grads)], wanted, grads, create_graph=True, allow_unused=True))
     return [next(found) if needs else None for needs in needed]
 
@@ -128,7 +137,6 @@ def _sum_of_products(coefficients: Sequence[Tensor | None], values: Sequence[Ten
     return torch.zeros_like(values[0]) if total is None else total
 
 
-def _unless_zero(coefficient: Tensor) -> Tensor | None:
-    """Return None for a constant 0, as models without such a coefficient have it; asking a GPU would cost more."""
-    is_constant = coefficient.dim() == 0 and coefficient.device.type == "cpu" and not coefficient.requires_grad
-    return None if is_constant and coefficient.item() == 0 else coefficient
+def is_constant(tensor: Tensor, value: float) -> bool:
+    """Whether a tensor is one number that does not train, of this value; False on a GPU, where asking costs more."""
+    return tensor.dim() == 0 and tensor.device.type == "cpu" and not tensor.requires_grad and tensor.item() == value

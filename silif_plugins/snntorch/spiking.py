@@ -200,11 +200,13 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
                 last, spk = Continuation(self._dynamics(), self), None
                 self._continuation = last
             state = last.step(input_, self._before(before, given, input_.shape, last.dynamics, spk))
+            scales = last.scales_spikes
         else:
+            scales = True
             dynamics = self._dynamics()
             state = dynamics.step(input_, self._before(before, given, input_.shape, dynamics, None))
         self._keep(state)
-        return self._emit(state.spk, state.mem, input_), SecondOrderState(state.ada, state.mem)
+        return self._emit(state.spk, state.mem, input_, scales), SecondOrderState(state.ada, state.mem)
 
     def _run(self, input_: Tensor, given: SecondOrderState | None) -> tuple[Tensor, SecondOrderState]:
         before = SecondOrderState(self.syn, self.mem) if given is None else given
@@ -212,7 +214,7 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         start = self._before(before, given, input_.shape[1:], dynamics, None)
         spk, state, trace = dynamics.run(input_, start, trace=bool(self.output or self.inhibition))
         self._keep(state)
-        spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_)
+        spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_, True)
         shown = trace if self.output and trace is not None else state
         return spk, SecondOrderState(shown.ada, shown.mem)
 
@@ -244,11 +246,12 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         else:  # the same, in a tenth of the time
             self._buffers["syn"], self._buffers["mem"] = state.ada, state.mem
 
-    def _emit(self, spk: Tensor, mem: Tensor, input_: Tensor) -> Tensor:
+    def _emit(self, spk: Tensor, mem: Tensor, input_: Tensor, scales: bool) -> Tensor:
         """Turn the spikes that reset the neurons into those that leave the layer."""
         if self.inhibition:
             spk = spk * winners(mem, self.threshold, len(self.size))
-        spk = spk * self.graded_spikes_factor
+        if scales:
+            spk = spk * self.graded_spikes_factor
         return spk.to(input_.dtype) if input_.is_floating_point() else spk
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:

@@ -169,6 +169,7 @@ def test_sequence_returns_the_states_of_all_steps_on_request(output):
     lif = CSiLIF(N, sequence=True, init_hidden=True, output=output)
     current = currents()
     spk, *states = lif(current)
+    assert spk.shape == current.shape
     _, _, trace = scan(lif.state_space(), current, return_states=True)
     torch.testing.assert_close(states[-1], trace.mem)
     assert len(states) == (2 if output is True else 1)
