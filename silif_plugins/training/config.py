@@ -7,13 +7,17 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ..neurons import canonical_name
 from ..sparch import InitialState, Normalization, SpArchNet
 from ..surrogate import resolve
 
-Schedule = Literal["cosine", "plateau", "constant"]
+Schedule = Literal["cosine", "one-cycle", "plateau", "constant"]
+Precision = Literal["float32", "bfloat16"]
+Selection = Literal["held-out", "published"]
+
+AUGMENTATIONS = ("channel_jitter", "time_jitter", "drop")
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,26 @@ class TrainConfig:
         dropout: Probability that a hidden spike is dropped in training.
         initial_state: zeros, or uniform: random as in the paper's published code.
         surrogate: Surrogate gradient: boxcar (the paper's), atan, fast_sigmoid, triangle or norse:METHOD.
-        data: spoken-digits, sequential-digits, or a folder with *_train.h5, *_valid.h5, *_test.h5 in SHD's layout.
+        data: spoken-digits, sequential-digits, or a folder: SHD, SSC or files in their layout, Google Speech Commands,
+            or MNIST.
         steps: Time steps of a sample; the data set's default if not given.
         max_time: Length of a sample in seconds; the data set's default if not given.
         pool: Neighbouring input channels that are summed into one (5 turns SHD's 700 into the paper's 140).
+        published: Treat the data as the paper's code does: its binning, and padded steps as input like others.
+        permute: Read MNIST's pixels in a fixed random order.
+        augment: Random changes of the training events: channel_jitter (standard deviation in channels), time_jitter
+            (standard deviation in seconds), drop (share of events).
+        selection: How to choose the epoch of data without a validation set, such as SHD: held-out, on speakers of the
+            training set that are held out, or published, on the test set, as the paper does.
         epochs: Passes over the training set.
         batch_size: Samples in a step.
         learning_rate: Of Adam.
-        schedule: Learning rate over the epochs: cosine, plateau (as in the paper) or constant.
+        schedule: Learning rate over the epochs: cosine, one-cycle (step by step), plateau (as in the paper) or
+            constant.
         patience: Epochs without improvement until plateau lowers the learning rate.
         factor: What plateau multiplies it by.
+        gradient_clip: Norm to which longer gradients are shortened; by default they are left.
+        precision: Of the matrix products in training: float32 or bfloat16. The neurons' states stay float32.
         recalibrate: Training samples over which batch norm's statistics are averaged before each evaluation; 0 uses
             the running ones, as published, which are far off in runs of few steps.
         seed: Of initial weights, sample order and dropout.
@@ -59,12 +73,18 @@ class TrainConfig:
     steps: int | None = None
     max_time: float | None = None
     pool: int = 1
+    published: bool = False
+    permute: bool = False
+    augment: dict[str, float] = field(default_factory=dict)
+    selection: Selection = "held-out"
     epochs: int = 15
     batch_size: int = 64
     learning_rate: float = 0.03
     schedule: Schedule = "cosine"
     patience: int = 10
     factor: float = 0.7
+    gradient_clip: float | None = None
+    precision: Precision = "float32"
     recalibrate: int = 512
     seed: int = 0
     device: str = "cpu"
@@ -86,8 +106,16 @@ class TrainConfig:
         _check(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "positive")
         _check(0 < self.factor < 1, "factor", self.factor, "between 0 and 1")
         _check(0 <= self.seed < 2**31, "seed", self.seed, "at least 0 and below 2**31")
-        schedules = ("cosine", "plateau", "constant")
-        _check(self.schedule in schedules, "schedule", self.schedule, f"one of {', '.join(schedules)}")
+        clip = self.gradient_clip
+        _check(clip is None or 0 < clip < math.inf, "gradient_clip", clip, "positive, or none")
+        for name, kind in (("schedule", Schedule), ("precision", Precision), ("selection", Selection)):
+            allowed = get_args(kind)
+            _check(getattr(self, name) in allowed, name, getattr(self, name), f"one of {', '.join(allowed)}")
+        for name, value in self.augment.items():
+            _check(name in AUGMENTATIONS, "augment", name, f"one of {', '.join(AUGMENTATIONS)}")
+            _check(
+                0 <= value < (1 if name == "drop" else math.inf), f"augment.{name}", value, "0 or more; drop below 1"
+            )
 
     def network(self, num_inputs: int, num_classes: int) -> SpArchNet:
         """Build the network; the caller seeds the random numbers of its initial weights.

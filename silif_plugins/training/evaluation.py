@@ -11,6 +11,7 @@ from ..datasets import FrameDataset
 from ..metrics import sparsity
 from ..sparch import SpArchNet
 from .data import in_order, shuffled
+from .parallel import current, total
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,14 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(net: SpArchNet, dataset: FrameDataset, *, batch_size: int = 128) -> Evaluation:
-    """Evaluate a network; it is left in the mode it was in.
+def evaluate(net: SpArchNet, dataset: FrameDataset, *, batch_size: int = 128, pad: bool = True) -> Evaluation:
+    """Evaluate a network; it is left in the mode it was in. Several processes share the samples.
+
+    Args:
+        net: The network.
+        dataset: The samples.
+        batch_size: Samples in a forward pass.
+        pad: Whether padding is left out of everything; False takes it as input, as the published code does.
 
     Raises:
         ValueError: If the data set is empty or does not fit the network.
@@ -42,23 +49,31 @@ def evaluate(net: SpArchNet, dataset: FrameDataset, *, batch_size: int = 128) ->
     device = next(net.parameters()).device
     training = net.training
     net.eval()
-    totals = torch.zeros(4, dtype=torch.float64)
-    for frames, labels in in_order(dataset, batch_size):
-        output = net(frames.to(device).float())
-        labels = labels.to(device)
-        means = (
-            (output.scores.argmax(dim=1) == labels).double().mean(),
-            nn.functional.cross_entropy(output.scores, labels),
-            output.synaptic_operations,
-            sparsity(output.firing_rates),
+    totals = torch.zeros(5, dtype=torch.float64, device=device)
+    for batch in in_order(dataset, batch_size, current(), pad=pad):
+        frames, labels, lengths = batch.to(device)
+        if not len(labels):  # the last batch may have none for this process
+            continue
+        output = net(frames, lengths)
+        samples = len(labels)
+        steps = samples * frames.shape[1] if lengths is None else int(lengths.sum())
+        sums = (
+            (output.scores.argmax(dim=1) == labels).sum(),
+            nn.functional.cross_entropy(output.scores, labels, reduction="sum"),
+            output.synaptic_operations * samples,
+            sparsity(output.firing_rates) * steps,
+            steps,
         )
-        totals += torch.tensor([float(mean) for mean in means], dtype=torch.float64) * len(labels)
+        totals += torch.tensor([float(each) for each in sums], dtype=torch.float64, device=device)
     net.train(training)
-    return Evaluation(*(totals / len(dataset)).tolist())
+    accuracy, loss, operations, silent, steps = total(totals).tolist()
+    return Evaluation(accuracy / len(dataset), loss / len(dataset), operations / len(dataset), silent / steps)
 
 
 @torch.no_grad()
-def recalibrate(net: nn.Module, dataset: FrameDataset, *, samples: int = 512, batch_size: int = 128) -> None:
+def recalibrate(
+    net: nn.Module, dataset: FrameDataset, *, samples: int = 512, batch_size: int = 128, pad: bool = True
+) -> None:
     """Replace batch norm's running statistics by averages over samples of the training set.
 
     SpArch's momentum of 0.05 needs some hundred steps to forget the initial statistics: after short trainings the
@@ -70,6 +85,7 @@ def recalibrate(net: nn.Module, dataset: FrameDataset, *, samples: int = 512, ba
         dataset: The training set.
         samples: How many of it to use, the same ones every time.
         batch_size: Samples in a forward pass.
+        pad: Whether padding is left out of the statistics.
     """
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d)]
     if not norms or not samples:
@@ -82,10 +98,12 @@ def recalibrate(net: nn.Module, dataset: FrameDataset, *, samples: int = 512, ba
         norm.momentum = None  # the plain average over batches
         norm.train()
     seen = 0
-    for frames, _ in shuffled(dataset, batch_size, torch.Generator().manual_seed(0)):
+    for batch in shuffled(dataset, batch_size, torch.Generator().manual_seed(0), pad=pad):
         if seen >= samples:
             break
-        net(frames[: samples - seen].to(device).float())
+        frames, _, lengths = batch.to(device)
+        left = samples - seen
+        net(frames[:left], None if lengths is None else lengths[:left])
         seen += len(frames)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -17,18 +17,22 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout  # torch requires it
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from .. import __version__
+from ..datasets.batches import Batch, Batches
 from ..files import write_file
 from ..optional import require
 from ..sparch import SpArchNet
-from . import checkpoint
+from . import checkpoint, parallel
 from .config import TrainConfig
 from .data import Splits, shuffled
 from .evaluation import Evaluation, evaluate, recalibrate
 
 logger = logging.getLogger(__name__)
+
+_RANK_STRIDE = 1 << 56
+"""Keeps the random numbers of processes apart; larger than any seed of an epoch."""
 
 
 class RunError(ValueError):
@@ -37,12 +41,13 @@ class RunError(ValueError):
 
 @dataclass
 class Progress:
-    """What a run has reached: all of it that is not a tensor."""
+    """What a run has reached: all of it that is not a tensor. ``waiting`` is the part of ``seconds`` for data."""
 
     epoch: int = 0
     best_epoch: int = 0
     best_accuracy: float = -1.0
     seconds: float = 0.0
+    waiting: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
 
@@ -58,7 +63,9 @@ def train(
 
     The folder then holds ``config.json``, ``metrics.jsonl`` (a line an epoch), ``result.json``, TensorBoard's events,
     and ``best.safetensors`` and ``last.safetensors``. Every random number comes from the seed and the number of the
-    epoch, so that a run that was killed and resumed ends with the same weights as one that was not.
+    epoch, so that a run that was killed and resumed ends with the same weights as one that was not. Several
+    processes started by torchrun share the work (see :mod:`silif_plugins.training.parallel`); the folder must be on a
+    disk that all of them see.
 
     Args:
         config: The settings.
@@ -75,15 +82,15 @@ def train(
         ValueError: If settings or data are not valid.
         FileNotFoundError: If a part of the data is missing.
     """
-    with _locked(folder):
+    with parallel.group(config.device) as share, _locked(folder, share):
         last = folder / "last.safetensors"
         if last.exists() and not resume:
             raise RunError(f"{folder}: holds a run already; resume it (--resume) or name another folder (--out)")
         data = data or Splits.load(config)
-        run = _Run(config, folder, data, on_epoch)
+        run = _Run(config, folder, data, on_epoch, share)
         if last.exists():
             run.resume(last)
-        else:
+        elif share.rank == 0:
             write_file(folder / "config.json", _json({**dataclasses.asdict(config), "versions": versions()}))
         run.fit()
         return run.result()
@@ -98,29 +105,37 @@ class _Run:
         folder: Path,
         data: Splits,
         on_epoch: Callable[[dict[str, float]], None] | None,
+        share: parallel.Share,
     ) -> None:
-        self.on_epoch = on_epoch
+        self.on_epoch, self.share = on_epoch, share
         self.config, self.folder, self.data = config, folder, data
+        self.device = parallel.local_device(config.device)
         torch.manual_seed(config.seed)
-        self.net: SpArchNet = config.network(data.train.num_channels, data.train.num_classes).to(config.device)
+        self.net: SpArchNet = config.network(data.train.num_channels, data.train.num_classes).to(self.device)
+        self.model: nn.Module = self.net
+        if share.world > 1:
+            parallel.share_batch_norm(self.net)
+            self.model = nn.parallel.DistributedDataParallel(self.net, broadcast_buffers=False)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate)
-        self.scheduler = _scheduler(config, self.optimizer)
+        self.scheduler = _scheduler(config, self.optimizer, math.ceil(len(data.train) / config.batch_size))
         self.progress = Progress()
 
     def fit(self) -> None:
         """Train the epochs that are left."""
         tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
-        tensorboard = require("torch.utils.tensorboard", extra="train", purpose="TensorBoard's log")
         first = self.progress.epoch
         title = f"{self.config.neuron} seed {self.config.seed}"
-        hidden = True if self.on_epoch else None  # None: hidden where stderr is not a terminal
+        writes = self.share.rank == 0
+        hidden = True if self.on_epoch or not writes else None  # None: hidden where stderr is not a terminal
         with (
-            tensorboard.SummaryWriter(str(self.folder), purge_step=first) as board,
+            self._board(first) as board,
             tqdm(total=self.config.epochs, initial=first, desc=title, unit="epoch", disable=hidden) as bar,
         ):
             for epoch in range(first, self.config.epochs):
                 entry = self._epoch(epoch)
                 self.progress.history.append(entry)
+                if not writes:
+                    continue
                 self._save()
                 for name, value in entry.items():
                     board.add_scalar(name, value, epoch)
@@ -137,24 +152,37 @@ class _Run:
                     entry["train_accuracy"],
                     entry["valid_accuracy"],
                 )
+        if self.progress.seconds:
+            logger.info(
+                "%s  %.1f %% of the time waiting for data", title, 100 * self.progress.waiting / self.progress.seconds
+            )
+
+    def _board(self, first: int) -> contextlib.AbstractContextManager[Any]:
+        """TensorBoard's log, from an epoch on; none but in the first process."""
+        tensorboard = require("torch.utils.tensorboard", extra="train", purpose="TensorBoard's log")
+        if self.share.rank > 0:
+            return contextlib.nullcontext()
+        return tensorboard.SummaryWriter(str(self.folder), purge_step=first)
 
     def _epoch(self, epoch: int) -> dict[str, float]:
         """Train once over the training set, validate, and step the learning rate."""
         start = time.perf_counter()
         rate = self.optimizer.param_groups[0]["lr"]
         loss, accuracy = self._pass(epoch)
-        recalibrate(self.net, self.data.train, samples=self.config.recalibrate)
-        valid = evaluate(self.net, self.data.valid)
+        pad = not self.config.published
+        recalibrate(self.net, self.data.train, samples=self.config.recalibrate, pad=pad)
+        valid = evaluate(self.net, self.data.valid, pad=pad)
         if isinstance(self.scheduler, ReduceLROnPlateau):
             self.scheduler.step(valid.accuracy)
-        else:
+        elif not isinstance(self.scheduler, OneCycleLR):
             self.scheduler.step()
         progress = self.progress
         progress.epoch = epoch + 1
         progress.seconds += time.perf_counter() - start
         if valid.accuracy > progress.best_accuracy:
             progress.best_epoch, progress.best_accuracy = epoch + 1, valid.accuracy
-            checkpoint.save(self.folder / "best.safetensors", self._model(), self._facts())
+            if self.share.rank == 0:
+                checkpoint.save(self.folder / "best.safetensors", self._model(), self._facts())
         return {
             "epoch": epoch + 1,
             "learning_rate": rate,
@@ -165,28 +193,45 @@ class _Run:
 
     def _pass(self, epoch: int) -> tuple[float, float]:
         """Take one optimiser step per batch; return mean loss and accuracy over the samples."""
-        device = self.config.device
+        config, share = self.config, self.share
         # Numbers of an epoch depend on seed and epoch alone: nothing of the generators needs to be saved.
-        torch.manual_seed(_mix(self.config.seed, epoch))
-        order = torch.Generator().manual_seed(_mix(self.config.seed, epoch))
-        self.net.train()
-        total_loss, right, seen = 0.0, 0, 0
-        for frames, labels in shuffled(self.data.train, self.config.batch_size, order):
-            labels = labels.to(device)
-            scores = self.net(frames.to(device).float()).scores
-            loss = nn.functional.cross_entropy(scores, labels)
+        torch.manual_seed(_mix(config.seed, epoch) + share.rank * _RANK_STRIDE)
+        order = torch.Generator().manual_seed(_mix(config.seed, epoch))
+        loader = shuffled(self.data.train, config.batch_size, order, share, pad=not config.published)
+        self.model.train()
+        sums = torch.zeros(2, dtype=torch.float64)
+        left = len(self.data.train)
+        for batch in self._timed(loader):
+            samples = min(config.batch_size, left)  # of all processes
+            left -= samples
+            frames, labels, lengths = batch.to(self.device)
+            with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+                scores = self.model(frames, lengths).scores
+            # The processes' gradients are averaged: each gives its part of the mean over the whole batch, times them.
+            summed = nn.functional.cross_entropy(scores, labels, reduction="sum")
             self.optimizer.zero_grad()
-            loss.backward()
+            (summed * share.world / samples).backward()
+            if config.gradient_clip is not None:
+                nn.utils.clip_grad_norm_(self.net.parameters(), config.gradient_clip)
             self.optimizer.step()
-            total_loss += loss.item() * len(labels)
-            right += int((scores.argmax(dim=1) == labels).sum())
-            seen += len(labels)
+            if isinstance(self.scheduler, OneCycleLR):
+                self.scheduler.step()
+            sums += torch.tensor([summed.item(), int((scores.argmax(dim=1) == labels).sum())], dtype=torch.float64)
+        total_loss, right = parallel.total(sums.to(self.device)).tolist()
         if not math.isfinite(total_loss):
             raise RunError(
                 f"{self.folder}: the loss is {total_loss} in epoch {epoch + 1}; "
                 "try a lower learning rate, or a neuron whose range is stable (AdLIF's is not)"
             )
-        return total_loss / seen, right / seen
+        return total_loss / len(self.data.train), right / len(self.data.train)
+
+    def _timed(self, loader: Batches) -> Iterator[Batch]:
+        """Iterate, and add up the time spent waiting."""
+        start = time.perf_counter()
+        for batch in loader:
+            self.progress.waiting += time.perf_counter() - start
+            yield batch
+            start = time.perf_counter()
 
     def _model(self) -> dict[str, torch.Tensor]:
         return {f"model.{name}": value for name, value in self.net.state_dict().items()}
@@ -237,9 +282,10 @@ class _Run:
 
     def result(self) -> dict[str, Any]:
         """Test the best epoch; write and return the result."""
+        parallel.wait()  # the first process may still be writing it
         best, _, _ = checkpoint.load_network(self.folder / "best.safetensors")
-        best.to(self.config.device)
-        test: Evaluation = evaluate(best, self.data.test)
+        best.to(self.device)
+        test: Evaluation = evaluate(best, self.data.test, pad=not self.config.published)
         result = {
             "neuron": self.config.neuron,
             "data": self.config.data,
@@ -247,13 +293,15 @@ class _Run:
             "epochs": self.config.epochs,
             "learning_rate": self.config.learning_rate,
             "parameters": sum(parameter.numel() for parameter in self.net.parameters()),
+            "selected_on": self.data.selected_on,
             "best_epoch": self.progress.best_epoch,
             "valid_accuracy": self.progress.best_accuracy,
             **{f"test_{name}": value for name, value in dataclasses.asdict(test).items()},
             "seconds": round(self.progress.seconds, 1),
             "folder": str(self.folder),
         }
-        write_file(self.folder / "result.json", _json(result))
+        if self.share.rank == 0:
+            write_file(self.folder / "result.json", _json(result))
         return result
 
 
@@ -262,9 +310,12 @@ def versions() -> dict[str, str]:
     return {"silif_plugins": __version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
-def _scheduler(config: TrainConfig, optimizer: torch.optim.Optimizer) -> LRScheduler | ReduceLROnPlateau:
+def _scheduler(config: TrainConfig, optimizer: torch.optim.Optimizer, batches: int) -> LRScheduler | ReduceLROnPlateau:
     if config.schedule == "cosine":
         return CosineAnnealingLR(optimizer, T_max=config.epochs)
+    if config.schedule == "one-cycle":
+        steps = config.epochs * batches
+        return OneCycleLR(optimizer, max_lr=config.learning_rate, total_steps=steps, cycle_momentum=False)
     if config.schedule == "plateau":  # as in the paper's code, on the validation accuracy
         return ReduceLROnPlateau(optimizer, mode="max", factor=config.factor, patience=config.patience, min_lr=1e-6)
     return LambdaLR(optimizer, _unchanged)
@@ -284,8 +335,11 @@ def _json(value: Any) -> bytes:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep a second run out of the folder."""
+def _locked(folder: Path, share: parallel.Share) -> Iterator[None]:
+    """Keep a second run out of the folder; of several processes of one run the first does it for all."""
+    if share.rank > 0:
+        yield
+        return
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=0)
     try:

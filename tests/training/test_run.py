@@ -34,7 +34,7 @@ def test_a_run_learns_and_leaves_what_it_promises(config, splits, tmp_path):
     assert not list(tmp_path.glob(".*.tmp"))
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+@pytest.mark.parametrize("schedule", ["cosine", "one-cycle", "plateau", "constant"])
 def test_the_same_seed_gives_the_same_weights(schedule, config, splits, tmp_path, weights):
     config = dataclasses.replace(config, schedule=schedule, patience=1)
     for name in ("one", "two"):
@@ -45,7 +45,7 @@ def test_the_same_seed_gives_the_same_weights(schedule, config, splits, tmp_path
     assert not equal(one, other)
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+@pytest.mark.parametrize("schedule", ["cosine", "one-cycle", "plateau", "constant"])
 @pytest.mark.parametrize("when", [1, 3])
 def test_resumed_is_bit_equal(schedule, when, config, splits, tmp_path, weights, monkeypatch):
     config = dataclasses.replace(config, schedule=schedule, patience=1, initial_state="uniform")
@@ -126,8 +126,8 @@ def test_two_runs_cannot_write_one_folder(config, splits, tmp_path):
 
 
 def test_an_exploding_run_stops_and_says_so(config, splits, tmp_path, monkeypatch):
-    def explode(self, inputs):
-        output = original(self, inputs)
+    def explode(self, inputs, lengths=None):
+        output = original(self, inputs, lengths)
         return output._replace(scores=output.scores * float("inf"))
 
     from silif_plugins.sparch import SpArchNet
@@ -178,6 +178,11 @@ def test_a_full_disk_keeps_the_last_epoch(config, splits, tmp_path, weights, mon
         ({"seed": -1}, "seed: got -1"),
         ({"schedule": "step"}, "schedule: got step"),
         ({"recalibrate": -1}, "recalibrate"),
+        ({"gradient_clip": 0.0}, "gradient_clip: got 0.0"),
+        ({"precision": "float16"}, "precision: got float16; it must be one of float32, bfloat16"),
+        ({"selection": "test"}, "selection: got test"),
+        ({"augment": {"noise": 1.0}}, "augment: got noise"),
+        ({"augment": {"drop": 1.0}}, "augment.drop: got 1.0"),
         ({"learning_rat": 0.1}, "learning_rat: unknown setting"),
     ],
 )
