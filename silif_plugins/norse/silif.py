@@ -326,9 +326,9 @@ class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
 class SiLIF(Layer[SiLIFParameters, SiLIFState]):
     """SiLIF neurons over a sequence, without recurrence.
 
-    Norse's neurons are silent or wild outside a range of input, and so are these; their boxcar surrogate has no
-    gradient at all where the membrane stays further than 1/2 from the threshold. Normalise the input (the paper
-    puts a batch normalisation before the neurons).
+    A constant input I drives the membrane towards I, within some τ_u: a few dozen steps of Norse's default 1 ms.
+    Set ``dt`` to the duration of a step of the data (the paper's is 4 ms), and normalise the input, as the paper
+    does: the boxcar surrogate has no gradient at all where the membrane stays further than 1/2 from the threshold.
 
     Args:
         p: Parameters; by default shared by all neurons, so that the number of neurons comes from the input. Those
