@@ -46,8 +46,9 @@ CHUNK = 32
 WIDTH = 512
 """Bytes of a row of a tile."""
 
-AHEAD = 4
-"""How many steps ahead rows are asked for: more would not fit into one set of the cache where N is a power of 2."""
+BLOCK = 8
+"""Steps that are copied at a time, after memory was asked for them during the block before: their lines, which
+may all belong to one set of the cache (rows are a power of two apart), still fit into its ways."""
 
 BOXCAR, ATAN, FAST_SIGMOID, TRIANGLE, GIVEN = range(5)
 """The derivatives that the kernel knows; GIVEN is read from a tensor."""
@@ -90,7 +91,6 @@ def copy_in(rows: Any, row: Any, view: Any, job: Any, lane: Any, count: Any, tim
         at += neuron
         for t in range(steps):
             for i in range(0, width, lanes):
-                prefetch(source, at + AHEAD * stride + i)
                 store(rows, (row + t) * width + i, load1(source, at + i))
             at += stride
         return
@@ -147,10 +147,17 @@ def copy_out(view: Any, rows: Any, row: Any, job: Any, lane: Any, count: Any, ti
 
 
 @compiled
-def advance(rows: Any, keep: Any, count: Any, steps: Any) -> None:
-    """Run a tile through a chunk: row 0 of MEM, ADA and SPK is the state before it, row t + 1 follows step t.
+def place(view: Any, job: Any, lane: Any, time: Any) -> Any:
+    """Index of a lane at a time step in the memory of a [T, B, N] tensor."""
+    return view[TIME] * time + view[BATCH] * (lane // job.neurons) + view[NEURON] * (lane % job.neurons)
 
-    With ``keep`` 0 only the last mem and ada are kept, in row 0.
+
+@compiled
+def advance(rows: Any, first: Any, keep: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any) -> None:
+    """Run a tile through a block: row ``first`` of MEM, ADA and SPK is the state before it.
+
+    With ``keep`` 1 row first + t + 1 follows step t; with 0 only the last mem and ada are kept, in row 0.
+    Meanwhile the next block is fetched from ``source``, where it begins at ``soon``.
     """
     width, lanes = WIDTH // rows.itemsize, 2 * REGISTER_BYTES // rows.itemsize
     kept = width * keep
@@ -161,15 +168,18 @@ def advance(rows: Any, keep: Any, count: Any, steps: Any) -> None:
         r1, r2 = load2(rows, R1 * width + i), load2(rows, R2 * width + i)
         threshold = load2(rows, THRESHOLD * width + i)
         zero, one = splat(a11, 0.0), splat(a11, 1.0)
-        m, a, s = load2(rows, MEM * width + i), load2(rows, ADA * width + i), load2(rows, SPK * width + i)
+        m, a = load2(rows, MEM * width + first * kept + i), load2(rows, ADA * width + first * kept + i)
+        s = load2(rows, (SPK + first) * width + i)
         for t in range(steps):
-            current = load2(rows, (X + t) * width + i)
+            prefetch(source, soon + t * stride + i)
+            prefetch(source, soon + t * stride + i + lanes // 2)
+            current = load2(rows, (X + first + t) * width + i)
             # The order of the reference: its results to the last bit.
             m, a = a11 * m + a12 * a + b1 * current + r1 * s, a21 * m + a22 * a + b2 * current + r2 * s
             s = select(m - threshold > zero, one, zero)
-            store(rows, MEM * width + (t + 1) * kept + i, m)
-            store(rows, ADA * width + (t + 1) * kept + i, a)
-            store(rows, (SPK + t + 1) * width + i, s)
+            store(rows, MEM * width + (first + t + 1) * kept + i, m)
+            store(rows, ADA * width + (first + t + 1) * kept + i, a)
+            store(rows, (SPK + first + t + 1) * width + i, s)
 
 
 @compiled
@@ -189,10 +199,11 @@ def derivative(x: Any, job: Any) -> Any:
 
 
 @compiled
-def adjoint(rows: Any, job: Any, count: Any, steps: Any) -> None:
-    """Run the adjoint over a chunk backwards: GRAD holds dL/ds and becomes dL/dI; SUMS are dL/d(coefficients).
+def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any) -> None:
+    """Run the adjoint over a block backwards: GRAD holds dL/ds and becomes dL/dI.
 
-    CARRY is the gradient of the state after the chunk (mem, ada, spk) and becomes that of the one before it.
+    CARRY is the gradient of the state after the block (mem, ada, spk) and becomes that of the one before it; SUMS
+    are gradients of the coefficients. Meanwhile the next block is fetched, as in :func:`advance`.
     """
     width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
     traced = job.grad_mem[ADDRESS] != 0
@@ -204,9 +215,14 @@ def adjoint(rows: Any, job: Any, count: Any, steps: Any) -> None:
         threshold = load1(rows, THRESHOLD * width + i)
         carry_mem, carry_ada = load1(rows, CARRY * width + i), load1(rows, (CARRY + 1) * width + i)
         carry_spk = load1(rows, (CARRY + 2) * width + i)
-        s11 = s12 = s21 = s22 = sb1 = sb2 = sr1 = sr2 = sth = splat(a11, 0.0)
+        s11, s12 = load1(rows, (SUMS + A11) * width + i), load1(rows, (SUMS + A12) * width + i)
+        s21, s22 = load1(rows, (SUMS + A21) * width + i), load1(rows, (SUMS + A22) * width + i)
+        sb1, sb2 = load1(rows, (SUMS + B1) * width + i), load1(rows, (SUMS + B2) * width + i)
+        sr1, sr2 = load1(rows, (SUMS + R1) * width + i), load1(rows, (SUMS + R2) * width + i)
+        sth = load1(rows, (SUMS + THRESHOLD) * width + i)
         for t in range(steps - 1, -1, -1):
-            at = t * width + i
+            prefetch(source, soon + t * stride + i)
+            at = (first + t) * width + i
             if job.surrogate == GIVEN:
                 slope = load1(rows, GATE * width + at)
             else:
@@ -249,6 +265,14 @@ def locate(job: Any, index: Any, width: Any) -> tuple[int, int, int]:
 
 
 @compiled
+def move(rows: Any, source: Any, target: Any) -> None:
+    """Copy one row of the scratch memory to another."""
+    width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
+    for i in range(0, width, lanes):
+        store(rows, target * width + i, load1(rows, source * width + i))
+
+
+@compiled
 def clear(rows: Any, row: Any, steps: Any) -> None:
     """Set rows of the scratch memory to zero."""
     width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
@@ -260,7 +284,7 @@ def clear(rows: Any, row: Any, steps: Any) -> None:
 def forward(begin: Any, end: Any, call: Any) -> None:
     """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request."""
     job = carray(call, 1)[0]
-    rows = stack_array(SCRATCH_BYTES, job.shape1)
+    rows, x = stack_array(SCRATCH_BYTES, job.shape1), array_at(job.x[ADDRESS], job.shape1)
     width, keep = WIDTH // rows.itemsize, int(job.mem[ADDRESS] != 0)
     clear(rows, FIRST, SCRATCH_ROWS)
     for index in range(begin * job.tiles // job.tasks, end * job.tiles // job.tasks):
@@ -268,14 +292,15 @@ def forward(begin: Any, end: Any, call: Any) -> None:
         copy_in(rows, A11, job.coefficients, job, lane, count, FIRST, COEFFICIENTS)
         for k in range(3):
             copy_in(rows, MEM + k * (CHUNK + 1), job.initial, job, lane, count, k, ONE)
-        for time in range(0, job.steps, CHUNK):
-            steps = min(CHUNK, job.steps - time)
+        for time in range(0, job.steps, BLOCK):
+            steps = min(BLOCK, job.steps - time)
             active = max(0, min(steps, length - time))
-            if time > 0:
+            if time > 0 and time % CHUNK == 0:
                 for k in range(2):
                     copy_out(job.chunks, rows, MEM + k * (CHUNK + 1), job, lane, count, time // CHUNK * 2 - 2 + k, ONE)
             copy_in(rows, X, job.x, job, lane, count, time, active)
-            advance(rows, keep, count, active)
+            soon = place(job.x, job, lane, time + BLOCK)
+            advance(rows, FIRST, keep, count, active, x, soon, job.x[TIME])
             clear(rows, SPK + active + 1, steps - active)
             copy_out(job.spk, rows, SPK + 1, job, lane, count, time, steps)
             if keep:
@@ -283,10 +308,9 @@ def forward(begin: Any, end: Any, call: Any) -> None:
                 clear(rows, ADA + active + 1, steps - active)
                 copy_out(job.mem, rows, MEM + 1, job, lane, count, time, steps)
                 copy_out(job.ada, rows, ADA + 1, job, lane, count, time, steps)
-            for i in range(width):
-                rows[MEM * width + i] = rows[(MEM + active * keep) * width + i]
-                rows[ADA * width + i] = rows[(ADA + active * keep) * width + i]
-                rows[SPK * width + i] = rows[(SPK + active) * width + i]
+            move(rows, MEM + active * keep, MEM)
+            move(rows, ADA + active * keep, ADA)
+            move(rows, SPK + active, SPK)
         for k in range(3):
             copy_out(job.final, rows, MEM + k * (CHUNK + 1), job, lane, count, k, ONE)
     fence()
@@ -296,8 +320,8 @@ def backward(begin: Any, end: Any, call: Any) -> None:
     """Run the adjoint of tasks ``begin`` to ``end``; each task sums its coefficients' gradients in its own place."""
     job = carray(call, 1)[0]
     rows = stack_array(SCRATCH_BYTES, job.shape1)
-    totals = stack_array(TOTALS_BYTES, 1.0)
-    sums = array_at(job.sums, 1.0)
+    x, grad_spk = array_at(job.x[ADDRESS], job.shape1), array_at(job.grad_spk[ADDRESS], job.shape1)
+    totals, sums = stack_array(TOTALS_BYTES, 1.0), array_at(job.sums, 1.0)
     width = WIDTH // rows.itemsize
     clear(rows, FIRST, SCRATCH_ROWS)
     for task in range(begin, end):
@@ -323,19 +347,38 @@ def backward(begin: Any, end: Any, call: Any) -> None:
                     for i in range(width):
                         fired = rows[MEM * width + i] - rows[THRESHOLD * width + i] > 0
                         rows[SPK * width + i] = 1 if fired else 0
-                copy_in(rows, X, job.x, job, lane, count, time, active)
-                advance(rows, ONE, count, active)
-                clear(rows, GRAD, steps)
-                if job.grad_spk[ADDRESS]:
-                    copy_in(rows, GRAD, job.grad_spk, job, lane, count, time, active)
-                if job.grad_mem[ADDRESS]:
-                    copy_in(rows, GRAD_MEM, job.grad_mem, job, lane, count, time, active)
-                    copy_in(rows, GRAD_ADA, job.grad_ada, job, lane, count, time, active)
-                if job.surrogate == GIVEN:
-                    copy_in(rows, GATE, job.gate, job, lane, count, time, active)
-                adjoint(rows, job, count, active)
-                if job.grad_x[ADDRESS]:
-                    copy_out(job.grad_x, rows, GRAD, job, lane, count, time, steps)
+                for first in range(0, active, BLOCK):
+                    block = min(BLOCK, active - first)
+                    copy_in(rows, X + first, job.x, job, lane, count, time + first, block)
+                    if first + BLOCK < active:
+                        soon = place(job.x, job, lane, time + first + BLOCK)
+                        advance(rows, first, ONE, count, block, x, soon, job.x[TIME])
+                    else:
+                        soon = place(job.grad_spk, job, lane, time + first)
+                        advance(rows, first, ONE, count, block, grad_spk, soon, job.grad_spk[TIME])
+                clear(rows, SUMS, COEFFICIENTS)
+                for first in range((active - 1) // BLOCK * BLOCK, -1, -BLOCK):
+                    block = min(BLOCK, active - first)
+                    if job.grad_spk[ADDRESS]:
+                        copy_in(rows, GRAD + first, job.grad_spk, job, lane, count, time + first, block)
+                    else:
+                        clear(rows, GRAD + first, block)
+                    if job.grad_mem[ADDRESS]:
+                        copy_in(rows, GRAD_MEM + first, job.grad_mem, job, lane, count, time + first, block)
+                        copy_in(rows, GRAD_ADA + first, job.grad_ada, job, lane, count, time + first, block)
+                    if job.surrogate == GIVEN:
+                        copy_in(rows, GATE + first, job.gate, job, lane, count, time + first, block)
+                    if first > 0:
+                        soon = place(job.grad_spk, job, lane, time + first - BLOCK)
+                        adjoint(rows, job, first, count, block, grad_spk, soon, job.grad_spk[TIME])
+                    else:
+                        soon = place(job.x, job, lane, time - CHUNK)
+                        adjoint(rows, job, first, count, block, x, soon, job.x[TIME])
+                    if job.grad_x[ADDRESS]:
+                        copy_out(job.grad_x, rows, GRAD + first, job, lane, count, time + first, block)
+                if job.grad_x[ADDRESS] and active < steps:
+                    clear(rows, GRAD + active, steps - active)
+                    copy_out(job.grad_x, rows, GRAD + active, job, lane, count, time + active, steps - active)
                 for i in range(9 * width):
                     totals[i] += rows[SUMS * width + i]
             copy_out(job.grad_initial, rows, CARRY, job, lane, count, FIRST, FIELDS)
