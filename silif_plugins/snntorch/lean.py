@@ -55,7 +55,7 @@ class _Step(torch.autograd.Function):
     """mem and ada after a step, and spk where the derivative of the spike function is known."""
 
     @staticmethod
-    def forward(ctx: Any, surrogate: Surrogate | None, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, surrogate: Surrogate | None, *tensors: Any) -> tuple[Tensor, ...]:
         ctx.surrogate = surrogate
         mem, ada = _linear_part(tensors)
         if surrogate is None:
@@ -112,7 +112,8 @@ def _differentiable_backward(
 ) -> list[Tensor | None]:
     """Do what backward does by differentiating the core's own step."""
     # Aliases: the gradient of this step alone, although its inputs depend on each other through earlier steps.
-    mem, ada, current, spk, *coefficients, threshold = aliases = [None if t is None else t.view_as(t) for t in tensors]
+    aliases: list[Any] = [None if t is None else t.view_as(t) for t in tensors]
+    mem, ada, current, spk, *coefficients, threshold = aliases
     named = zip((*MEM_ROW, *ADA_ROW), coefficients, strict=True)
     space = StateSpace.of(**{name: c for name, c in named if c is not None}, threshold=threshold)
     _, state = step(space, current, State(mem, ada, spk), surrogate=surrogate)

@@ -1,0 +1,144 @@
+"""Constructors: explicit words, explained mistakes, snnTorch's names for what snnTorch has."""
+
+import inspect
+import math
+
+import pytest
+import snntorch as snn
+import torch
+
+from silif_plugins import neurons
+from silif_plugins.snntorch import RF, AdLIF, CAdLIF, CSiLIF, SiLIF, Spiking
+from silif_plugins.surrogate import Boxcar
+
+CLASSES = [SiLIF, CSiLIF, AdLIF, CAdLIF, RF]
+ids = [cls.__name__ for cls in CLASSES]
+each_class = pytest.mark.parametrize("cls", CLASSES, ids=ids)
+
+
+@each_class
+def test_every_argument_is_named_in_the_signature(cls):
+    """Users filter their configurations by it."""
+    parameters = inspect.signature(cls).parameters
+    assert not [p for p in parameters.values() if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+    assert next(iter(parameters)) == "size"
+    shared = set(inspect.signature(Spiking).parameters) - {"neuron"}
+    assert shared <= set(parameters)
+    own = set(inspect.signature(getattr(neurons, cls.__name__)).parameters)
+    assert own <= set(parameters)
+
+
+@each_class
+def test_shared_arguments_have_snntorchs_names_and_defaults(cls):
+    ours, theirs = inspect.signature(cls).parameters, inspect.signature(snn.Leaky).parameters
+    for name in set(theirs) - {"beta", "learn_beta", "reset_delay"}:
+        assert ours[name].default == theirs[name].default, name
+
+
+@each_class
+@pytest.mark.parametrize("word", ["alpha", "beta", "learn_alpha", "learn_beta", "reset_delay", "init_state"])
+def test_words_of_other_neurons_are_explained(cls, word):
+    for arguments in ((10,), ()):
+        with pytest.raises(TypeError, match=rf"{cls.__name__}\(\) takes no '{word}': \w+") as error:
+            cls(*arguments, **{word: 0.9})
+        if word in ("alpha", "beta"):
+            advice = str(error.value).partition("set by ")[2]
+            words = [part.partition("=")[0] for part in advice.replace(" and", ",").split(", ") if "=" in part]
+            assert len(words) >= 2
+            assert set(words) <= set(inspect.signature(cls).parameters)
+
+
+@each_class
+@pytest.mark.parametrize("size", [0.9, "128", None, (3, 0.5), True, torch.tensor(0.9)])
+def test_a_size_that_is_none_is_explained(cls, size):
+    with pytest.raises(TypeError, match="size: got"):
+        cls(size)
+
+
+@each_class
+def test_unknown_words_are_python_s_own_error(cls):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'tau_mem'"):
+        cls(10, tau_mem=0.02)
+
+
+def test_a_subclass_may_have_a_beta_of_its_own():
+    class Mine(SiLIF):
+        def __init__(self, size, beta):
+            super().__init__(size)
+            self.noise = beta
+
+    assert Mine(3, beta=0.5).noise == 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"output": "syn"}, "output: got 'syn'"),
+        ({"output": "mem"}, "needs init_hidden=True"),
+        ({"reset_mechanism": "half"}, "reset_mechanism"),
+        ({"threshold": math.nan}, "threshold: got NaN"),
+        ({"threshold": torch.ones(4)}, r"threshold: got shape \(4,\).*\(3,\)"),
+        ({"graded_spikes_factor": torch.ones(2, 3)}, "graded_spikes_factor: got shape"),
+        ({"spike_grad": "sigmoidal"}, "surrogate: got 'sigmoidal'"),
+        ({"learn": ("tau",)}, "unknown parameter 'tau'"),
+        ({"tau_u": -1.0}, "tau_u: got -1.0"),
+    ],
+)
+def test_wrong_values_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        SiLIF(3, **options)
+
+
+def test_only_neurons_are_hosted():
+    with pytest.raises(TypeError, match="neuron: got Linear"):
+        Spiking(torch.nn.Linear(2, 2))
+
+
+def test_the_paper_s_boxcar_is_the_default_surrogate():
+    assert SiLIF(3).spike_grad == Boxcar()
+
+
+def test_the_core_s_constructor_gets_what_it_is_given():
+    lif = SiLIF((2, 1), dt=0.001, tau_u=0.02, tau_w=(0.1, 0.2), a=0.5, b=torch.tensor([[1.0], [2.0]]), learn=("a",))
+    expected = neurons.SiLIF(
+        (2, 1), dt=0.001, tau_u=0.02, tau_w=(0.1, 0.2), a=0.5, b=torch.tensor([[1.0], [2.0]]), learn=("a",)
+    )
+    assert [n for n, _ in lif.named_parameters()] == ["neuron.a"]
+    assert lif.neuron.size == (2, 1)
+    for name, value in expected.state_dict().items():
+        if name != "log_inv_tau_w":
+            assert torch.equal(lif.neuron.state_dict()[name], value), name
+
+
+@each_class
+def test_initial_values_come_from_the_generator(cls):
+    one, two, three = (cls(50, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    assert any(not torch.equal(a, b) for a, b in zip(one.parameters(), three.parameters(), strict=True))
+
+
+@each_class
+def test_state_dict_keys_are_the_core_s_and_snntorch_s(cls):
+    lif = cls(3, learn_threshold=True)
+    core = {f"neuron.{name}" for name in getattr(neurons, cls.__name__)(3).state_dict()}
+    host = {"threshold", "graded_spikes_factor", "reset_mechanism_val"}
+    assert set(lif.state_dict()) == core | host
+    assert not hasattr(lif, "alpha")
+    assert not hasattr(lif, "beta")
+
+
+def test_options_keep_nothing_of_the_caller_s():
+    """A learnt threshold must not train the tensor that it started from."""
+    threshold = torch.ones(3)
+    lif = SiLIF(3, threshold=threshold, learn_threshold=True)
+    with torch.no_grad():
+        lif.threshold.add_(1)
+    assert torch.equal(threshold, torch.ones(3))
+    assert torch.equal(SiLIF(3, threshold=1).threshold, torch.tensor(1.0))
+
+
+def test_repr_shows_what_is_not_default():
+    assert repr(SiLIF(4)) == "SiLIF(\n  threshold=1\n  (neuron): SiLIF(4, threshold=1)\n)"
+    text = repr(SiLIF(4, init_hidden=True, sequence=True, output=True, reset_mechanism="zero", threshold=torch.ones(4)))
+    for part in ("threshold per neuron", "init_hidden", "sequence", "output=True", "reset_mechanism='zero'"):
+        assert part in text
