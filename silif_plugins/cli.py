@@ -138,7 +138,9 @@ def _train(settings: Any) -> None:
     torch.set_num_threads(threads)
     config = TrainConfig.from_mapping(given)
     folder = out or Path("runs") / Path(config.data).name / f"{config.neuron}-seed{config.seed}"
-    print(json.dumps(train(config, folder, resume=resume)))
+    result = train(config, folder, resume=resume)
+    if os.environ.get("RANK", "0") == "0":  # one of several processes under torchrun speaks for all
+        print(json.dumps(result))
 
 
 def _evaluate(settings: Any) -> None:

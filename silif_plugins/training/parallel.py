@@ -10,12 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 class Share(NamedTuple):
@@ -53,6 +52,7 @@ def group(device: str) -> Iterator[Share]:
     dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
         yield current()
+        wait()  # nobody leaves while another may still be reading from it
     finally:
         dist.destroy_process_group()
 
@@ -73,11 +73,29 @@ def wait() -> None:
         dist.barrier()
 
 
-def total(values: Tensor) -> Tensor:
-    """Sum a tensor over the processes; without gradient."""
+def total(values: Tensor, processes: dist.ProcessGroup | None = None) -> Tensor:
+    """Sum a tensor over the processes, in place; without gradient."""
     if dist.is_initialized():
-        dist.all_reduce(values)
+        dist.all_reduce(values, group=processes)
     return values
+
+
+class _Total(torch.autograd.Function):
+    """The sum over the processes; its gradient is the sum of the processes' gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, processes: dist.ProcessGroup | None) -> Tensor:
+        ctx.processes = processes
+        return total(values.clone(), processes)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return total(gradients[0].clone(), ctx.processes), None
+
+
+def _total(values: Tensor, processes: dist.ProcessGroup | None) -> Tensor:
+    result: Tensor = _Total.apply(values, processes)  # type: ignore[no-untyped-call]
+    return result
 
 
 class SharedBatchNorm(nn.BatchNorm1d):
@@ -90,15 +108,17 @@ class SharedBatchNorm(nn.BatchNorm1d):
         torch.Size([8, 3])
     """
 
+    processes: dist.ProcessGroup | None = None
+
     def forward(self, input: Tensor) -> Tensor:
         """Normalise [samples, features]; in evaluation, or alone, as BatchNorm1d."""
         if not (self.training and dist.is_initialized()):
             return super().forward(input)
         values = input.float()
-        count = total(values.new_tensor(len(values)))
-        mean = all_reduce(values.sum(dim=0)) / count
+        count = total(values.new_tensor(len(values)), self.processes)
+        mean = _total(values.sum(dim=0), self.processes) / count
         centred = values - mean
-        variance = all_reduce(centred.square().sum(dim=0)) / count
+        variance = _total(centred.square().sum(dim=0), self.processes) / count
         self._follow(mean.detach(), variance.detach() * count / (count - 1).clamp_min(1))
         return centred * (variance + self.eps).rsqrt() * self.weight + self.bias
 
@@ -115,6 +135,9 @@ class SharedBatchNorm(nn.BatchNorm1d):
 
 def share_batch_norm(net: nn.Module) -> None:
     """Make every BatchNorm1d of a network a SharedBatchNorm, in place; parameters and names stay."""
+    # A group of their own: their sums must not wait for, or be taken for, those of the gradients.
+    processes = dist.new_group()
     for module in net.modules():
         if type(module) is nn.BatchNorm1d:
             module.__class__ = SharedBatchNorm
+            module.processes = processes

@@ -115,7 +115,7 @@ class _Run:
         self.model: nn.Module = self.net
         if share.world > 1:
             parallel.share_batch_norm(self.net)
-            self.model = nn.parallel.DistributedDataParallel(self.net, broadcast_buffers=False)
+            self.model = nn.parallel.DistributedDataParallel(self.net)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate)
         self.scheduler = _scheduler(config, self.optimizer, math.ceil(len(data.train) / config.batch_size))
         self.progress = Progress()
