@@ -46,14 +46,14 @@ def csilif(
     """
     modulus = decay(log_decay + log_dt)
     dt = log_dt.clamp(-LOG_LARGEST, LOG_LARGEST).exp()
-    phase = (omega.clamp(-LARGEST, LARGEST) * dt).clamp(-LARGEST_PHASE, LARGEST_PHASE)
+    phase = _cut(_cut(omega, LARGEST) * dt, LARGEST_PHASE)
     real, imaginary = modulus * phase.cos(), modulus * phase.sin()
     return StateSpace.of(
         a11=real,
         a12=-imaginary,
         a21=imaginary,
         a22=real,
-        b1=b.clamp(-LARGEST, LARGEST) / reset,
+        b1=_cut(b, LARGEST) / reset,
         r1=-real,
         r2=-imaginary,
         threshold=threshold,
@@ -158,6 +158,12 @@ def uniform_complex_state(
     u = torch.rand((*shape, 2), generator=generator).to(like) * scale
     spk = torch.rand(shape, generator=generator).to(like)
     return State(u[..., 0], u[..., 1], spk)
+
+
+def _cut(value: Tensor, largest: float) -> Tensor:
+    """Limit the magnitude of a value, in float16 to what that can hold."""
+    largest = min(largest, torch.finfo(value.dtype).max)
+    return value.clamp(-largest, largest)
 
 
 def _first(given: Init | None, default: Init) -> Init:
