@@ -1,4 +1,4 @@
-"""The command line: ``silif train``, ``evaluate``, ``compare``, ``generate``.
+"""The command line: ``silif train``, ``evaluate``, ``compare``, ``recipes``, ``reproduce``, ``download``, ``generate``.
 
 Results go to stdout, progress and logs to stderr. Exit code 0: done; 1: the machine failed (such as a full disk);
 2: the user can mend it; 130: interrupted.
@@ -57,19 +57,37 @@ def _parse(arguments: list[str]) -> Any:
         for argument in arguments
         for part in (argument.split("=", 1) if argument.startswith("--recipe=") else [argument])
     ]
+    if "train" in arguments[:-1] and not arguments[arguments.index("train") + 1].startswith("-"):
+        arguments.insert(arguments.index("train") + 1, "--recipe")  # silif train RECIPE
+    recipe = None
     for place, argument in enumerate(arguments[1:], 1):
         if arguments[place - 1] == "--recipe":
-            path = recipes.find(argument)
-            recipes.read(path)
-            arguments[place] = str(path)
+            recipe = recipes.describe(recipes.find(argument))
+            recipe.check()
+            arguments[place] = json.dumps(recipe.settings)
     parser = build_parser()
     settings = parser.parse_args(arguments)
-    if settings.subcommand == "train" and "--recipe" not in arguments:
-        recipe = recipes.default_for(settings.train.data, settings.train.neuron)
-        if recipe:
-            place = arguments.index("train") + 1
-            settings = parser.parse_args([*arguments[:place], "--recipe", str(recipe), *arguments[place:]])
+    if settings.subcommand == "train":
+        if recipe is None:
+            default = recipes.default_for(settings.train.data, settings.train.neuron)
+            if default:
+                place = arguments.index("train") + 1
+                settings = parser.parse_args([*arguments[:place], "--recipe", str(default), *arguments[place:]])
+        else:
+            _check_data(recipe, settings.train.data)
+            if settings.train.out is None and recipe.name in recipes.names():
+                settings.train.out = Path("runs") / recipe.name / f"seed{settings.train.seed}"
     return settings
+
+
+def _check_data(recipe: recipes.Recipe, data: str) -> None:
+    """Raise if the data that the recipe needs are not where the user says."""
+    from .datasets import NAMES
+    from .datasets.sources import SOURCES, check_folder
+
+    name = recipe.settings.get("data")
+    if name in SOURCES and data not in NAMES:
+        check_folder(name, None if data == name and not Path(data).is_dir() else data)
 
 
 def build_parser() -> Any:
@@ -86,7 +104,10 @@ def build_parser() -> Any:
     parser.add_argument("--verbose", action="store_true", help="Log every epoch to stderr.")
     subcommands = parser.add_subcommands(dest="subcommand")
 
-    train = command(description="Train a network; by default SiLIF on spoken digits. Prints the result as JSON.")
+    train = command(
+        description="Train a network; by default SiLIF on spoken digits. 'silif train RECIPE' takes the settings of a "
+        "recipe, which options then change. Prints the result as JSON."
+    )
     train.add_argument("--recipe", action="config", help="A recipe by name (such as spoken-digits/silif) or YAML file.")
     train.add_class_arguments(TrainConfig)
     train.add_argument("--out", type=Path | None, default=None, help="Folder of the run; runs/DATA/NEURON-seedN.")
@@ -111,6 +132,31 @@ def build_parser() -> Any:
     compare.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="Runs at a time, one thread each.")
     compare.add_argument("--out", type=Path, default=Path("runs/compare"), help="Folder for the runs, table and plot.")
     subcommands.add_subcommand("compare", compare, help="Compare neurons.")
+
+    listing = command(description="List the recipes: what each needs, and what was published.")
+    listing.add_argument("set", nargs="?", default=None, type=str | None, help="Such as table1, delays or one recipe.")
+    subcommands.add_subcommand("recipes", listing, help="List the recipes.")
+
+    reproduce = command(
+        description="Train the recipes of a table of the paper over several seeds. Prints a table of what was measured "
+        "beside what was published."
+    )
+    reproduce.add_argument("sets", nargs="+", type=str, help=f"Recipes, or sets: {', '.join(recipes.SETS)}.")
+    reproduce.add_argument(
+        "--data", type=dict[str, str], default={}, help="Such as --data.ssc FOLDER --data.gsc FOLDER."
+    )
+    reproduce.add_argument("--seeds", type=int | None, default=None, help="Number of seeds; as many as were published.")
+    reproduce.add_argument("--set", type=dict[str, Any], default={}, help="Other settings, such as --set.epochs 5.")
+    reproduce.add_argument("--jobs", type=int, default=1, help="Runs at a time, one thread each.")
+    reproduce.add_argument(
+        "--out", type=Path, default=Path("runs/reproduce"), help="Folder for the runs and the table."
+    )
+    subcommands.add_subcommand("reproduce", reproduce, help="Train what was published again.")
+
+    download = command(description="Download SHD or SSC with tonic, which checks the files.")
+    download.add_argument("name", type=str, help="shd or ssc.")
+    download.add_argument("folder", type=Path, help="Where the .h5 files go.")
+    subcommands.add_subcommand("download", download, help="Download SHD or SSC.")
 
     generate = command(
         description="Synthesise spoken digits as spikes, in the layout of the Spiking Heidelberg Digits."
@@ -179,6 +225,63 @@ def _compare(settings: Any) -> None:
     print(f"\nplot: {settings.out / 'accuracy_against_operations.png'}")
 
 
+def _recipes(settings: Any) -> None:
+    from .datasets.sources import SOURCES
+
+    chosen = (
+        recipes.in_set(settings.set) if settings.set else [recipes.describe(recipes.find(n)) for n in recipes.names()]
+    )
+    head = ("recipe", "neuron", "resolution", "parameters", "published", "tables", "needs")
+    rows = [head]
+    for each in chosen:
+        row = each.accuracy
+        spread = f" ± {row.sd:g}" if row and row.sd is not None else ""
+        tables = sorted({entry.table for entry in each.rows})
+        data = each.settings.get("data", "spoken-digits")
+        rows.append(
+            (
+                each.name,
+                str(each.settings.get("neuron", "SiLIF")),
+                each.resolution,
+                f"{each.parameters:,}" if each.parameters else each.published_parameters or "",
+                f"{row.accuracy:g}{spread} %" if row else "",
+                ", ".join(map(str, tables)),
+                ", ".join([*(["data " + data] if data in SOURCES else []), *each.needs]),
+            )
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for cells in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def _reproduce(settings: Any) -> None:
+    from .files import write_file
+    from .training.reproduce import comparison, reproduce
+
+    chosen = {recipe.name: recipe for name in settings.sets for recipe in recipes.in_set(name)}
+    done = reproduce(
+        list(chosen.values()),
+        settings.data,
+        settings.out,
+        seeds=settings.seeds,
+        jobs=settings.jobs,
+        changes=settings.set,
+    )
+    text = comparison(done)
+    if settings.set:
+        text += f"\nNot the published settings: {json.dumps(dict(settings.set))}."
+    print(text)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    write_file(settings.out / f"{'-'.join(settings.sets).replace('/', '-')}.md", (text + "\n").encode())
+
+
+def _download(settings: Any) -> None:
+    from .datasets import download
+
+    for file in download(settings.name, settings.folder):
+        print(file)
+
+
 def _generate(settings: Any) -> None:
     from .datasets.speech import generate
 
@@ -189,7 +292,15 @@ def _generate(settings: Any) -> None:
         print(file)
 
 
-COMMANDS = {"train": _train, "evaluate": _evaluate, "compare": _compare, "generate": _generate}
+COMMANDS = {
+    "train": _train,
+    "evaluate": _evaluate,
+    "compare": _compare,
+    "recipes": _recipes,
+    "reproduce": _reproduce,
+    "download": _download,
+    "generate": _generate,
+}
 
 
 if __name__ == "__main__":

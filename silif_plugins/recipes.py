@@ -1,7 +1,14 @@
-"""Recipes: training settings as files, shipped with the package or the user's own."""
+"""Recipes: training settings as files, shipped with the package or the user's own.
+
+A recipe is a YAML file of settings of :class:`silif_plugins.training.TrainConfig`. Those for rows of the SiLIF paper
+also say, under ``paper``, what was published and how; see :class:`Recipe`.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +17,91 @@ from .optional import require
 
 FOLDER = Path(__file__).parent / "recipe_files"
 
+DELAYS_TABLE = 3
 
+SETS = {**{f"table{number}": number for number in (1, 2, 5, 6, 7)}, "delays": DELAYS_TABLE}
+"""Sets of recipes: the paper's tables of results, and the one of its models with synaptic delays."""
+
+CONVENTIONS = {
+    "test-selection": "the epoch was chosen on the test set; --selection published does so too",
+    "batch-means": "accuracies are means over batches, where a smaller last batch counts fully; ours are over samples",
+    "late-spikes": "events at or after max_time were written out of bounds and lost; ours are dropped on purpose",
+    "padding": "padded steps, which hold 0, a loud value, were input like any other; ours are too, by published: true",
+    "sparsity": "sparsity includes the input channels and divides by one batch too few; ours is of hidden neurons",
+    "silif-count": "38.7k is the parameter count of SiLIF; that of this network is 38,460",
+}
+"""What a published number rests on, by the names that recipes use."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table of the paper.
+
+    Attributes:
+        table: Number of the table.
+        method: What the row is called there.
+        accuracy: Published test accuracy in percent.
+        sparsity: Published sparsity in percent.
+        sd: Published standard deviation, of the accuracy or else the sparsity.
+    """
+
+    table: int
+    method: str
+    accuracy: float | None = None
+    sparsity: float | None = None
+    sd: float | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe with all that its file says.
+
+    Attributes:
+        name: Its name, or path for a user's own.
+        settings: Settings of TrainConfig.
+        resolution: Duration of a time step.
+        parameters: Trained numbers of the network, as we count them.
+        published_parameters: As the paper states them.
+        runs: Number of seeds behind the published number.
+        source: Where the settings come from.
+        rows: The rows of the paper's tables that it is for.
+        conventions: Names in ``CONVENTIONS``.
+        needs: What this version of the package lacks for it.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    resolution: str = ""
+    parameters: int | None = None
+    published_parameters: str | None = None
+    runs: int = 1
+    source: str = ""
+    rows: tuple[Row, ...] = ()
+    conventions: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def accuracy(self) -> Row | None:
+        """The first row with an accuracy."""
+        return next((row for row in self.rows if row.accuracy is not None), None)
+
+    @property
+    def sparsity(self) -> Row | None:
+        """The first row with a sparsity."""
+        return next((row for row in self.rows if row.sparsity is not None), None)
+
+    def check(self) -> None:
+        """Raise if this version of the package cannot run it.
+
+        Raises:
+            ValueError: If it cannot; the message says what is missing.
+        """
+        if self.needs:
+            missing = ", ".join(self.needs)
+            raise ValueError(f"recipe {self.name}: needs {missing}, which this version of silif_plugins does not have")
+
+
+@functools.cache
 def names() -> list[str]:
     """Names of the shipped recipes, such as ``spoken-digits/silif``.
 
@@ -19,6 +110,32 @@ def names() -> list[str]:
         True
     """
     return sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.yaml"))
+
+
+def in_set(name: str) -> list[Recipe]:
+    """Return the recipes of a set of rows (``table1``, ``delays``, ...), by name, or the one of this name.
+
+    The rows of that table come first in each.
+
+    Raises:
+        ValueError: If there is neither.
+
+    Example:
+        >>> [recipe.name for recipe in in_set("delays")]
+        ['gsc/silif-delays', 'ssc/silif-delays']
+    """
+    if name not in SETS:
+        try:
+            return [describe(find(name))]
+        except ValueError as error:
+            raise ValueError(f"{error}; or a set: {', '.join(SETS)}") from error
+    table = SETS[name]
+    recipes = [describe(FOLDER / f"{each}.yaml") for each in names()]
+    return [
+        dataclasses.replace(recipe, rows=tuple(sorted(recipe.rows, key=lambda row: row.table != table)))
+        for recipe in recipes
+        if table in {row.table for row in recipe.rows}
+    ]
 
 
 def find(name_or_file: str) -> Path:
@@ -36,7 +153,7 @@ def find(name_or_file: str) -> Path:
 
 
 def default_for(data: str, neuron: str) -> Path | None:
-    """Return the shipped recipe for a neuron on a data set, or None.
+    """Return the shipped recipe for a neuron on a data set that is shipped too, or None.
 
     Example:
         >>> default_for("spoken-digits", "csilif").name
@@ -52,14 +169,29 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: If the file is not YAML, or a setting is unknown or not valid; the message names both.
     """
+    return describe(path).settings
+
+
+def describe(path: Path) -> Recipe:
+    """Read a recipe, after checking each of its settings.
+
+    Raises:
+        ValueError: If the file is not YAML, or a setting is unknown or not valid; the message names both.
+    """
     from .training import TrainConfig
 
     yaml = require("yaml", extra="train", purpose="Reading recipes")
+    name = path.relative_to(FOLDER).with_suffix("").as_posix() if path.is_relative_to(FOLDER) else str(path)
     try:
         settings = yaml.safe_load(path.read_text())
         if not isinstance(settings, dict):
             raise ValueError(f"got {type(settings).__name__}; it must hold settings as 'name: value'")
+        paper = settings.pop("paper", None) or {}
         TrainConfig.from_mapping(settings)
-    except (yaml.YAMLError, TypeError, ValueError) as error:
+        rows = tuple(Row(**row) for row in paper.pop("rows", ()))
+        conventions, needs = (tuple(paper.pop(key, ())) for key in ("conventions", "needs"))
+        if unknown := [each for each in conventions if each not in CONVENTIONS]:
+            raise ValueError(f"paper.conventions: got {unknown[0]}; known are {', '.join(CONVENTIONS)}")
+        return Recipe(name=name, settings=settings, rows=rows, conventions=conventions, needs=needs, **paper)
+    except (yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from error
-    return settings

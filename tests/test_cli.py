@@ -3,12 +3,13 @@
 import json
 
 import h5py
+import numpy as np
 import pytest
 import yaml
 
 from silif_plugins import recipes
 from silif_plugins.cli import build_parser, main
-from silif_plugins.training import TrainConfig
+from silif_plugins.datasets import Recordings, write_recordings
 
 QUICK = ["--epochs", "1", "--hidden-sizes", "[8]", "--data", "sequential-digits"]
 
@@ -41,15 +42,6 @@ def test_train_then_evaluate(capsys, tmp_path):
     assert json.loads(out)["test_accuracy"] == result["test_accuracy"]
 
 
-def test_every_shipped_recipe_is_valid():
-    assert len(recipes.names()) >= 12
-    for name in recipes.names():
-        settings = yaml.safe_load(recipes.find(name).read_text())
-        config = TrainConfig.from_mapping(settings)
-        config.network(5, 3)
-        assert name == f"{config.data}/{config.neuron.lower()}"
-
-
 def test_the_neurons_recipe_gives_the_defaults(tmp_path):
     from silif_plugins.cli import _parse
 
@@ -71,6 +63,21 @@ def test_the_neurons_recipe_gives_the_defaults(tmp_path):
         (["train", "--epochs", "0"], "epochs: got 0"),
         (["train", "--epochs", "many"], "epochs"),
         (["train", "--recipe", "nothing"], "recipe: got 'nothing'; it must be a file or one of"),
+        (["train", "nothing"], "recipe: got 'nothing'; it must be a file or one of"),
+        (["train", "shd/c-silif-512"], "run 'silif download shd FOLDER'"),
+        (
+            ["train", "gsc/silif-512", "--data", "."],
+            "has no validation_list.txt, testing_list.txt. To get it",
+        ),
+        (["train", "ssc/silif-4ms", "--data", "nowhere"], "there is no folder nowhere. To get it"),
+        (["train", "ssc/silif-delays"], "recipe ssc/silif-delays: needs synaptic delays, which this version"),
+        (["train", "--data", "shd"], "shd, Spiking Heidelberg Digits: this data set does not come with the package"),
+        (["recipes", "table9"], "recipe: got 'table9'; it must be a file or one of"),
+        (["reproduce", "table1"], "then give --data.ssc FOLDER"),
+        (["reproduce", "table1"], "then give --data.gsc FOLDER"),
+        (["reproduce", "spoken-digits/lif", "--seeds", "0"], "seeds, jobs: got 0 and 1"),
+        (["reproduce", "spoken-digits/lif", "--set.epochz", "3"], "epochz: unknown setting"),
+        (["download", "gsc", "folder"], "data set: got 'gsc'; it must be shd or ssc"),
         (["train", "--threads", "0"], "threads: got 0"),
         (["train", "--colour", "red"], "colour"),
         (["evaluate", "no/such/run"], "no such checkpoint"),
@@ -157,6 +164,86 @@ def test_generate_then_train(capsys, tmp_path):
     assert code == 0
     assert json.loads(out)["parameters"] == (35 * 128 + 128 * 128 + 128 * 20) + 2 * (128 * 2 + 128 * 5) + 3 * 20
     assert run(capsys, "generate", folder, "--utterances", 0)[0] == 2
+
+
+def test_a_recipe_by_its_name(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "train", "sequential-digits/lif", "--epochs", 1, "--hidden-sizes", "[8]")
+    assert code == 0
+    result = json.loads(out)
+    assert (result["neuron"], result["folder"]) == ("LIF", "runs/sequential-digits/lif/seed0")
+    own = tmp_path / "own.yaml"
+    own.write_text("neuron: LIF\ndata: sequential-digits\nhidden_sizes: [8]\nepochs: 1\n")
+    code, out, _ = run(capsys, "train", own, "--neuron", "RF", "--out", tmp_path / "run")
+    assert code == 0
+    assert json.loads(out)["neuron"] == "RF"
+
+
+@pytest.fixture
+def shd(tmp_path):
+    """A folder as SHD's, small."""
+    random = np.random.default_rng(0)
+    for split, number in (("train", 40), ("test", 20)):
+        recordings = Recordings(
+            [random.uniform(0, 1, 50) for _ in range(number)],
+            [random.integers(0, 700, 50) for _ in range(number)],
+            np.arange(number) % 20,
+            classes=[str(name) for name in range(20)],
+            num_channels=700,
+            speakers=np.arange(number) % 4,
+        )
+        (tmp_path / "shd").mkdir(exist_ok=True)
+        write_recordings(tmp_path / "shd" / f"shd_{split}.h5", recordings)
+    return tmp_path / "shd"
+
+
+def test_the_papers_recipe_on_a_users_files(shd, capsys, tmp_path):
+    quick = ["--epochs", 1, "--hidden-sizes", "[8]", "--steps", 20]
+    code, out, _ = run(capsys, "train", "shd/c-silif-512", "--data", shd, *quick, "--out", tmp_path / "run")
+    assert code == 0
+    result = json.loads(out)
+    assert result["selected_on"] == "held-out speakers 3 of the training set"
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["published"], config["pool"], config["initial_state"]) == (True, 5, "uniform")
+    arguments = ["train", "shd/c-silif-512", "--data", shd, *quick, "--selection", "published"]
+    code, out, _ = run(capsys, *arguments, "--out", tmp_path / "other")
+    assert json.loads(out)["selected_on"] == "test set, as published"
+    code, out, _ = run(capsys, "evaluate", tmp_path / "run", "--split", "valid")
+    assert json.loads(out)["accuracy"] == result["valid_accuracy"]
+
+
+def test_recipes_are_listed(capsys):
+    code, out, _ = run(capsys, "recipes")
+    assert code == 0
+    assert len(out.splitlines()) == len(recipes.names()) + 1
+    code, out, _ = run(capsys, "recipes", "table6")
+    (line,) = (line for line in out.splitlines() if line.startswith("shd/c-silif-512"))
+    assert " ".join(line.split()) == "shd/c-silif-512 C-SiLIF 4 ms 350,268 95.55 ± 0.28 % 2, 5, 6, 7 data shd"
+    (line,) = (line for line in out.splitlines() if line.startswith("shd/d-cadlif"))
+    assert line.endswith("data shd, synaptic delays")
+
+
+@pytest.mark.slow
+def test_reproduce_prints_measured_beside_published(shd, capsys, tmp_path):
+    settings = ["--set.epochs", 1, "--set.hidden_sizes", "[8]", "--set.steps", 20, "--set.max_time", 1.0]
+    code, out, _ = run(
+        capsys, "reproduce", "shd/silif-512", "shd/se-adlif-1", "--data.shd", shd, "--seeds", 2, *settings,
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert code == 0
+    rows = {
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in out.splitlines()[:4]
+    }
+    assert rows["shd/se-adlif-1"][:2] == ["not run", "94.59 ± 0.27 %"]
+    accuracy, _, _, sparsity, _, _, seeds = rows["shd/silif-512"]
+    assert "±" in accuracy
+    assert (sparsity, seeds) == ("98.66 ± 0.09 %", "2")
+    assert "shd/silif-512: epoch chosen on the held-out speakers 3 of the training set." in out
+    assert "shd/se-adlif-1: not run, it needs symplectic Euler" in out
+    assert "Published (test-selection): the epoch was chosen on the test set" in out
+    assert "Not the published settings" in out
+    assert (tmp_path / "out" / "shd-silif-512-shd-se-adlif-1.md").read_text().strip() == out.strip()
+    assert len(list((tmp_path / "out" / "shd" / "silif-512").glob("*/result.json"))) == 2
 
 
 @pytest.mark.slow

@@ -1,0 +1,154 @@
+"""Published rows trained again: runs over seeds, and measured numbers beside the published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..datasets.sources import SOURCES, check_folder
+from ..recipes import CONVENTIONS, Recipe
+from .compare import Summary, compare, summarize
+from .config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """A recipe and what came of it.
+
+    Attributes:
+        recipe: The recipe.
+        summary: Over its runs; None if it was not run.
+        selected_on: What its epochs were chosen on.
+    """
+
+    recipe: Recipe
+    summary: Summary | None = None
+    selected_on: str = ""
+
+
+def reproduce(
+    recipes: Sequence[Recipe],
+    folders: Mapping[str, str],
+    out: Path,
+    *,
+    seeds: int | None = None,
+    jobs: int = 1,
+    changes: Mapping[str, Any] | None = None,
+) -> list[Reproduced]:
+    """Train recipes over seeds; what the folder holds already is not trained again.
+
+    Recipes that need what this version lacks are returned without a summary.
+
+    Args:
+        recipes: The recipes.
+        folders: Folder of each data set by its name (``shd``, ``ssc``, ``gsc``).
+        out: Folder of all runs.
+        seeds: Number of seeds, 0 to N-1; as many as were published by default.
+        jobs: How many runs at a time, each in a process with one thread.
+        changes: Settings that replace those of the recipes.
+
+    Raises:
+        FileNotFoundError: If data are missing, before anything is trained; the message says for every set what to
+            download and where to put it.
+        ValueError: If a setting is not valid, or ``seeds`` or ``jobs`` is not positive.
+    """
+    if (seeds is not None and seeds < 1) or jobs < 1:
+        raise ValueError(f"seeds, jobs: got {seeds} and {jobs}; both must be positive")
+    runnable = [recipe for recipe in recipes if not recipe.needs]
+    _check_data(dict.fromkeys(str(recipe.settings["data"]) for recipe in runnable), folders)
+    configs = {recipe.name: _configs(recipe, folders, seeds, changes or {}) for recipe in runnable}
+    done = []
+    for recipe in recipes:
+        if recipe.needs:
+            done.append(Reproduced(recipe))
+            continue
+        results = compare(configs[recipe.name], out / recipe.name, jobs=jobs)
+        done.append(Reproduced(recipe, summarize(results)[0], results[0]["selected_on"]))
+    return done
+
+
+def _check_data(data: Mapping[str, None], folders: Mapping[str, str]) -> None:
+    problems = []
+    for name in data:
+        if name in SOURCES:
+            try:
+                check_folder(name, folders.get(name))
+            except FileNotFoundError as error:
+                problems.append(str(error).replace("--data FOLDER", f"--data.{name} FOLDER"))
+    if problems:
+        raise FileNotFoundError("\n".join(problems))
+
+
+def _configs(
+    recipe: Recipe, folders: Mapping[str, str], seeds: int | None, changes: Mapping[str, Any]
+) -> list[TrainConfig]:
+    settings = {**recipe.settings, **changes}
+    settings["data"] = folders.get(settings["data"], settings["data"])
+    number = recipe.runs if seeds is None else seeds
+    return [TrainConfig.from_mapping({**settings, "seed": seed}) for seed in range(number)]
+
+
+def comparison(done: Sequence[Reproduced]) -> str:
+    """Lay out what was measured beside what was published, as a Markdown table with notes.
+
+    Example:
+        >>> from silif_plugins.recipes import in_set
+        >>> print(comparison([Reproduced(in_set("ssc/silif-delays")[0])]))
+        | recipe           | accuracy | published      | sparsity | published | parameters | published | seeds |
+        |------------------|----------|----------------|----------|-----------|------------|-----------|-------|
+        | ssc/silif-delays | not run  | 80.62 ± 0.16 % |          |           |            | 0.7M      |       |
+        <BLANKLINE>
+        ssc/silif-delays: not run, it needs synaptic delays, which this version of silif_plugins does not have.
+    """
+    head = ("recipe", "accuracy", "published", "sparsity", "published", "parameters", "published", "seeds")
+    rows = [head, *(_row(each) for each in done)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join([*lines, "", *_notes(done)])
+
+
+def _row(each: Reproduced) -> tuple[str, ...]:
+    recipe, summary = each.recipe, each.summary
+    accuracy, sparsity = recipe.accuracy, recipe.sparsity
+    published = (
+        _percent(accuracy.accuracy, accuracy.sd) if accuracy else "",
+        _percent(sparsity.sparsity, sparsity.sd) if sparsity else "",
+        recipe.published_parameters or "",
+    )
+    if summary is None:
+        return (recipe.name, "not run", published[0], "", published[1], "", published[2], "")
+    spread = 100 * summary.accuracy_sd if summary.seeds > 1 else None
+    return (
+        recipe.name,
+        _percent(100 * summary.accuracy, spread),
+        published[0],
+        _percent(100 * summary.sparsity, None),
+        published[1],
+        f"{summary.parameters:,}",
+        published[2],
+        str(summary.seeds),
+    )
+
+
+def _percent(value: float | None, sd: float | None) -> str:
+    return f"{value:.2f} %" if sd is None else f"{value:.2f} ± {sd:.2f} %"
+
+
+def _notes(done: Sequence[Reproduced]) -> list[str]:
+    lines = []
+    for each in done:
+        if each.summary is None:
+            missing = ", ".join(each.recipe.needs)
+            lines.append(
+                f"{each.recipe.name}: not run, it needs {missing}, which this version of silif_plugins does not have."
+            )
+        elif each.recipe.conventions:
+            lines.append(f"{each.recipe.name}: epoch chosen on the {each.selected_on}.")
+    ran = [each.recipe for each in done if each.summary is not None]
+    used = dict.fromkeys(name for recipe in ran for name in recipe.conventions)
+    return [*lines, *(f"Published ({name}): {CONVENTIONS[name]}." for name in used)]

@@ -1,0 +1,103 @@
+"""The shipped recipes: valid, complete for the paper's tables, and with the parameter counts that they state."""
+
+import pytest
+import yaml
+
+from silif_plugins import recipes
+from silif_plugins.datasets.sources import SOURCES
+from silif_plugins.training import TrainConfig
+
+CLASSES = {"shd": 20, "ssc": 35, "gsc": 35}
+ALL = [recipes.describe(recipes.find(name)) for name in recipes.names()]
+OF_THE_PAPER = [recipe for recipe in ALL if recipe.settings["data"] in SOURCES]
+
+
+@pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.name)
+def test_settings_are_valid_and_named_after_their_data(recipe):
+    config = TrainConfig.from_mapping(recipe.settings)
+    assert recipe.name.split("/")[0] == config.data
+    if recipe not in OF_THE_PAPER:
+        assert recipe.name == f"{config.data}/{config.neuron.lower()}"
+        config.network(5, 3)
+        recipe.check()
+
+
+@pytest.mark.parametrize("recipe", OF_THE_PAPER, ids=lambda recipe: recipe.name)
+def test_recipes_of_the_paper_say_what_was_published(recipe):
+    config = TrainConfig.from_mapping(recipe.settings)
+    assert recipe.source
+    assert recipe.resolution.endswith(" ms")
+    assert recipe.runs in (1, 5, 10)
+    if recipe.needs:
+        with pytest.raises(ValueError, match=f"recipe {recipe.name}: needs {recipe.needs[0]}"):
+            recipe.check()
+        assert recipe.published_parameters
+        return
+    recipe.check()
+    channels = 40 if config.data == "gsc" else 700 // config.pool
+    net = config.network(channels, CLASSES[config.data])
+    assert sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad) == recipe.parameters
+    if recipe.published_parameters and "silif-count" not in recipe.conventions:
+        unit = {"M": 1e6, "k": 1e3}[recipe.published_parameters[-1]]
+        assert recipe.parameters / unit == pytest.approx(float(recipe.published_parameters[:-1]), rel=0.04)
+    if config.data != "gsc":  # bins as wide as the resolution says: the published loader's
+        width = config.max_time / (config.steps - 1)
+        assert 1000 * width == pytest.approx(float(recipe.resolution.split()[0]), rel=0.02)
+    assert config.published
+    assert config.initial_state == "uniform"
+    assert config.recalibrate == 0
+    if config.data == "shd":
+        assert "test-selection" in recipe.conventions
+    assert config.selection == "held-out"
+
+
+# Rows of each table, counted in the paper: Table 1 has 11 of SSC and 7 of GSC. Table 7 has an for each data set
+# and neuron but AdLIF on SSC ("N/A").
+ROWS = {"table1": 18, "table2": 6, "table5": 9, "table6": 9, "table7": 11, "delays": 2}
+
+
+@pytest.mark.parametrize(("name", "number"), ROWS.items())
+def test_every_row_of_the_tables_has_a_recipe(name, number):
+    found = [row for recipe in recipes.in_set(name) for row in recipe.rows if row.table == recipes.SETS[name]]
+    assert len(found) == number
+    assert len({(row.method, row.accuracy, row.sparsity) for row in found}) == number
+    for row in found:
+        if name in ("table1", "table2", "table6"):
+            assert 70 < row.accuracy < 100
+        elif name == "table7":
+            assert 80 < row.sparsity < 100
+
+
+def test_the_rows_of_the_set_come_first():
+    (six,) = (recipe for recipe in recipes.in_set("table6") if recipe.name == "shd/c-silif-512")
+    (two,) = (recipe for recipe in recipes.in_set("table2") if recipe.name == "shd/c-silif-512")
+    assert (six.accuracy.accuracy, two.accuracy.accuracy) == (95.55, 95.6)
+    assert six.sparsity.sparsity == 80.25
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- a\n- b\n", "got list; it must hold settings"),
+        ("neuron: [SiLIF\n", "own.yaml"),
+        ("learning_rat: 0.1\n", "learning_rat: unknown setting"),
+        ("neuron: SiLIF\npaper: {conventions: [luck]}\n", "paper.conventions: got luck"),
+        ("neuron: SiLIF\npaper: {rows: [{tabel: 1}]}\n", "tabel"),
+        ("neuron: SiLIF\npaper: {acuracy: 3}\n", "acuracy"),
+        ("neuron: SiLIF\npaper: 3\n", "own.yaml"),
+    ],
+)
+def test_bad_files_are_named(content, message, tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message) as raised:
+        recipes.describe(path)
+    assert "own.yaml" in str(raised.value)
+
+
+def test_a_users_recipe_needs_no_word_of_the_paper(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump({"neuron": "C-SiLIF", "epochs": 3}))
+    recipe = recipes.describe(path)
+    assert (recipe.name, recipe.settings, recipe.rows) == (str(path), {"neuron": "C-SiLIF", "epochs": 3}, ())
+    recipe.check()
