@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .compile import compiled
 from .kernels import CHUNK, WIDTH
-from .pages import LARGE, empty_like
+from .memory import LARGE, empty_like
 from .threads import run_tasks
 
 

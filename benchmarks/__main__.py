@@ -1,0 +1,36 @@
+"""All speed tables: python -m benchmarks [--threads 1 2] [--only layer memory scaling network] [--quick]."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from . import layer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--only", nargs="+", default=["layer", "memory", "scaling"])
+    parser.add_argument("--quick", action="store_true", help="leave out rivals of quadratic time, and all but one size")
+    parser.add_argument(
+        "--compile", action="store_true", help="add the reference loop under torch.compile (slow to start)"
+    )
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="folder of the plots")
+    arguments = parser.parse_args()
+    torch.manual_seed(0)
+    print(f"torch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}")
+    if "layer" in arguments.only:
+        for threads in arguments.threads:
+            for shape in layer.SHAPES[:1] if arguments.quick else layer.SHAPES:
+                layer.table(shape, threads, compile=arguments.compile, quick=arguments.quick)
+    if "memory" in arguments.only:
+        layer.memory((250, 32, 512))
+    if "scaling" in arguments.only:
+        layer.scaling()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Memory for large outputs that is used again, since new memory costs as much as computing what is written there.
+
+A large tensor of PyTorch's is fresh from the system every time, and the system clears it page by page when it is
+first touched. The outputs of the kernels, in a training loop the same sizes at every step, come from here instead.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import sys
+import threading
+import weakref
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LARGE = 4 << 20
+"""Bytes from which a tensor is large: its memory is used again, and it is written around the caches."""
+
+STAGGER = 576
+"""Bytes between the starts of tensors within their pages: else their rows would compete for the same cache lines."""
+
+
+class Pool:
+    """Memory that tensors have given back, to be used again for tensors of the same size.
+
+    What is in use and what waits here are together never more than what was in use at one time before: beyond
+    that the memory that has waited longest goes back to the system.
+
+    Example:
+        >>> pool = Pool()
+        >>> first, second = pool.empty(1000), pool.empty(1000)
+        >>> address = first.data_ptr()
+        >>> del first
+        >>> pool.empty(1000).data_ptr() == address
+        True
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # a tensor may die, and come back here, at any time
+        self._waiting: list[tuple[int, mmap.mmap]] = []
+        self._used = self._peak = self._made = 0
+
+    def empty(self, size: int) -> Tensor:
+        """Return ``size`` bytes, uninitialised, that come back here when no tensor refers to them any more."""
+        with self._lock:
+            index = next((i for i, (waiting, _) in enumerate(self._waiting) if waiting == size), None)
+            memory = self._new(size) if index is None else self._waiting.pop(index)[1]
+            self._used += size
+            self._peak = max(self._peak, self._used)
+            self._shrink()
+        owner = np.frombuffer(memory, np.uint8)
+        weakref.finalize(owner, self._give_back, size, memory).atexit = False
+        start = len(memory) % mmap.PAGESIZE
+        return torch.from_numpy(owner[start : start + size])
+
+    def _new(self, size: int) -> mmap.mmap:
+        # The length tells where the tensor starts.
+        start = self._made * STAGGER % mmap.PAGESIZE
+        self._made += 1
+        length = -(-(size + mmap.PAGESIZE) // mmap.PAGESIZE) * mmap.PAGESIZE + start
+        memory = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        with contextlib.suppress(OSError, AttributeError):  # a wish: large pages make even the first use cheap
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        return memory
+
+    def _give_back(self, size: int, memory: mmap.mmap) -> None:
+        with self._lock:
+            self._used -= size
+            self._waiting.append((size, memory))
+            self._shrink()
+
+    def _shrink(self) -> None:
+        while self._waiting and self._used + sum(size for size, _ in self._waiting) > self._peak:
+            self._waiting.pop(0)
+
+
+_pool = Pool()
+
+
+def empty_like(tensor: Tensor) -> Tensor:
+    """``torch.empty_like`` on the CPU, with memory that is used again where it is large (on Linux)."""
+    size = tensor.numel() * tensor.element_size()
+    if size < LARGE or sys.platform != "linux":
+        return torch.empty_like(tensor)
+    strides = torch.empty_like(tensor, device="meta").stride()
+    return _pool.empty(size).view(tensor.dtype).as_strided(tensor.shape, strides)

@@ -1,0 +1,53 @@
+"""Large outputs use the memory of tensors that are gone, and never that of tensors that are not."""
+
+import gc
+import sys
+
+import pytest
+import torch
+
+from silif_plugins.scan.cpu.memory import LARGE, Pool, empty_like
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is only used again on Linux")
+
+
+def test_memory_is_used_again_only_when_nothing_refers_to_it():
+    pool = Pool()
+    first = pool.empty(5000)
+    view = first[10:20]
+    address = first.data_ptr()
+    del first
+    second = pool.empty(5000)
+    assert second.data_ptr() != address
+    second.fill_(7)
+    view.fill_(1)
+    assert (second == 7).all()
+    del view
+    gc.collect()
+    assert pool.empty(5000).data_ptr() == address
+
+
+def test_no_more_is_kept_than_was_used_at_once():
+    pool = Pool()
+    tensors = [pool.empty(1000) for _ in range(3)]
+    del tensors
+    gc.collect()
+    for size in range(2000, 2500):
+        pool.empty(size)
+        assert pool._used + sum(waiting for waiting, _ in pool._waiting) <= 3000
+
+
+def test_tensors_do_not_share_cache_lines_of_their_pages():
+    pool = Pool()
+    tensors = [pool.empty(LARGE) for _ in range(4)]
+    assert len({tensor.data_ptr() % 4096 for tensor in tensors}) == 4
+    assert all(tensor.data_ptr() % 64 == 0 for tensor in tensors)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_layout_follows_the_input(dtype):
+    like = torch.empty(20, 100, 1024, dtype=dtype).transpose(0, 1)
+    tensor = empty_like(like)
+    assert (tensor.shape, tensor.stride(), tensor.dtype) == (like.shape, like.stride(), dtype)
+    tensor.fill_(3)
+    assert tensor.sum() == 3 * like.numel()
