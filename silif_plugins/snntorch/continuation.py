@@ -111,12 +111,13 @@ def _through_one_node(space: StateSpace) -> tuple[StateSpace, Any]:
 
 
 def may_continue(tensor: Tensor) -> bool:
-    """Whether steps on this tensor's device may share work: not where someone records or repeats single steps."""
+    """Whether steps on this tensor's device may share work: not where someone records, maps or repeats single steps."""
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         return False
+    if torch._C._are_functorch_transforms_active():
+        return False
     # Checkpointing runs a part of the sequence twice and needs both runs to do the same.
-    hooks = getattr(torch._C._autograd, "_top_saved_tensors_default_hooks", None)
-    if hooks is not None and hooks(False) is not None:
+    if torch._C._autograd._top_saved_tensors_default_hooks(False) is not None:
         return False
     return not (tensor.is_cuda and torch.cuda.is_current_stream_capturing())
 

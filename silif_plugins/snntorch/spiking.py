@@ -205,7 +205,7 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
             scales = True
             dynamics = self._dynamics()
             state = dynamics.step(input_, self._before(before, given, input_.shape, dynamics, None))
-        self._keep(state)
+        self._keep(state, given)
         return self._emit(state.spk, state.mem, input_, scales), SecondOrderState(state.ada, state.mem)
 
     def _run(self, input_: Tensor, given: SecondOrderState | None) -> tuple[Tensor, SecondOrderState]:
@@ -213,7 +213,7 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         dynamics = self._dynamics()
         start = self._before(before, given, input_.shape[1:], dynamics, None)
         spk, state, trace = dynamics.run(input_, start, trace=bool(self.output or self.inhibition))
-        self._keep(state)
+        self._keep(state, given)
         spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_, True)
         shown = trace if self.output and trace is not None else state
         return spk, SecondOrderState(shown.ada, shown.mem)
@@ -240,11 +240,14 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         advice = "" if given else ". The neuron continues from its last call: reset it first, see reset(net)"
         raise ValueError(f"{name}: got shape {tuple(value.shape)}; the input needs {tuple(shape)}{advice}")
 
-    def _keep(self, state: State) -> None:
-        if torch.compiler.is_compiling():
-            self.syn, self.mem = state.ada, state.mem
-        else:  # the same, in a tenth of the time
+    def _keep(self, state: State, given: SecondOrderState | None) -> None:
+        """Store the state where monitors and a next call without arguments look for it."""
+        if not torch.compiler.is_compiling():
+            # What the assignment below does, in a tenth of its time.
             self._buffers["syn"], self._buffers["mem"] = state.ada, state.mem
+        elif given is None or not torch.compiler.is_exporting():
+            # An exported function of explicit states is to have no side effect.
+            self.syn, self.mem = state.ada, state.mem
 
     def _emit(self, spk: Tensor, mem: Tensor, input_: Tensor, scales: bool) -> Tensor:
         """Turn the spikes that reset the neurons into those that leave the layer."""
