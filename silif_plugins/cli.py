@@ -202,7 +202,7 @@ def _evaluate(settings: Any) -> None:
             f"{config.data}: got {dataset.num_channels} channels and {dataset.num_classes} classes; "
             f"{settings.checkpoint} needs {facts['num_inputs']} and {facts['num_classes']}"
         )
-    figures = dataclasses.asdict(evaluate(net, dataset))
+    figures = dataclasses.asdict(evaluate(net, dataset, pad=not config.published))
     print(json.dumps({"neuron": config.neuron, "data": config.data, "split": settings.split, **figures}))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .datasets import NAMES
 from .neurons import canonical_name
 from .optional import require
 
@@ -160,7 +161,7 @@ def default_for(data: str, neuron: str) -> Path | None:
         'c-silif.yaml'
     """
     path = FOLDER / data / f"{canonical_name(neuron).lower()}.yaml"
-    return path if path.is_file() else None
+    return path if data in NAMES and path.is_file() else None
 
 
 def read(path: Path) -> dict[str, Any]:

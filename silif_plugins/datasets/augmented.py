@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from .augmentation import Augmentation, augment
@@ -17,8 +16,7 @@ from .frames import FrameDataset
 class AugmentedFrames(FrameDataset):
     """Frames binned from augmented events, batch by batch; half a millisecond a recording.
 
-    Random numbers come from torch's global generator, so that ``torch.manual_seed`` makes an epoch repeatable.
-    ``frames`` holds the unchanged ones.
+    ``frames`` holds the unchanged ones, which everything gets that does not ask for changed ones.
 
     Args:
         dataset: The unchanged frames of the recordings.
@@ -32,11 +30,12 @@ class AugmentedFrames(FrameDataset):
         DataError: If the frames are not those of the recordings.
 
     Example:
+        >>> import torch
         >>> from silif_plugins.datasets import DropEvents
         >>> recordings = Recordings([[0.1] * 100], [[0] * 100], [0], classes=["a"], num_channels=1)
         >>> frames = FrameDataset.from_recordings(recordings, steps=4, max_time=1.0)
         >>> augmented = AugmentedFrames(frames, recordings, [DropEvents(0.5)], max_time=1.0)
-        >>> 30 < augmented.take(torch.tensor([0])).sum() < 70
+        >>> 30 < augmented.take(torch.tensor([0]), np.random.default_rng(0)).sum() < 70
         tensor(True)
     """
 
@@ -56,9 +55,8 @@ class AugmentedFrames(FrameDataset):
         self._recordings, self._augmentations = recordings, list(augmentations)
         self._max_time, self._pool, self._published = max_time, pool, published
 
-    def take(self, indices: Tensor) -> Tensor:
+    def take(self, indices: Tensor, generator: np.random.Generator) -> Tensor:
         """Return newly augmented frames [len(indices), steps, channels]."""
-        generator = np.random.default_rng(int(torch.randint(2**62, (1,))))
         chosen = [self._recordings[int(index)] for index in indices]
         changed = [augment(each.times, each.units, self._augmentations, generator) for each in chosen]
         recordings = Recordings(

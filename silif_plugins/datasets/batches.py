@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler, SequentialSampler
@@ -48,6 +51,7 @@ def batches(
     rank: int = 0,
     world: int = 1,
     pad: bool = True,
+    augment: bool = False,
 ) -> Batches:
     """Iterate over a data set in batches.
 
@@ -59,9 +63,10 @@ def batches(
         world: Number of processes that share each batch.
         pad: Whether shorter sequences come with their ``lengths``. False gives none, so that their zeros are
             input like any other, as in the published code.
+        augment: Whether AugmentedFrames give changed frames; their random numbers come from ``shuffle`` too.
 
     Raises:
-        ValueError: If the batch size is not positive.
+        ValueError: If the batch size is not positive, or frames are to be augmented without ``shuffle``.
 
     Example:
         >>> from silif_plugins.datasets import SpokenDigits
@@ -73,22 +78,48 @@ def batches(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size: got {batch_size}; it must be positive")
+    if augment and shuffle is None:
+        raise ValueError("shuffle: got none; augmentation draws its random numbers from it")
     order: Sampler[int] = SequentialSampler(dataset) if shuffle is None else RandomSampler(dataset, generator=shuffle)
     sampler = BatchSampler(order, batch_size, drop_last=False)
-    loader: Batches = DataLoader(_Taken(dataset, rank, world, pad), sampler=sampler, batch_size=None)
+    loader: Batches = DataLoader(
+        _Taken(dataset, rank, world, pad, shuffle if augment else None), sampler=sampler, batch_size=None
+    )
     return loader
+
+
+def ahead(loader: Batches) -> Iterator[Batch]:
+    """Iterate, while a thread makes the next batch: whoever trains on this one does not wait for it.
+
+    Example:
+        >>> from silif_plugins.datasets import SpokenDigits
+        >>> sum(len(batch.labels) for batch in ahead(batches(SpokenDigits("valid", steps=50), 32)))
+        480
+    """
+    iterator = iter(loader)
+    with ThreadPoolExecutor(1) as thread:
+        pending = thread.submit(next, iterator, None)
+        while (batch := pending.result()) is not None:
+            pending = thread.submit(next, iterator, None)
+            yield batch
 
 
 class _Taken(Dataset[Batch]):
     """Whole batches by the list of their samples: one indexing of the tensors, ten times faster than collating."""
 
-    def __init__(self, dataset: FrameDataset, rank: int, world: int, pad: bool) -> None:
-        self.dataset, self.rank, self.world, self.pad = dataset, rank, world, pad
+    def __init__(
+        self, dataset: FrameDataset, rank: int, world: int, pad: bool, augment: torch.Generator | None
+    ) -> None:
+        self.dataset, self.rank, self.world, self.pad, self.augment = dataset, rank, world, pad, augment
 
     def __getitem__(self, samples: list[int]) -> Batch:
         dataset = self.dataset
         chosen = torch.tensor(samples[self.rank :: self.world], dtype=torch.int64)
-        frames = dataset.take(chosen) if isinstance(dataset, AugmentedFrames) else dataset.frames[chosen]
+        if self.augment is not None and isinstance(dataset, AugmentedFrames):
+            seed = int(torch.randint(2**62, (1,), generator=self.augment))
+            frames = dataset.take(chosen, np.random.default_rng((seed, self.rank)))
+        else:
+            frames = dataset.frames[chosen]
         lengths = None
         if isinstance(dataset, FeatureDataset):
             # The longest of the whole batch, also of the samples that other processes take.

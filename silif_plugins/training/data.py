@@ -139,10 +139,16 @@ def _load(config: TrainConfig, split: str) -> FrameDataset:
 
 
 def shuffled(
-    dataset: FrameDataset, batch_size: int, generator: torch.Generator, share: Share = ALONE, *, pad: bool = True
+    dataset: FrameDataset,
+    batch_size: int,
+    generator: torch.Generator,
+    share: Share = ALONE,
+    *,
+    pad: bool = True,
+    augment: bool = False,
 ) -> Batches:
     """Batches in random order."""
-    return batches(dataset, batch_size, shuffle=generator, rank=share.rank, world=share.world, pad=pad)
+    return batches(dataset, batch_size, shuffle=generator, rank=share.rank, world=share.world, pad=pad, augment=augment)
 
 
 def in_order(dataset: FrameDataset, batch_size: int, share: Share = ALONE, *, pad: bool = True) -> Batches:

@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from .. import __version__
-from ..datasets.batches import Batch, Batches
+from ..datasets.batches import Batch, Batches, ahead
 from ..files import write_file
 from ..optional import require
 from ..sparch import SpArchNet
@@ -197,7 +197,7 @@ class _Run:
         # Numbers of an epoch depend on seed and epoch alone: nothing of the generators needs to be saved.
         torch.manual_seed(_mix(config.seed, epoch) + share.rank * _RANK_STRIDE)
         order = torch.Generator().manual_seed(_mix(config.seed, epoch))
-        loader = shuffled(self.data.train, config.batch_size, order, share, pad=not config.published)
+        loader = shuffled(self.data.train, config.batch_size, order, share, pad=not config.published, augment=True)
         self.model.train()
         sums = torch.zeros(2, dtype=torch.float64)
         left = len(self.data.train)
@@ -228,7 +228,7 @@ class _Run:
     def _timed(self, loader: Batches) -> Iterator[Batch]:
         """Iterate, and add up the time spent waiting."""
         start = time.perf_counter()
-        for batch in loader:
+        for batch in ahead(loader):
             self.progress.waiting += time.perf_counter() - start
             yield batch
             start = time.perf_counter()

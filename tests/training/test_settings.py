@@ -2,13 +2,14 @@
 
 import dataclasses
 import json
+import threading
 
 import numpy as np
 import pytest
 import torch
 
 from silif_plugins.datasets import FeatureDataset, Recordings, write_recordings
-from silif_plugins.datasets.batches import batches
+from silif_plugins.datasets.batches import ahead, batches
 from silif_plugins.training import Splits, TrainConfig, checkpoint, evaluate, load_split, train
 from silif_plugins.training import run as run_module
 from silif_plugins.training.data import TEST_SET, VALIDATION_SET
@@ -88,8 +89,8 @@ def test_resumed_is_bit_equal(settings, config, splits, tmp_path, weights, monke
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
-def test_little_time_is_spent_waiting_for_data(config, splits, tmp_path):
-    train(config, tmp_path, data=splits)
+def test_little_time_is_spent_waiting_for_data(tmp_path):
+    train(TrainConfig(epochs=1, steps=50), tmp_path)
     _, facts = checkpoint.load(tmp_path / "last.safetensors")
     assert 0 < facts["progress"]["waiting"] < 0.05 * facts["progress"]["seconds"]
 
@@ -154,9 +155,17 @@ def test_a_validation_file_is_used_where_there_is_one(shd):
 def test_augmented_training_resumes_exactly(augment, shd, tmp_path, weights):
     config = small(shd, augment=augment, pool=2)
     parts = Splits.load(config)
-    indices = torch.arange(10)
-    assert not torch.equal(parts.train.take(indices), parts.train.frames[indices])
-    assert not torch.equal(parts.train.take(indices), parts.train.take(indices))
+
+    def first_frames(augment):
+        order = torch.Generator().manual_seed(1)
+        return next(iter(batches(parts.train, 10, shuffle=order, augment=augment))).frames
+
+    assert not torch.equal(first_frames(True), first_frames(False))
+    assert torch.equal(first_frames(True), first_frames(True))
+    one, two = (parts.train.take(torch.arange(10), np.random.default_rng(seed)) for seed in (1, 2))
+    assert not torch.equal(one, two)
+    with pytest.raises(ValueError, match="shuffle: got none"):
+        batches(parts.train, 10, augment=True)
     train(config, tmp_path / "whole")
 
     def first_only(entry):
@@ -202,6 +211,20 @@ def test_sequences_of_different_lengths(tmp_path):
         assert parts == pytest.approx(dataclasses.asdict(whole), rel=1e-4)
     published = evaluate(net, splits.test, pad=False)
     assert published.sparsity != whole.sparsity
+
+
+def test_batches_made_ahead_are_the_same(splits):
+    loader = batches(splits.test, 7)
+    for one, two in zip(loader, ahead(loader), strict=True):
+        assert torch.equal(one.frames, two.frames)
+    started = ahead(loader)
+    next(started)
+    started.close()  # given up in the middle, without a thread left behind
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
+    broken = batches(splits.test, 7)
+    broken.dataset.dataset = None
+    with pytest.raises(AttributeError):
+        next(ahead(broken))
 
 
 def test_processes_share_every_batch(splits):
