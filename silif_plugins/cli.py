@@ -106,7 +106,8 @@ def build_parser() -> Any:
 
     train = command(
         description="Train a network; by default SiLIF on spoken digits. 'silif train RECIPE' takes the settings of a "
-        "recipe, which options then change. Prints the result as JSON."
+        "recipe, which options then change. Under torchrun several processes, on one machine or more, share each "
+        "batch. Prints the result as JSON."
     )
     train.add_argument("--recipe", action="config", help="A recipe by name (such as spoken-digits/silif) or YAML file.")
     train.add_class_arguments(TrainConfig)

@@ -1,6 +1,7 @@
 """The command line as a user meets it: results, exit codes, recipes, messages."""
 
 import json
+import wave
 
 import h5py
 import numpy as np
@@ -210,6 +211,29 @@ def test_the_papers_recipe_on_a_users_files(shd, capsys, tmp_path):
     assert json.loads(out)["selected_on"] == "test set, as published"
     code, out, _ = run(capsys, "evaluate", tmp_path / "run", "--split", "valid")
     assert json.loads(out)["accuracy"] == result["valid_accuracy"]
+
+
+def test_speech_commands_from_a_users_folder(capsys, tmp_path):
+    """Clips of different lengths, from wav files to a result."""
+    random = np.random.default_rng(0)
+    folder = tmp_path / "gsc"
+    for word in ("yes", "no"):
+        (folder / word).mkdir(parents=True)
+        for number in range(6):
+            with wave.open(str(folder / word / f"{number}.wav"), "wb") as file:
+                file.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
+                file.writeframes(random.integers(-9000, 9000, 2000 + 300 * number).astype("<i2").tobytes())
+    for name, number in (("validation_list", 0), ("testing_list", 1)):
+        (folder / f"{name}.txt").write_text(f"yes/{number}.wav\nno/{number}.wav\n")
+    quick = ["--data", folder, "--epochs", 1, "--hidden-sizes", "[8]", "--initial-state", "zeros"]
+    for name, more in (("as published", []), ("ours", ["--published", "false"])):
+        code, out, _ = run(capsys, "train", "gsc/silif-512", *quick, *more, "--out", tmp_path / name)
+        assert code == 0
+        result = json.loads(out)
+        assert result["parameters"] == 40 * 8 + 8 * 2 + 8 * (2 + 5) + 3 * 2  # weights, norm and neurons, readout
+        assert result["selected_on"] == "validation set"
+        code, out, _ = run(capsys, "evaluate", tmp_path / name)
+        assert json.loads(out)["loss"] == pytest.approx(result["test_loss"])
 
 
 def test_recipes_are_listed(capsys):
