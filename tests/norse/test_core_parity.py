@@ -203,7 +203,9 @@ def test_boxcar_s_width_goes_with_one_over_alpha():
         assert torch.autograd.grad(spikes.sum(), x)[0].tolist() == expected
 
 
-@pytest.mark.parametrize("method", ["boxcar", "super", ATan(3.0), lambda x: torch.sigmoid(5 * x)], ids=str)
+@pytest.mark.parametrize(
+    "method", ["boxcar", "super", ATan(3.0), lambda x: torch.sigmoid(5 * x)], ids=["boxcar", "super", "atan", "callable"]
+)
 def test_method_and_callables_reach_the_gradient(method):
     p = ours.SiLIFParameters.sample(N, method=method, alpha=0.5)
     x = (4 * torch.randn(T, B, N)).requires_grad_()

@@ -103,7 +103,7 @@ def cases():
             yield pytest.param(model, file, name, id=f"{model}-{file}.{name}", marks=marks)
 
 
-@pytest.mark.parametrize(("model", "file", "name"), cases())
+@pytest.mark.parametrize(("model", "file", "name"), list(cases()))
 def test_norse_s_test_with_our_neurons(model, file, name):
     function = getattr(load(file, model), name)
     for mark in getattr(function, "pytestmark", []):
