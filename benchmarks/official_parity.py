@@ -29,7 +29,7 @@ import torch
 from torch import nn
 
 from silif_plugins import plots
-from silif_plugins.datasets.batches import batches
+from silif_plugins.datasets.batching import batches
 from silif_plugins.training import Splits, TrainConfig, train
 
 RESULTS = Path(__file__).parent / "results"

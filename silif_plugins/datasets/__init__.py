@@ -1,6 +1,8 @@
 """Data sets of spikes: shipped ones, files in the layout of SHD, and the one path from events to frames."""
 
 from .augmentation import ChannelJitter, DropEvents, TimeJitter
+from .augmented import AugmentedFrames
+from .batching import Batch, batches
 from .errors import DataError
 from .events import Recording, Recordings
 from .features import FeatureDataset
@@ -21,6 +23,8 @@ __all__ = [
     "SHD",
     "SOURCES",
     "SSC",
+    "AugmentedFrames",
+    "Batch",
     "ChannelJitter",
     "DataError",
     "DropEvents",
@@ -33,6 +37,7 @@ __all__ = [
     "SpeechCommands",
     "SpokenDigits",
     "TimeJitter",
+    "batches",
     "bin_events",
     "download",
     "hold_out_speakers",

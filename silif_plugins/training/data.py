@@ -11,7 +11,7 @@ import torch
 from ..datasets import FrameDataset, Recordings, hold_out_speakers, load, read_recordings, spoken_digit_recordings
 from ..datasets.augmentation import Augmentation, ChannelJitter, DropEvents, TimeJitter
 from ..datasets.augmented import AugmentedFrames
-from ..datasets.batches import Batches, batches
+from ..datasets.batching import Batches, batches
 from ..datasets.loading import NAMES, find_file
 from .config import TrainConfig
 from .parallel import ALONE, Share

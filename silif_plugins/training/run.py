@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from .. import __version__
-from ..datasets.batches import Batch, Batches, ahead
+from ..datasets.batching import Batch, Batches, ahead
 from ..files import write_file
 from ..optional import require
 from ..sparch import SpArchNet

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from silif_plugins.datasets import FeatureDataset, Recordings, write_recordings
-from silif_plugins.datasets.batches import ahead, batches
+from silif_plugins.datasets.batching import ahead, batches
 from silif_plugins.training import Splits, TrainConfig, checkpoint, evaluate, load_split, train
 from silif_plugins.training import run as run_module
 from silif_plugins.training.data import TEST_SET, VALIDATION_SET
