@@ -435,7 +435,7 @@ HOST_FAILS = {
     ("data_parallel_replicas_run_on_their_own_parameters", "Leaky"): BOUND + ", to the original module",
     ("data_parallel_replicas_run_on_their_own_parameters", "Synaptic"): BOUND + ", to the original module",
 }
-"""Which facility fails for which of the host's own neurons; None for every neuron, ours included, by the host's fault."""
+"""Which facility fails for which of the host's own neurons; None: for every neuron, by the host's fault."""
 
 
 @pytest.mark.parametrize("name", NEURONS)

@@ -1,0 +1,218 @@
+"""Swap the neurons of a network that is written for snnTorch's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+import snntorch as snn
+import torch
+from torch import Tensor, nn
+
+from .adlif import AdLIF, CAdLIF
+from .reset import reset
+from .silif import SiLIF
+from .spiking import Spiking
+
+NORMALISED = (SiLIF, AdLIF, CAdLIF)
+"""Neurons whose input is scaled by 1 - α: a constant input I brings them to at most I."""
+
+
+class Replacement(NamedTuple):
+    """A neuron that was replaced.
+
+    Attributes:
+        name: Its name in the network.
+        old: The neuron that was there.
+        new: The neuron that is there now.
+    """
+
+    name: str
+    old: nn.Module
+    new: Spiking
+
+
+class Replacements(tuple[Replacement, ...]):
+    """All neurons that were replaced; printed, a table of their names, sizes and parameters."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        """Return the table."""
+        rows = [("name", "was", "is", "size", "threshold", "parameters")]
+        for name, old, new in self:
+            size = " x ".join(map(str, new.size))
+            trained = sum(p.numel() for p in new.parameters() if p.requires_grad)
+            threshold = f"{new.threshold.mean().item():.3g}"
+            rows.append((name, type(old).__name__, type(new).__name__, size, threshold, str(trained)))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+    __repr__ = __str__
+
+
+def from_leaky(
+    leaky: Any,
+    neuron: Callable[..., Spiking] = SiLIF,
+    *,
+    size: int | tuple[int, ...] | None = None,
+    **options: Any,
+) -> Spiking:
+    """Return a neuron to put in the place of ``snn.Leaky`` or ``snn.Synaptic``.
+
+    It keeps what both have: the surrogate, hidden states and what is returned, inhibition, reset mechanism,
+    quantisation, graded spikes. Its decays are its own. snnTorch feeds the input current to the membrane as it is,
+    so that a constant current I brings it to I / (1 - beta); SiLIF, AdLIF and CAdLIF scale the current by 1 - α.
+    Their threshold is therefore (1 - beta) times that of the old neuron (for ``snn.Synaptic`` (1 - alpha)(1 - beta)):
+    before it adapts, the new neuron fires at the same constant current.
+
+    Args:
+        leaky: The neuron to be replaced. It is not changed.
+        neuron: Constructor of the new one: a class of this package, or a function of size and options.
+        size: Number of neurons; by default found from the shape of the old one's parameters or of its state, if it
+            has run. After a convolution all positions of a channel share their parameters: (C, 1, 1).
+        **options: Arguments of the constructor, which take precedence over what is kept; ``spike_grad=None`` is
+            the paper's surrogate.
+
+    Raises:
+        TypeError: If ``leaky`` is no neuron of these kinds.
+        ValueError: If the size cannot be found.
+
+    Example:
+        >>> from_leaky(snn.Leaky(beta=0.9, threshold=2.0, init_hidden=True), size=10)
+        SiLIF(
+          threshold=0.2, init_hidden
+          (neuron): SiLIF(10, threshold=1)
+        )
+    """
+    if type(leaky) not in (snn.Leaky, snn.Synaptic):
+        raise TypeError(f"leaky: got {type(leaky).__name__}; it must be a snntorch.Leaky or snntorch.Synaptic")
+    if size is None:
+        size = _size_of(leaky)
+    threshold = leaky.threshold.detach().clone()
+    if isinstance(neuron, type) and issubclass(neuron, NORMALISED):
+        threshold = threshold * (1 - leaky.beta.detach().clamp(0, 1))
+        if isinstance(leaky, snn.Synaptic):
+            threshold = threshold * (1 - leaky.alpha.detach().clamp(0, 1))
+    kept = {
+        "threshold": _scalar(threshold),
+        "learn_threshold": isinstance(leaky.threshold, nn.Parameter),
+        "spike_grad": leaky.spike_grad,
+        "surrogate_disable": leaky.surrogate_disable,
+        "init_hidden": leaky.init_hidden,
+        "inhibition": leaky.inhibition,
+        "reset_mechanism": leaky.reset_mechanism,
+        "state_quant": leaky.state_quant,
+        "output": "mem" if leaky.output and leaky.init_hidden and isinstance(leaky, snn.Leaky) else leaky.output,
+        "graded_spikes_factor": _scalar(leaky.graded_spikes_factor.detach()),
+        "learn_graded_spikes_factor": isinstance(leaky.graded_spikes_factor, nn.Parameter),
+    }
+    new = neuron(size, **{**kept, **options})
+    new.to(leaky.threshold.device)
+    if leaky.threshold.is_floating_point():
+        new.to(leaky.threshold.dtype)
+    return new.train(leaky.training)
+
+
+def replace(
+    net: nn.Module,
+    old: type[nn.Module] = snn.Leaky,
+    new: Callable[..., Spiking] = SiLIF,
+    *,
+    sample: Tensor | tuple[Any, ...] | None = None,
+    names: Collection[str] | None = None,
+    **options: Any,
+) -> Replacements:
+    """Swap all neurons of a kind in a network, in place, under their names.
+
+    Each is replaced by what :func:`from_leaky` makes of it. Linear layers and all else stay as they are, trained or
+    not; the new neurons are untrained. If the network's own loop unpacks states, as ``spk, mem = lif(cur, mem)``, it
+    stays as it is too.
+
+    Args:
+        net: The network.
+        old: Which neurons to replace: ``snn.Leaky`` or ``snn.Synaptic``.
+        new: What to put there: a class of this package, or a function of size and options.
+        sample: An input of the network, or a tuple of its inputs: it is run once, in evaluation mode and without
+            gradients, to find the sizes. Not needed where the old neurons have run already.
+        names: Replace only those of these names, as ``net.named_modules()`` has them.
+        **options: Arguments for every new neuron; see :func:`from_leaky`.
+
+    Returns:
+        What was replaced; print it.
+
+    Raises:
+        ValueError: If nothing is found to be replaced, or the size of a neuron is not known.
+
+    Example:
+        >>> net = nn.Sequential(nn.Linear(4, 8), snn.Leaky(beta=0.9, init_hidden=True))
+        >>> replace(net, snn.Leaky, SiLIF, sample=torch.rand(1, 4))
+        name  was    is     size  threshold  parameters
+        1     Leaky  SiLIF  8     0.1        40
+    """
+    found = {name: module for name, module in net.named_modules() if type(module) is old}
+    if names is not None:
+        if missing := sorted(set(names) - set(found)):
+            raise ValueError(f"names: {missing[0]!r} is no {old.__name__} of this network; it has {', '.join(found)}")
+        found = {name: found[name] for name in names}
+    if not found or "" in found:
+        raise ValueError(f"net: it has no layer of type {old.__name__}; for a single neuron, use from_leaky")
+    sizes = _sizes(net, list(found.values()), sample) if sample is not None else {}
+    made: list[Replacement] = []
+    for name, module in found.items():
+        try:
+            neuron = from_leaky(module, new, size=sizes.get(module), **options)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        made.append(Replacement(name, module, neuron))
+    by_old: dict[Any, Spiking] = {module: neuron for _, module, neuron in made}
+    for parent in list(net.modules()):
+        for child, layer in list(parent._modules.items()):
+            if layer in by_old:  # under every name that it has: layers may be shared
+                setattr(parent, child, by_old[layer])
+    return Replacements(made)
+
+
+def _sizes(net: nn.Module, neurons: list[nn.Module], sample: Any) -> dict[nn.Module, int | tuple[int, ...]]:
+    """Return the size of every neuron that a sample reaches."""
+    sizes: dict[nn.Module, int | tuple[int, ...]] = {}
+
+    def note(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        sizes[module] = _population(inputs[0].shape[1:])
+
+    modes = [(module, module.training) for module in net.modules()]
+    hooks = [neuron.register_forward_pre_hook(note) for neuron in neurons]
+    try:
+        with torch.no_grad():
+            net.eval()(*(sample if isinstance(sample, tuple) else (sample,)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, mode in modes:
+            module.training = mode
+        reset(net)
+    return sizes
+
+
+def _size_of(leaky: Any) -> int | tuple[int, ...]:
+    """Return the size of a neuron of the host from its parameters or its state."""
+    for parameter in (leaky.beta, leaky.threshold, leaky.graded_spikes_factor):
+        if parameter.numel() > 1:
+            return tuple(parameter.shape)
+    if leaky.mem.dim() > 1:
+        return _population(leaky.mem.shape[1:])
+    raise ValueError("size: not known, for the neuron never ran; give size=, or to replace() a sample=")
+
+
+def _population(shape: torch.Size) -> int | tuple[int, ...]:
+    """Return the size of a population for inputs [B, *shape]: after a convolution, positions share parameters."""
+    if not shape:
+        raise ValueError("size: not known from inputs without a batch dimension; give size=")
+    return shape[0] if len(shape) == 1 else (shape[0], *[1] * (len(shape) - 1))
+
+
+def _scalar(option: Tensor) -> Tensor:
+    """Return an option of one element without dimensions, so that it fits any population."""
+    return option.reshape(()) if option.numel() == 1 else option
