@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from ..neurons import StateSpace
+from ..nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
 from ..optional import require
 from . import _norse_nir
 from .csilif import CSiLIFCell, CSiLIFParameters, CSiLIFRecurrentCell
 from .functional import NORSE_DT
 from .hosting import NeuronCell, NeuronRecurrentCell
 from .modules import Layer, Parametrised, Recurrence, RecurrentLayer
-from .nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
 from .silif import SiLIFCell, SiLIFParameters, SiLIFRecurrentCell
 
 MODELS: dict[str, tuple[Any, Any, Any]] = {
@@ -32,7 +32,7 @@ def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: 
     """Convert a network to NIR: Norse's mapping, and ours for the neurons of this package.
 
     A population becomes a subgraph of NIR's own primitives, which other simulators can run (see
-    :mod:`silif_plugins.norse.nir_graph`); with it go the parameters of SiLIF and C-SiLIF neurons, from which
+    :mod:`silif_plugins.nir_graph`); with it go the parameters of SiLIF and C-SiLIF neurons, from which
     :func:`from_nir` restores them exactly. NIR has no time axis: a layer becomes what its cell becomes, and ``Lift``
     of a stateless module becomes the module. Norse maps some of its cells and none of its layers.
 

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..neurons import Neuron, StateSpace
-from ..optional import require
+from .neurons import Neuron, StateSpace
+from .optional import require
 
 INPUT, OUTPUT = "input", "output"
 INPUT_WEIGHTS, RECURRENT_WEIGHTS = "n1_input_weights", "n5_recurrent_weights"
