@@ -253,6 +253,26 @@ def _recipes(settings: Any) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for cells in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+    if settings.set and settings.set not in recipes.SETS:
+        _print_sources(chosen[0])
+
+
+def _print_sources(recipe: recipes.Recipe) -> None:
+    """Say where the numbers and settings of one recipe come from."""
+    from .datasets.sources import SOURCES
+
+    if recipe.source:
+        print(f"\nsettings: {recipe.source}")
+    for row in recipe.rows:
+        figures = {"accuracy": row.accuracy, "sparsity": row.sparsity}
+        spread = f" ± {row.sd:g}" if row.sd is not None else ""
+        told = ", ".join(f"{name} {value:g}{spread} %" for name, value in figures.items() if value is not None)
+        print(f"Table {row.table}, {row.method}: {told or 'settings only'}")
+    for name in recipe.conventions:
+        print(f"published ({name}): {recipes.CONVENTIONS[name]}")
+    data = recipe.settings.get("data")
+    if data in SOURCES:
+        print(f"data: {SOURCES[data].title}; {SOURCES[data].where}")
 
 
 def _reproduce(settings: Any) -> None:

@@ -245,6 +245,10 @@ def test_recipes_are_listed(capsys):
     assert " ".join(line.split()) == "shd/c-silif-512 C-SiLIF 4 ms 350,268 95.55 ± 0.28 % 2, 5, 6, 7 data shd"
     (line,) = (line for line in out.splitlines() if line.startswith("shd/d-cadlif"))
     assert line.endswith("data shd, synaptic delays")
+    code, out, _ = run(capsys, "recipes", "shd/c-silif-512")
+    assert "Table 7, SHD C-SiLIF: sparsity 80.25 ± 0.33 %" in out
+    assert "published (test-selection): the epoch was chosen on the test set" in out
+    assert "data: Spiking Heidelberg Digits; run 'silif download shd FOLDER'" in out
 
 
 @pytest.mark.slow
