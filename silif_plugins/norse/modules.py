@@ -40,7 +40,11 @@ class Parametrised(nn.Module, Generic[P, S]):
 
     @property
     def p(self) -> P:
-        """The parameters as a tuple; assigning one registers its tensors."""
+        """The parameters as a tuple.
+
+        Assigning one registers its tensors: those of the tuple that was read stay the same objects, others are new,
+        and unknown to an optimiser made before.
+        """
         model = _named_tuple(self.parameters_type)
         p: P = model._make(getattr(self, name) for name in model._fields)
         return p

@@ -48,7 +48,8 @@ class SiLIFState(NamedTuple):
 class SiLIFParameters(NamedTuple):
     """Parameters of SiLIF neurons; every tensor broadcasts against the neurons.
 
-    The defaults, shared by all neurons, are the centres of the ranges that :meth:`sample` draws from.
+    The defaults, shared by all neurons, are the centres of the ranges that :meth:`sample` draws from. Names are those
+    of the core's parameters in every host; ``log_dt`` is absolute there, and relative to ``dt`` here.
 
     Attributes:
         log_inv_tau_u: log(1/τ_u), τ_u in seconds: the membrane.
@@ -302,6 +303,9 @@ def silif_integral(
 class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
     """SiLIF neurons for one time step, without recurrence.
 
+    The decays are computed anew at every step. Where the whole sequence is at hand, :class:`SiLIF` computes them
+    once and is faster by far, with the same parameters.
+
     Args:
         p: Parameters; by default shared by all neurons, so that the number of neurons comes from the input. Those
             of :meth:`SiLIFParameters.sample` differ from neuron to neuron, as in the paper.
@@ -324,7 +328,7 @@ class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
 
 
 class SiLIF(Layer[SiLIFParameters, SiLIFState]):
-    """SiLIF neurons over a sequence, without recurrence.
+    """SiLIF neurons over a sequence, without recurrence, by the sequence kernel where it applies.
 
     A constant input I drives the membrane towards I, within some τ_u: a few dozen steps of Norse's default 1 ms.
     Set ``dt`` to the duration of a step of the data (the paper's is 4 ms), and normalise the input, as the paper

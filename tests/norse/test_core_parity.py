@@ -204,7 +204,9 @@ def test_boxcar_s_width_goes_with_one_over_alpha():
 
 
 @pytest.mark.parametrize(
-    "method", ["boxcar", "super", ATan(3.0), lambda x: torch.sigmoid(5 * x)], ids=["boxcar", "super", "atan", "callable"]
+    "method",
+    ["boxcar", "super", ATan(3.0), lambda x: torch.sigmoid(5 * x)],
+    ids=["boxcar", "super", "atan", "callable"],
 )
 def test_method_and_callables_reach_the_gradient(method):
     p = ours.SiLIFParameters.sample(N, method=method, alpha=0.5)
@@ -287,6 +289,20 @@ def test_snntorch_plugin_gives_the_same(name, dt):
     found = gradients((z * weight).sum(), [*module.parameters(), x])
     expected = gradients((spikes * weight).sum(), [*theirs.neuron.parameters(), x_theirs])
     assert_close(found, expected, [*(n for n, _ in theirs.neuron.named_parameters()), "x"])
+
+
+@each_model
+def test_neurons_of_a_sparch_network(name):
+    """A hidden layer of SpArch's network, its neurons taken over: equal spikes on the same currents."""
+    from silif_plugins.sparch import SpArchNet
+
+    net = SpArchNet(8, (N,), 2, neuron=name, normalization="none").double()
+    p = MODELS[name][0].from_neuron(net.hidden[0].neuron, dt=DT)
+    x = MODELS[name][-1] * 4 * torch.rand(T, B, 8, dtype=torch.float64)
+    current = net.hidden[0].current(x)
+    spikes, _ = definition(net.hidden[0].neuron.state_space(), current, torch.zeros(3, B, N, dtype=torch.float64))
+    assert spikes.any()
+    assert torch.equal(MODELS[name][1](p, dt=DT)(current)[0], spikes)
 
 
 def test_trains_a_network_of_norse():
