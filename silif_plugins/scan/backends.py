@@ -14,7 +14,8 @@ from ..surrogate import SpikeFunction
 from .callables import CallableScan, is_step
 from .fused import GIVEN, Scan, in_kernel, run_forward
 
-Backend = Literal["auto", "reference", "cpu"]
+Fused = Literal["cpu"]
+Backend = Literal["auto", "reference"] | Fused
 """What a user may ask for."""
 
 NUMBA = find_spec("numba") is not None
@@ -26,24 +27,23 @@ FEW_ELEMENTS = 1 << 15
 
 def choose(
     backend: str, current: Tensor, dtype: torch.dtype, surrogate: SpikeFunction, recurrent: Tensor | None
-) -> str:
+) -> Literal["reference"] | Fused:
     """Return the name of the implementation: the given one if it can run this scan, the best one for "auto".
 
     Raises:
         ValueError: If there is no such backend, or if it cannot run this scan; the message says why.
     """
     if backend == "reference":
-        return backend
+        return "reference"
     if backend == "auto":
         if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:
             return "reference"
-        name = current.device.type
-        return name if name == "cpu" and _obstacle(name, current, dtype, surrogate, recurrent) is None else "reference"
+        return "reference" if _obstacle("cpu", current, dtype, surrogate, recurrent) else "cpu"
     if backend != "cpu":
         raise ValueError(f"backend: got {backend!r}; it must be 'auto', 'reference' or 'cpu'")
     if obstacle := _obstacle(backend, current, dtype, surrogate, recurrent):
         raise ValueError(f"backend: {backend!r} cannot run this: {obstacle}; use 'reference' or 'auto'")
-    return backend
+    return "cpu"
 
 
 def _obstacle(
@@ -75,7 +75,8 @@ def run(
     lengths: Tensor | None,
     trace: bool,
     backend: str,
-) -> tuple[State, State]:
+    gate_width: float | None = None,
+) -> tuple[State, State, Tensor]:
     """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
 
     Args:
@@ -86,9 +87,10 @@ def run(
         lengths: Steps of each sequence, int64 [B].
         trace: Whether mem and ada of all steps are wanted; empty otherwise.
         backend: Which implementation runs it.
+        gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate.
 
     Returns:
-        The states of all steps, and the last one.
+        The states of all steps, the last one, and with ``gate_width`` booleans of the shape of ``current``.
     """
     shape = current.shape
     dims = max(1, len(space.shape))  # of the neurons; what is before them is the batch
@@ -103,11 +105,14 @@ def run(
     operator: Any
     if number == GIVEN:
         operator = CallableScan.apply
-        results = operator(flat, coefficients, initial, lengths, trace, surrogate, backend)
+        results = (*operator(flat, coefficients, initial, lengths, trace, surrogate, backend), flat[:0])
     else:
         operator = run_forward if torch.compiler.is_compiling() else Scan.apply
-        results = operator(flat, coefficients, initial, lengths, trace, number, shape1, shape2, backend)
-    spikes, final, _, mem, ada = results
+        results = operator(flat, coefficients, initial, lengths, trace, number, shape1, shape2, backend, gate_width)
+    spikes, final, _, mem, ada, gates = results
     if trace:
         mem, ada = mem.reshape(shape), ada.reshape(shape)
-    return State(mem, ada, spikes.reshape(shape)), State(*(field.reshape(shape[1:]) for field in final))
+    last = State(*(field.reshape(shape[1:]) for field in final))
+    if gate_width is not None:
+        gates = gates.reshape(shape).view(torch.bool)
+    return State(mem, ada, spikes.reshape(shape)), last, gates

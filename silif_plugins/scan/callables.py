@@ -43,7 +43,7 @@ class CallableScan(torch.autograd.Function):
         backend: str,
     ) -> tuple[Tensor, ...]:
         """Run the neurons; see ``run_forward``."""
-        spikes, final, chunks, mem, ada = run_forward(
+        spikes, final, chunks, mem, ada, _ = run_forward(
             current, coefficients, initial, lengths, trace, GIVEN, 0.0, 0.0, backend
         )
         ctx.save_for_backward(current, coefficients, initial, lengths, chunks)
@@ -76,7 +76,7 @@ class CallableScan(torch.autograd.Function):
             piece = slice(start, start + span)
             before = initial if start == 0 else state_before(start, chunks, coefficients)
             left = None if lengths is None else (lengths - start).clamp(0, min(span, steps - start))
-            _, _, inner, mem, _ = run_forward(
+            _, _, inner, mem, _, _ = run_forward(
                 current[piece], coefficients, before, left, True, GIVEN, 0.0, 0.0, ctx.backend
             )
             part, part_coefficients, carry = run_backward(

@@ -12,6 +12,7 @@ from ..neurons import State, StateSpace
 from ..surrogate import SpikeFunction
 from . import backends, reference
 from .backends import Backend
+from .fused import support
 from .lengths import as_lengths
 
 
@@ -110,9 +111,65 @@ def scan(
         else:
             trace = State(*(field.new_empty((0, *shape)) for field in last))
     else:
-        trace, last = backends.run(space, current, initial, spike_function, steps, return_states, name)
+        trace, last, _ = backends.run(space, current, initial, spike_function, steps, return_states, name)
     spikes = trace.spk.to(spike_dtype)
     return (spikes, last, trace) if return_states else (spikes, last)
+
+
+def scan_with_gate(
+    space: StateSpace,
+    current: Tensor,
+    state: State | None = None,
+    *,
+    surrogate: str | SpikeFunction | None = None,
+    recurrent: Tensor | None = None,
+    lengths: Tensor | None = None,
+    backend: Backend = "auto",
+) -> tuple[Tensor, State, Tensor | None]:
+    r"""Run spiking neurons over a sequence, and tell which spikes' gradients matter.
+
+    Where the derivative of the surrogate is zero, whatever gradient a spike gets is lost. A layer that takes the
+    spikes, such as :class:`silif_plugins.synapses.SpikeLinear`, need not compute it there.
+
+    The arguments are those of :func:`scan`.
+
+    Returns:
+        The spikes, the state after the last step, and booleans [T, B, \*neurons], true wherever the derivative may
+        be other than zero; None instead of them if that is everywhere (all surrogates but boxcar and triangle).
+
+    Raises:
+        ValueError: As :func:`scan`.
+
+    Example:
+        >>> from silif_plugins.neurons import SiLIF
+        >>> spikes, _, gate = scan_with_gate(SiLIF(64).state_space(), 3 * torch.randn(100, 2, 64))
+        >>> bool(gate.float().mean() < 0.5)
+        True
+    """
+    spike_function = spike_functions.resolve(surrogate)
+    width = support(spike_function)
+    dtype = state_dtype(space, current)
+    check_current(space, current, time=True)
+    name = backends.choose(backend, current, dtype, spike_function, recurrent)
+    if width is None or name == "reference":
+        spikes, last, states = scan(
+            space,
+            current,
+            state,
+            surrogate=spike_function,
+            recurrent=recurrent,
+            lengths=lengths,
+            return_states=True,
+            backend=name,
+        )
+        gate = None if width is None else (states.mem.detach() - space.threshold.detach()).abs() <= width
+        return spikes, last, gate
+    initial = initial_state(state, current.shape[1:], dtype, current.device)
+    steps = None if lengths is None else as_lengths(lengths, current)
+    trace, last, gate = backends.run(
+        space, current.to(dtype), initial, spike_function, steps, False, name, gate_width=width
+    )
+    return trace.spk.to(current.dtype if current.is_floating_point() else dtype), last, gate
 
 
 def step(

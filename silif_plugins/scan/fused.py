@@ -36,6 +36,13 @@ def in_kernel(surrogate: SpikeFunction) -> tuple[int, float, float]:
     return GIVEN, 0.0, 0.0
 
 
+def support(surrogate: SpikeFunction) -> float | None:
+    """Half-width of what contains the support of a surrogate's derivative; None where that is unbounded."""
+    if type(surrogate) is Boxcar or type(surrogate) is Triangle:
+        return surrogate.half_width
+    return None
+
+
 def _backend(name: str) -> Any:
     if name == "cpu":
         from . import cpu
@@ -55,7 +62,8 @@ def run_forward(
     shape1: float,
     shape2: float,
     backend: str,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    gate_width: float | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Run neurons over a sequence.
 
     Args:
@@ -68,12 +76,14 @@ def run_forward(
         shape1: First one.
         shape2: Second one.
         backend: Which implementation runs it.
+        gate_width: Also tell where |mem - threshold| is at most this.
 
     Returns:
         Spikes [T, B, N] in the layout of current; mem, ada and spk after the last step, [3, B, N]; mem and ada
-        before the steps 32, 64, ..., [2C, B, N]; with ``trace`` mem and ada, each [T, B, N], else empty.
+        before the steps 32, 64, ..., [2C, B, N]; with ``trace`` mem and ada, each [T, B, N], else empty; with
+        ``gate_width`` bytes [T, B, N], else empty.
     """
-    return _backend(backend).forward(current, coefficients, initial, lengths, trace)
+    return _backend(backend).forward(current, coefficients, initial, lengths, trace, gate_width)
 
 
 @run_forward.register_fake
@@ -87,11 +97,13 @@ def _(
     shape1: float,
     shape2: float,
     backend: str,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    gate_width: float | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     steps, batch, neurons = current.shape
     chunks = current.new_empty((2 * torch.sym_max(0, (steps - 1) // CHUNK), batch, neurons))
     mem, ada = (torch.empty_like(current) if trace else current.new_empty(0) for _ in range(2))
-    return torch.empty_like(current), torch.empty_like(initial), chunks, mem, ada
+    gates = torch.empty_like(current if gate_width is not None else mem[:0], dtype=torch.uint8)
+    return torch.empty_like(current), torch.empty_like(initial), chunks, mem, ada, gates
 
 
 @torch.library.custom_op("silif_plugins::scan_backward", mutates_args=())
@@ -191,7 +203,7 @@ def both_or_none(first: Tensor | None, second: Tensor | None) -> tuple[Tensor | 
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    current, coefficients, initial, lengths, ctx.trace, *ctx.surrogate, ctx.backend = inputs
+    current, coefficients, initial, lengths, ctx.trace, *ctx.surrogate, ctx.backend, _ = inputs
     ctx.save_for_backward(current, coefficients, initial, lengths, output[2])
     ctx.set_materialize_grads(False)
 
@@ -203,6 +215,7 @@ def _differentiate(
     grad_chunks: Tensor | None,
     grad_mem: Tensor | None,
     grad_ada: Tensor | None,
+    grad_gates: Tensor | None = None,
 ) -> tuple[Tensor | None, ...]:
     current, coefficients, initial, lengths, chunks = ctx.saved_tensors
     if not ctx.trace:
@@ -225,7 +238,7 @@ def _differentiate(
         ctx.needs_input_grad[0],
         ctx.backend,
     )
-    return (grads[0] if ctx.needs_input_grad[0] else None, grads[1], grads[2], *[None] * 6)
+    return (grads[0] if ctx.needs_input_grad[0] else None, grads[1], grads[2], *[None] * 7)
 
 
 run_forward.register_autograd(_differentiate, setup_context=_save)

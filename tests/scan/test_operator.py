@@ -20,7 +20,7 @@ def arguments(trace=False, lengths=None):
     current = torch.randn(40, 2, 5, dtype=torch.float64) * 6
     initial = torch.rand(3, 2, 5, dtype=torch.float64)
     inputs = [tensor.requires_grad_() for tensor in (current, coefficients, initial)]
-    return (*inputs, lengths, trace, 0, 0.5, 0.0, "cpu")
+    return (*inputs, lengths, trace, 0, 0.5, 0.0, "cpu", 0.5)
 
 
 @pytest.mark.parametrize("trace", [False, True])

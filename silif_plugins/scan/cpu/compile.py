@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import cfunc, from_dtype, types
 
-from . import kernels
 from .threads import KERNEL
 
 _alive: list[Any] = []
@@ -16,21 +16,19 @@ _alive: list[Any] = []
 
 
 @cache
-def compiled(name: str, dtype: np.dtype[Any]) -> tuple[Any, np.dtype[Any]]:
-    """Return a kernel by its name for float32 or float64, and the data type of its job.
+def compiled(kernel: Callable[..., None], job: np.dtype[Any]) -> Any:
+    """Return machine code of a kernel, a module's function of begin, end and a pointer to its job.
 
     The first call after an installation compiles for one or two seconds; later processes read the result from
     numba's cache, beside this file or in the user's cache folder (``NUMBA_CACHE_DIR`` moves it). Without a
     writable folder every process compiles.
     """
-    job = kernels.job_dtype(dtype)
     pointer: Any = types.CPointer
     signature = types.void(types.int64, types.int64, pointer(from_dtype(job)))
-    function = getattr(kernels, name)
-    kernel: Any
+    code: Any
     try:
-        kernel = cfunc(signature, cache=True, error_model="numpy")(function)
+        code = cfunc(signature, cache=True, error_model="numpy")(kernel)
     except RuntimeError:  # "no locator available": nowhere to write
-        kernel = cfunc(signature, error_model="numpy")(function)
-    _alive.append(kernel)
-    return KERNEL(kernel.address), job
+        code = cfunc(signature, error_model="numpy")(kernel)
+    _alive.append(code)
+    return KERNEL(code.address)

@@ -35,6 +35,7 @@ from .simd import (
     splat,
     stack_array,
     store,
+    store_bytes,
     stream,
 )
 
@@ -72,11 +73,11 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     # A tile spans lanes of one row; tasks are what threads share. [B] lengths and [tasks, 9, N] sums by address.
     numbers = ("steps", "batch", "neurons", "row", "tiles", "tasks", "streams", "surrogate", "lengths", "sums")
     views = ("coefficients", "initial", "final", "chunks", "grad_initial", "grad_final")  # [9 | 3 | 3 | 2C, B, N]
-    sequences = ("x", "spk", "mem", "ada", "grad_x", "grad_spk", "grad_mem", "grad_ada", "gate")
+    sequences = ("x", "spk", "mem", "ada", "grad_x", "grad_spk", "grad_mem", "grad_ada", "gate", "gates")
     return np.dtype(
         [(name, np.int64) for name in numbers]
         + [(name, np.int64, (4,)) for name in views + sequences]
-        + [("shape1", real), ("shape2", real)]
+        + [("shape1", real), ("shape2", real), ("gate_width", real)]
     )
 
 
@@ -144,6 +145,30 @@ def copy_out(view: Any, rows: Any, row: Any, job: Any, lane: Any, count: Any, ti
                     target[first + i * unit] = rows[to + i]
             done, start, begin = done + size, 0, begin + view[BATCH]
         at += stride
+
+
+@compiled
+def write_gates(rows: Any, job: Any, lane: Any, count: Any, time: Any, steps: Any) -> None:
+    """Write a byte per step and lane: whether mem is within the support of the surrogate's derivative."""
+    width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
+    target, stride, unit = array_at(job.gates[ADDRESS], np.uint8(0)), job.gates[TIME], job.gates[NEURON]
+    for t in range(steps):
+        done = 0
+        while done < count:
+            neuron = (lane + done) % job.neurons
+            size = min(count - done, job.neurons - neuron)
+            to = stride * (time + t) + job.gates[BATCH] * ((lane + done) // job.neurons) + neuron * unit
+            row = (MEM + 1 + t) * width + done
+            if unit == 1 and size >= lanes:
+                for i in range(0, size, lanes):
+                    i = min(i, size - lanes)
+                    x = load1(rows, row + i) - load1(rows, THRESHOLD * width + done + i)
+                    store_bytes(target, to + i, magnitude(x) <= splat(x, job.gate_width))
+            else:
+                for i in range(size):
+                    x = abs(rows[row + i] - rows[THRESHOLD * width + done + i])
+                    target[to + i * unit] = 1 if x <= job.gate_width else 0
+            done += size
 
 
 @compiled
@@ -285,7 +310,7 @@ def forward(begin: Any, end: Any, call: Any) -> None:
     """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request."""
     job = carray(call, 1)[0]
     rows, x = stack_array(SCRATCH_BYTES, job.shape1), array_at(job.x[ADDRESS], job.shape1)
-    width, keep = WIDTH // rows.itemsize, int(job.mem[ADDRESS] != 0)
+    width, keep = WIDTH // rows.itemsize, int(job.mem[ADDRESS] != 0 or job.gates[ADDRESS] != 0)
     clear(rows, FIRST, SCRATCH_ROWS)
     for index in range(begin * job.tiles // job.tasks, end * job.tiles // job.tasks):
         lane, count, length = locate(job, index, width)
@@ -306,8 +331,11 @@ def forward(begin: Any, end: Any, call: Any) -> None:
             if keep:
                 clear(rows, MEM + active + 1, steps - active)
                 clear(rows, ADA + active + 1, steps - active)
-                copy_out(job.mem, rows, MEM + 1, job, lane, count, time, steps)
-                copy_out(job.ada, rows, ADA + 1, job, lane, count, time, steps)
+                if job.mem[ADDRESS]:
+                    copy_out(job.mem, rows, MEM + 1, job, lane, count, time, steps)
+                    copy_out(job.ada, rows, ADA + 1, job, lane, count, time, steps)
+                if job.gates[ADDRESS]:
+                    write_gates(rows, job, lane, count, time, steps)
             move(rows, MEM + active * keep, MEM)
             move(rows, ADA + active * keep, ADA)
             move(rows, SPK + active, SPK)

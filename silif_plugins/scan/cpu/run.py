@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import kernels
 from .compile import compiled
 from .kernels import CHUNK, WIDTH
 from .memory import LARGE, empty_like
@@ -15,14 +16,20 @@ from .threads import run_tasks
 
 
 def forward(
-    current: Tensor, coefficients: Tensor, initial: Tensor, lengths: Tensor | None, trace: bool
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    current: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    lengths: Tensor | None,
+    trace: bool,
+    gate_width: float | None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Run the neurons; the arguments and results of :func:`silif_plugins.scan.fused.run_forward`."""
     steps, batch, neurons = current.shape
     spikes = empty_like(current)
     final = torch.empty_like(initial)
     chunks = current.new_empty((2 * chunk_count(steps), batch, neurons))
     mem, ada = (empty_like(current) if trace else current.new_empty(0) for _ in range(2))
+    gates = torch.empty_like(current if gate_width is not None else mem[:0], dtype=torch.uint8)
     _run(
         "forward",
         current,
@@ -34,8 +41,10 @@ def forward(
         chunks=chunks,
         mem=mem if trace else None,
         ada=ada if trace else None,
+        gates=None if gate_width is None else gates,
+        gate_width=gate_width,
     )
-    return spikes, final, chunks, mem, ada
+    return spikes, final, chunks, mem, ada, gates
 
 
 def backward(
@@ -86,7 +95,7 @@ def chunk_count(steps: int) -> int:
 def _run(name: str, current: Tensor, coefficients: Tensor, lengths: Tensor | None, **fields: Any) -> Tensor:
     """Run a kernel; return what it adds up for the coefficients, [9, N]."""
     steps, batch, neurons = current.shape
-    kernel, layout = compiled(name, np.dtype(str(current.dtype).removeprefix("torch.")))
+    layout = kernels.job_dtype(np.dtype(str(current.dtype).removeprefix("torch.")))
     job = np.zeros((), layout)
     job["steps"], job["batch"], job["neurons"] = steps, batch, neurons
     row = batch * neurons if lengths is None else neurons  # a tile has one length
@@ -105,7 +114,7 @@ def _run(name: str, current: Tensor, coefficients: Tensor, lengths: Tensor | Non
         if value is not None:
             job[field] = _view(value) if isinstance(value, Tensor) else value
     if tasks:
-        run_tasks(kernel, tasks, job.ctypes.data, current.numel())
+        run_tasks(compiled(getattr(kernels, name), layout), tasks, job.ctypes.data, current.numel())
     return sums.sum(0).to(current.dtype)
 
 

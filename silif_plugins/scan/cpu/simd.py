@@ -74,6 +74,7 @@ _binary(operator.add, ir.IRBuilder.fadd)
 _binary(operator.sub, ir.IRBuilder.fsub)
 _binary(operator.mul, ir.IRBuilder.fmul)
 _binary(operator.truediv, ir.IRBuilder.fdiv)
+_binary(operator.ne, lambda builder, x, y: builder.fcmp_unordered("!=", x, y), compares=True)
 _binary(operator.gt, lambda builder, x, y: builder.fcmp_ordered(">", x, y), compares=True)
 _binary(operator.le, lambda builder, x, y: builder.fcmp_ordered("<=", x, y), compares=True)
 
@@ -179,6 +180,56 @@ def splat(typing_context: Any, like: Any, number: Any) -> Any:
 def select(typing_context: Any, mask: Any, yes: Any, no: Any) -> Any:
     """``yes`` in the lanes where the mask holds, ``no`` elsewhere."""
     return yes(mask, yes, no), lambda context, builder, sig, args: builder.select(*args)
+
+
+@intrinsic
+def anywhere(typing_context: Any, mask: Any) -> Any:
+    """Whether a mask holds in any lane."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.bitcast(args[0], ir.IntType(mask.lanes))
+        return builder.icmp_unsigned("!=", bits, bits.type(0))
+
+    return types.boolean(mask), build
+
+
+@intrinsic
+def store_bytes(typing_context: Any, array: Any, index: Any, mask: Any) -> Any:
+    """Write a mask into an array of bytes, one 0 or 1 a lane."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
+        value = builder.zext(args[2], ir.VectorType(ir.IntType(8), mask.lanes))
+        address = _address(context, builder, sig.args[0], *args[:2])
+        builder.store(value, builder.bitcast(address, value.type.as_pointer())).align = 1
+
+    return types.void(array, types.intp, mask), build
+
+
+@intrinsic
+def any_byte(typing_context: Any, array: Any, index: Any) -> Any:
+    """Whether any of 16 bytes of an array from an index on is not zero."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        address = _address(context, builder, sig.args[0], *args)
+        value = builder.load(builder.bitcast(address, ir.IntType(128).as_pointer()))
+        value.align = 1
+        return builder.icmp_unsigned("!=", value, value.type(0))
+
+    return types.boolean(array, types.intp), build
+
+
+@intrinsic
+def total(typing_context: Any, x: Any) -> Any:
+    """The sum over the lanes of a vector, in any order."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = args[0].type
+        name = f"llvm.vector.reduce.fadd.v{x.lanes}f{x.dtype.bitwidth}"
+        function_type = ir.FunctionType(kind.element, [kind.element, kind])
+        function = cgutils.get_or_insert_function(builder.module, function_type, name)
+        return builder.call(function, [kind.element(0.0), args[0]], fastmath=("reassoc",))
+
+    return x.dtype(x), build
 
 
 @intrinsic

@@ -1,0 +1,162 @@
+"""The event-driven linear operator: from tensors to kernels, and its gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+BREAK_EVEN = 0.3
+"""Share of inputs that are not zero from which the dense product is faster."""
+
+GATE_BREAK_EVEN = {False: 0.2, True: 0.45}
+"""Share of open gates from which the dense product is faster, without and with dropout (a mask of its own)."""
+
+SAMPLE = 256
+"""Rows, evenly spread, that the share is measured on."""
+
+
+def activity(x: Tensor) -> float:
+    """Share of the entries of x [rows, inputs] that are not zero, on a sample of rows."""
+    sample = x[:: max(1, x.shape[0] // SAMPLE)]
+    return float(sample.count_nonzero()) / max(1, sample.numel())
+
+
+def dropout_factor(shape: torch.Size, p: float, seed: int, dtype: torch.dtype) -> Tensor:
+    """What dropout multiplies an input of this shape with: 0, or 1 / (1 - p); the hash of the kernels in PyTorch."""
+    z = torch.arange(shape.numel()) * _signed(0x9E3779B97F4A7C15) + seed
+    z = (z ^ _shifted(z, 30)) * _signed(0xBF58476D1CE4E5B9)
+    z = (z ^ _shifted(z, 27)) * _signed(0x94D049BB133111EB)
+    kept = _shifted(z ^ _shifted(z, 31), 32) >= _threshold(p)
+    return kept.to(dtype).div_(1 - p).view(shape)
+
+
+def _signed(number: int) -> int:
+    return number - 2**64
+
+
+def _shifted(z: Tensor, bits: int) -> Tensor:
+    """Shift without regard to the sign."""
+    return (z >> bits) & (2 ** (64 - bits) - 1)
+
+
+def _threshold(p: float) -> int:
+    return int(p * 2**32)
+
+
+@torch.library.custom_op("silif_plugins::spike_linear", mutates_args=())
+def spike_linear_forward(
+    x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor | None, dropout: float, seed: int
+) -> Tensor:
+    """Return x Wᵀ + bias by the events of x.
+
+    Args:
+        x: [rows, inputs], contiguous, float32 or float64.
+        weight: [outputs, inputs].
+        bias: [outputs].
+        gate: Booleans [rows, inputs], where the gradient of x is wanted; everywhere by default. (Where many are
+            open, it is computed everywhere.)
+        dropout: Share of inputs that are dropped.
+        seed: Which ones.
+    """
+    from . import event_kernels as kernels
+
+    outputs = weight.shape[0]
+    width = kernels.padded(outputs, x.element_size())
+    y = x.new_empty(x.shape[0], width)
+    start = x.new_zeros(width)
+    if bias is not None:
+        start[:outputs] = bias
+    _run(kernels.forward, x, width, dropout, seed, weight=_transposed(weight, width), bias=start, y=y)
+    return y if width == outputs else y[:, :outputs].contiguous()
+
+
+@spike_linear_forward.register_fake
+def _(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor | None, dropout: float, seed: int) -> Tensor:
+    return x.new_empty(x.shape[0], weight.shape[0])
+
+
+@torch.library.custom_op("silif_plugins::spike_linear_backward", mutates_args=())
+def spike_linear_backward(
+    grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dropout: float, seed: int, needs_x: bool
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of x (empty unless needed) and of the weight from that of the result, [rows, outputs]."""
+    from . import event_kernels as kernels
+
+    outputs, inputs = weight.shape
+    width = kernels.padded(outputs, x.element_size())
+    wide = grad.contiguous() if width == outputs else torch.nn.functional.pad(grad, (0, width - outputs))
+    grad_weight = x.new_zeros(inputs, width)
+    # One task for 128 outputs or more: each looks for the events anew.
+    _run(kernels.weight_gradient, x, width, dropout, seed, tasks=-(-width // 128), grad_y=wide, grad_weight=grad_weight)
+    grad_weight = grad_weight[:, :outputs].t().contiguous()
+    if not needs_x:
+        return x.new_empty(0), grad_weight
+    if gate is None or activity(gate) > GATE_BREAK_EVEN[dropout > 0]:
+        grad_x = grad @ weight
+        return grad_x.mul_(dropout_factor(x.shape, dropout, seed, x.dtype)) if dropout else grad_x, grad_weight
+    grad_x = _empty_like(x)
+    transposed = _transposed(weight, width)
+    _run(kernels.input_gradient, x, width, dropout, seed, weight=transposed, gate=gate, grad_y=wide, grad_x=grad_x)
+    return grad_x, grad_weight
+
+
+@spike_linear_backward.register_fake
+def _(
+    grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dropout: float, seed: int, needs_x: bool
+) -> tuple[Tensor, Tensor]:
+    return x.new_empty(x.shape if needs_x else 0), torch.empty_like(weight, memory_format=torch.contiguous_format)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, weight, bias, gate, ctx.dropout, ctx.seed = inputs
+    ctx.has_bias = bias is not None
+    ctx.save_for_backward(x, weight, gate)
+
+
+def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    x, weight, gate = ctx.saved_tensors
+    needs_x = ctx.needs_input_grad[0]
+    grad_x, grad_weight = spike_linear_backward(grad, x, weight, gate, ctx.dropout, ctx.seed, needs_x)
+    return grad_x if needs_x else None, grad_weight, grad.sum(0) if ctx.has_bias else None, None, None, None
+
+
+spike_linear_forward.register_autograd(_differentiate, setup_context=_save)
+
+
+def _refuse(ctx: Any, *grads: Tensor) -> None:
+    raise RuntimeError("the event-driven layer can be differentiated once; use events='never' for second derivatives")
+
+
+spike_linear_backward.register_autograd(_refuse)
+
+
+def _transposed(weight: Tensor, width: int) -> Tensor:
+    """The weight as [inputs, width]."""
+    return torch.nn.functional.pad(weight.t(), (0, width - weight.shape[0])).contiguous()
+
+
+def _empty_like(x: Tensor) -> Tensor:
+    from ..scan.cpu.memory import empty_like
+
+    return empty_like(x)
+
+
+def _run(kernel: Any, x: Tensor, width: int, dropout: float, seed: int, tasks: int = 64, **tensors: Tensor) -> None:
+    from ..scan.cpu.compile import compiled
+    from ..scan.cpu.threads import run_tasks
+    from .event_kernels import job_dtype
+
+    layout = job_dtype(np.dtype(str(x.dtype).removeprefix("torch.")))
+    job = np.zeros((), layout)
+    job["rows"], job["inputs"], job["outputs"] = *x.shape, width
+    job["tasks"] = tasks
+    job["drop"], job["seed"], job["scale"] = _threshold(dropout), seed, 1 / (1 - dropout)
+    job["x"] = x.data_ptr()
+    for name, tensor in tensors.items():
+        job[name] = tensor.data_ptr()
+    if x.shape[0]:
+        # A sparse row costs about as much as 16 steps of a neuron for each output.
+        run_tasks(compiled(kernel, layout), tasks, job.ctypes.data, 16 * x.shape[0] * width)
