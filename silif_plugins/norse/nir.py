@@ -167,8 +167,8 @@ def _metadata(module: Any) -> dict[str, Any]:
     p = module.p
     model = next((name for name, (parameters, *_) in MODELS.items() if isinstance(p, parameters)), None)
     if model is None:
-        return {"hosted": type(p.neuron).__name__}
-    kept: dict[str, Any] = {"neuron": model, "dt": module.dt, "learn": ",".join(sorted(module.learn))}
+        return {}
+    kept: dict[str, Any] = {"norse": model, "dt": module.dt, "learn": ",".join(sorted(module.learn))}
     if isinstance(module, Recurrence):
         kept["autapses"] = module.autapses
     for name, value in p._asdict().items():
@@ -188,8 +188,8 @@ def _module_of_graph(graph: Any) -> nn.Module:
     if population.input_weights is not None:
         sizes = tuple(population.input_weights.shape)
         weights = {"input_weights": population.input_weights, "recurrent_weights": population.recurrent_weights}
-    if (kept := graph.metadata).get("neuron") in MODELS:
-        parameters, cell, recurrent_cell = MODELS[kept["neuron"]]
+    if (kept := graph.metadata).get("norse") in MODELS:
+        parameters, cell, recurrent_cell = MODELS[kept["norse"]]
         values = {name: kept[name] for name in parameters._fields if name in kept}
         values = {name: torch.as_tensor(v) if name not in ("method", "alpha") else v for name, v in values.items()}
         options = {"dt": float(kept["dt"]), "learn": [name for name in kept["learn"].split(",") if name]}

@@ -180,6 +180,24 @@ def test_changed_nodes_count_more_than_kept_parameters(x):
     assert not any("log_dt" in name for name, _ in restored.named_parameters())
 
 
+@pytest.mark.parametrize("name", ["SiLIF", "CSiLIF"])
+def test_graphs_of_the_snntorch_plugin(name, tmp_path):
+    """The hosts share the form of the graph: a network of one runs in the other."""
+    pytest.importorskip("snntorch")
+    from silif_plugins import snntorch as other
+
+    if not hasattr(other, "export_to_nir"):
+        pytest.skip("silif_plugins.snntorch does not export to NIR yet")
+    net = nn.Sequential(nn.Linear(INPUTS, HIDDEN, bias=False), getattr(other, name)(HIDDEN, init_hidden=True))
+    nn.init.uniform_(net[0].weight, 0, 20)
+    x = torch.rand(60, 2, INPUTS)
+    restored = from_nir(through_file(other.export_to_nir(net, x[0]), tmp_path))
+    other.reset(net)
+    spikes = torch.stack([net(now) for now in x])
+    assert 0.02 < spikes.mean() < 0.98
+    assert torch.equal(snn.Lift(restored)(x)[0], spikes)
+
+
 def test_shared_parameters_need_a_sample(x):
     network = network_of(SiLIFCell())
     with pytest.raises(ValueError, match="sample_data"):
