@@ -27,6 +27,7 @@ import torch
 from scipy.stats import ttest_ind
 
 from silif_plugins import plots
+from silif_plugins.datasets.spoken_digits import SHA256
 from silif_plugins.training import Splits, TrainConfig, compare, summarize, table, train
 
 NEURONS = ("LIF", "AdLIF", "cAdLIF", "RF", "SiLIF", "C-SiLIF")
@@ -122,7 +123,8 @@ def report(
     lines = [
         f"# Six neurons on {data}, T = {steps}",
         "",
-        f"Made by `python benchmarks/spoken_digits_4ms.py --data {data}`; chance is {CHANCE[data]:.0%}.",
+        f"Made by `python benchmarks/spoken_digits_4ms.py --data {data}`; chance is {CHANCE[data]:.0%}."
+        + (f" Training data: SHA-256 {SHA256['train'][:12]}...." if data == "spoken-digits" else ""),
         "",
         table(summaries),
         "",
