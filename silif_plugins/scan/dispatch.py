@@ -12,6 +12,7 @@ from ..neurons import State, StateSpace
 from ..surrogate import SpikeFunction
 from . import backends, reference
 from .backends import Backend
+from .checkpoint import in_chunks
 from .fused import support
 from .lengths import as_lengths
 
@@ -27,6 +28,7 @@ def scan(
     return_states: Literal[False] = False,
     lengths: Tensor | None = None,
     backend: Backend = "auto",
+    checkpoint_chunks: int | None = None,
 ) -> tuple[Tensor, State]: ...
 
 
@@ -41,6 +43,7 @@ def scan(
     return_states: Literal[True],
     lengths: Tensor | None = None,
     backend: Backend = "auto",
+    checkpoint_chunks: int | None = None,
 ) -> tuple[Tensor, State, State]: ...
 
 
@@ -54,6 +57,7 @@ def scan(
     return_states: bool = False,
     lengths: Tensor | None = None,
     backend: Backend = "auto",
+    checkpoint_chunks: int | None = None,
 ) -> tuple[Tensor, State] | tuple[Tensor, State, State]:
     r"""Run spiking neurons over a sequence.
 
@@ -72,6 +76,9 @@ def scan(
             the fastest that can run this. They give the same spikes and states, and gradients that differ by
             rounding. Only the reference can be differentiated twice, in forward mode, or run a spike function
             that is not the step H(x > 0).
+        checkpoint_chunks: Run the sequence in so many pieces, each of them again in backward: of each only the state
+            before it is kept, so √T pieces need the memory of 2 √T steps instead of T. It is for the reference;
+            the fused kernel does so by itself, every 32 steps.
 
     Returns:
         The spikes [T, B, \*neurons] in the data type of ``current``, the state after the last step, and with
@@ -102,6 +109,23 @@ def scan(
     spike_function = spike_functions.resolve(surrogate)
     steps = None if lengths is None else as_lengths(lengths, current)
     name = backends.choose(backend, current, dtype, spike_function, recurrent)
+    if checkpoint_chunks is not None:
+
+        def run(current: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State, State]:
+            spikes, last, states = scan(
+                space,
+                current,
+                state,
+                surrogate=spike_function,
+                recurrent=recurrent,
+                return_states=True,
+                lengths=lengths,
+                backend=name,
+            )
+            return spikes, last, states if return_states else State(*(spikes[:0] for _ in State._fields))
+
+        spikes, last, trace = in_chunks(run, checkpoint_chunks, current, initial, steps)
+        return (spikes, last, trace) if return_states else (spikes, last)
     current = current.to(dtype)
     if name == "reference":
         weights = None if recurrent is None else recurrent.to(dtype)
