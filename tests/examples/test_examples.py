@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from silif_plugins.datasets import Recordings, write_recordings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -66,6 +69,35 @@ def test_membranes_and_rasters(tmp_path):
     figures = sorted((tmp_path / "figures").glob("*.png"))
     assert [figure.stem for figure in figures] == ["eigenvalues", "parameters", "raster", "traces"]
     assert all(figure.stat().st_size > 10_000 for figure in figures)
+
+
+@pytest.mark.slow
+def test_shd_falls_back_and_says_so(tmp_path):
+    done = run("shd.py", "--epochs", 1, "--hidden", 16, "--data", tmp_path, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "training on synthetic spoken digits instead" in done.stdout
+    assert "test accuracy 0." in done.stdout
+
+
+@pytest.mark.slow
+def test_shd_from_files(tmp_path):
+    """Recordings in the files' own layout, under their own names."""
+    pytest.importorskip("h5py")
+    generator = np.random.default_rng(0)
+    for part, samples in (("train", 80), ("test", 20)):
+        recordings = Recordings(
+            [np.sort(generator.uniform(0, 0.9, 200)) for _ in range(samples)],
+            [generator.integers(0, 700, 200) for _ in range(samples)],
+            np.arange(samples) % 20,
+            classes=[str(number) for number in range(20)],
+            num_channels=700,
+            speakers=np.arange(samples) // 20 % 4,
+        )
+        write_recordings(tmp_path / f"shd_{part}.h5", recordings)
+    done = run("shd.py", "--epochs", 1, "--hidden", 16, "--data", tmp_path, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert "instead" not in done.stdout
+    assert "test accuracy" in done.stdout
 
 
 @pytest.mark.parametrize("neuron", ["SiLIF", "CSiLIF"])
