@@ -12,6 +12,7 @@ require("snntorch", extra="snntorch", purpose="silif_plugins.snntorch")
 
 from .adlif import AdLIF, CAdLIF  # noqa: E402
 from .csilif import CSiLIF  # noqa: E402
+from .nir import export_to_nir, import_from_nir  # noqa: E402
 from .replace import Replacement, Replacements, from_leaky, replace  # noqa: E402
 from .reset import reset  # noqa: E402
 from .rf import RF  # noqa: E402
@@ -29,7 +30,9 @@ __all__ = [
     "SecondOrderState",
     "SiLIF",
     "Spiking",
+    "export_to_nir",
     "from_leaky",
+    "import_from_nir",
     "replace",
     "reset",
 ]

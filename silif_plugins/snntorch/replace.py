@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .adlif import AdLIF, CAdLIF
-from .reset import reset
+from .evaluation import evaluation
 from .silif import SiLIF
 from .spiking import Spiking
 
@@ -182,17 +182,13 @@ def _sizes(net: nn.Module, neurons: list[nn.Module], sample: Any) -> dict[nn.Mod
     def note(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         sizes[module] = _population(inputs[0].shape[1:])
 
-    modes = [(module, module.training) for module in net.modules()]
     hooks = [neuron.register_forward_pre_hook(note) for neuron in neurons]
     try:
-        with torch.no_grad():
-            net.eval()(*(sample if isinstance(sample, tuple) else (sample,)))
+        with torch.no_grad(), evaluation(net):
+            net(*(sample if isinstance(sample, tuple) else (sample,)))
     finally:
         for hook in hooks:
             hook.remove()
-        for module, mode in modes:
-            module.training = mode
-        reset(net)
     return sizes
 
 
