@@ -39,7 +39,9 @@ class TrainConfig:
         steps: Time steps of a sample; the data set's default if not given.
         max_time: Length of a sample in seconds; the data set's default if not given.
         pool: Neighbouring input channels that are summed into one (5 turns SHD's 700 into the paper's 140).
-        published: Treat the data as the paper's code does: its binning, and padded steps as input like others.
+        allow_empty: Keep recordings without an event before max_time, instead of refusing the file.
+        published: Treat the data as the paper's code does: its binning, recordings without events kept, and padded
+            steps as input like others.
         permute: Read MNIST's pixels in a fixed random order.
         augment: Random changes of the training events: channel_jitter (standard deviation in channels), time_jitter
             (standard deviation in seconds), drop (share of events).
@@ -73,6 +75,7 @@ class TrainConfig:
     steps: int | None = None
     max_time: float | None = None
     pool: int = 1
+    allow_empty: bool = False
     published: bool = False
     permute: bool = False
     augment: dict[str, float] = field(default_factory=dict)

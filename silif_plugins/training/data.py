@@ -133,7 +133,7 @@ def _load(config: TrainConfig, split: str) -> FrameDataset:
         max_time=config.max_time,
         pool=config.pool,
         published=config.published,
-        allow_empty=config.published,
+        allow_empty=config.allow_empty or config.published,
         permute=config.permute,
     )
 

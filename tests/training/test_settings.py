@@ -144,6 +144,15 @@ def test_the_papers_selection_is_on_the_test_set_and_says_so(shd, tmp_path):
     assert train(small(shd), tmp_path / "other")["selected_on"].startswith("held-out speakers")
 
 
+def test_recordings_without_events_are_refused_or_kept(shd):
+    late = Recordings([[0.5], [0.95]], [[0], [1]], [0, 1], classes=["low", "high"], num_channels=12)
+    write_recordings(shd / "shd_test.h5", late)
+    with pytest.raises(ValueError, match="recording 1 has no event before max_time"):
+        Splits.load(small(shd, max_time=0.9))
+    for setting in ("allow_empty", "published"):
+        assert len(Splits.load(small(shd, max_time=0.9, **{setting: True})).test) == 2
+
+
 def test_a_validation_file_is_used_where_there_is_one(shd):
     write_recordings(shd / "shd_valid.h5", recordings(10, [5]))
     for selection in ("held-out", "published"):
