@@ -262,10 +262,11 @@ class _Run:
             RunError: If the checkpoint is of a run with other settings.
         """
         tensors, facts = checkpoint.load(path)
-        ours, theirs = json.loads(self.config.to_json()), facts["config"]
-        if changed := [name for name in ours if ours[name] != theirs.get(name)]:
+        # Settings that are newer than the checkpoint had their defaults then.
+        ours, theirs = (json.loads(each.to_json()) for each in (self.config, TrainConfig.from_mapping(facts["config"])))
+        if changed := [name for name in ours if ours[name] != theirs[name]]:
             name = changed[0]
-            raise RunError(f"{path}: {name}: the run has {theirs.get(name)}, you gave {ours[name]}; use another folder")
+            raise RunError(f"{path}: {name}: the run has {theirs[name]}, you gave {ours[name]}; use another folder")
         checkpoint.restore(self.net, tensors)
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in tensors.items():

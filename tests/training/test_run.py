@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from silif_plugins.training import RunError, TrainConfig, load_network, train
+from silif_plugins.training import RunError, TrainConfig, checkpoint, load_network, train
 from silif_plugins.training import run as run_module
 
 
@@ -112,6 +112,14 @@ def test_a_folder_holds_one_run(config, splits, tmp_path):
         train(config, tmp_path, data=splits)
     with pytest.raises(RunError, match=r"learning_rate: the run has 0\.02, you gave 0\.5"):
         train(dataclasses.replace(config, learning_rate=0.5), tmp_path, data=splits, resume=True)
+
+
+def test_a_checkpoint_from_before_a_setting_existed_resumes(config, splits, tmp_path):
+    train(dataclasses.replace(config, epochs=1), tmp_path, data=splits)
+    tensors, facts = checkpoint.load(tmp_path / "last.safetensors")
+    del facts["config"]["gradient_clip"]
+    checkpoint.save(tmp_path / "last.safetensors", tensors, {**facts, "config": {**facts["config"], "epochs": 4}})
+    assert train(config, tmp_path, data=splits, resume=True)["epochs"] == 4
 
 
 def test_two_runs_cannot_write_one_folder(config, splits, tmp_path):
