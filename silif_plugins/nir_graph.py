@@ -67,7 +67,7 @@ class FixedNeuron(Neuron):
     Raises:
         ValueError: If the coefficients are those of a single number instead of a population.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import SiLIF, is_stable
         >>> is_stable(FixedNeuron(SiLIF(2).state_space()).state_space())
         tensor([True, True])

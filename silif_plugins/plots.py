@@ -41,7 +41,7 @@ def raster(layers: Mapping[str, Tensor], *, dt: float | None = None) -> Figure:
     Raises:
         ValueError: If spikes are not [T, N].
 
-    Example:
+    Examples:
         >>> figure = raster({"input": torch.rand(100, 40) > 0.9, "hidden": torch.rand(100, 20) > 0.95}, dt=0.004)
         >>> len(figure.axes)
         2
@@ -74,7 +74,7 @@ def traces(space: StateSpace, states: State, *, neuron: int = 0, dt: float | Non
     Raises:
         ValueError: If the states are not [T, N].
 
-    Example:
+    Examples:
         >>> from silif_plugins import SiLIF
         >>> space = SiLIF(3).state_space()
         >>> _, _, states = scan(space, 3 * torch.rand(100, 1, 3), return_states=True)
@@ -110,7 +110,7 @@ def impulse_response(neurons: Mapping[str, Neuron], *, steps: int = 100, index: 
         steps: Length of the response.
         index: Which neuron of each population.
 
-    Example:
+    Examples:
         >>> from silif_plugins import CSiLIF, SiLIF
         >>> figure = impulse_response({"SiLIF": SiLIF(1), "C-SiLIF": CSiLIF(1, dt=0.1)})
         >>> [line.get_label() for line in figure.axes[0].get_lines()][:2]
@@ -141,7 +141,7 @@ def eigenvalue_plane(spaces: Mapping[str, StateSpace]) -> Figure:
     Args:
         spaces: State spaces by the title of their panel.
 
-    Example:
+    Examples:
         >>> from silif_plugins import CSiLIF, SiLIF
         >>> figure = eigenvalue_plane({"SiLIF": SiLIF(50).state_space(), "C-SiLIF": CSiLIF(50).state_space()})
         >>> figure.axes[1].get_title()
@@ -166,7 +166,7 @@ def parameter_histograms(before: Neuron, after: Neuron) -> Figure:
     Raises:
         ValueError: If the two are different models.
 
-    Example:
+    Examples:
         >>> from silif_plugins import SiLIF
         >>> figure = parameter_histograms(SiLIF(100), SiLIF(100))
         >>> [axes.get_xlabel() for axes in figure.axes]
@@ -193,7 +193,7 @@ def accuracy_against_operations(summaries: Sequence[Summary]) -> Figure:
 
     Bars show one standard deviation over the seeds.
 
-    Example:
+    Examples:
         >>> from silif_plugins.training import Summary
         >>> figure = accuracy_against_operations(
         ...     [Summary("SiLIF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.03, 20.0)])
@@ -236,7 +236,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 def svg(figure: Figure) -> str:
     """Return a figure as SVG text, for web pages and notebooks.
 
-    Example:
+    Examples:
         >>> svg(raster({"input": torch.eye(5)})).startswith("<svg")
         True
     """

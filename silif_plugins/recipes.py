@@ -106,7 +106,7 @@ class Recipe:
 def names() -> list[str]:
     """Names of the shipped recipes, such as ``spoken-digits/silif``.
 
-    Example:
+    Examples:
         >>> "spoken-digits/silif" in names()
         True
     """
@@ -121,7 +121,7 @@ def in_set(name: str) -> list[Recipe]:
     Raises:
         ValueError: If there is neither.
 
-    Example:
+    Examples:
         >>> [recipe.name for recipe in in_set("delays")]
         ['gsc/silif-delays', 'ssc/silif-delays']
     """
@@ -156,7 +156,7 @@ def find(name_or_file: str) -> Path:
 def default_for(data: str, neuron: str) -> Path | None:
     """Return the shipped recipe for a neuron on a data set that is shipped too, or None.
 
-    Example:
+    Examples:
         >>> default_for("spoken-digits", "csilif").name
         'c-silif.yaml'
     """

@@ -42,7 +42,7 @@ class _Spike(torch.autograd.Function):
 class Surrogate:
     """A spike function defined by the derivative that stands in for that of the step.
 
-    Example:
+    Examples:
         >>> class Wide(Surrogate):
         ...     def derivative(self, x):
         ...         return (x.abs() < 2).to(x.dtype)
@@ -66,7 +66,7 @@ class Surrogate:
 class Boxcar(Surrogate):
     """1 on (-half_width, half_width], 0 elsewhere: the paper's surrogate (section 4.1, after DECOLLE).
 
-    Example:
+    Examples:
         >>> x = torch.tensor([-0.5, -0.4, 0.5, 0.6], requires_grad=True)
         >>> Boxcar()(x)
         tensor([0., 0., 1., 1.], grad_fn=...)
@@ -85,7 +85,7 @@ class Boxcar(Surrogate):
 class ATan(Surrogate):
     """(alpha/2) / (1 + (π alpha x / 2)²): snnTorch's default surrogate.
 
-    Example:
+    Examples:
         >>> ATan(2.0).derivative(torch.tensor([0.0]))
         tensor([1.])
     """
@@ -101,7 +101,7 @@ class ATan(Surrogate):
 class FastSigmoid(Surrogate):
     """1 / (1 + slope |x|)²: SuperSpike (Zenke and Ganguli, 2018), snnTorch's fast sigmoid.
 
-    Example:
+    Examples:
         >>> FastSigmoid(1.0).derivative(torch.tensor([1.0]))
         tensor([0.2500])
     """
@@ -117,7 +117,7 @@ class FastSigmoid(Surrogate):
 class Triangle(Surrogate):
     """height * max(0, 1 - |x| / half_width): a derivative of bounded support without jumps.
 
-    Example:
+    Examples:
         >>> Triangle().derivative(torch.tensor([0.0, 0.5, 2.0]))
         tensor([1.0000, 0.5000, 0.0000])
     """
@@ -143,7 +143,7 @@ class NorseMethod:
         ImportError: When called, if Norse is not installed.
         ValueError: When called, by Norse, if it has no such method.
 
-    Example:
+    Examples:
         >>> NorseMethod("tanh", 10.0)(torch.tensor([-0.1, 0.1]))  # doctest: +SKIP
         tensor([0., 1.])
     """
@@ -181,7 +181,7 @@ def resolve(surrogate: str | SpikeFunction | None) -> SpikeFunction:
         ValueError: If there is no surrogate of this name.
         TypeError: If it is neither a name nor a callable.
 
-    Example:
+    Examples:
         >>> resolve("atan")
         ATan(alpha=2.0)
         >>> resolve("norse:tanh")

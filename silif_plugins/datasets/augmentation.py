@@ -72,7 +72,7 @@ class ChannelJitter(Augmentation):
     Raises:
         ValueError: If ``sd`` is negative or there is no channel.
 
-    Example:
+    Examples:
         >>> events = np.array([(1000, 5, 1), (2000, 9, 1)], dtype=[("t", int), ("x", int), ("p", int)])
         >>> ChannelJitter(1.0, 700, generator=np.random.default_rng(2))(events)["x"]
         array([5, 8])
@@ -103,7 +103,7 @@ class TimeJitter(Augmentation):
     Raises:
         ValueError: If ``sd`` is negative.
 
-    Example:
+    Examples:
         >>> events = np.array([(1000, 5, 1), (9000, 9, 1)], dtype=[("t", int), ("x", int), ("p", int)])
         >>> TimeJitter(0.001, generator=np.random.default_rng(0))(events)["t"]
         array([1126, 8868])
@@ -133,7 +133,7 @@ class DropEvents(Augmentation):
     Raises:
         ValueError: If ``share`` is not at least 0 and below 1.
 
-    Example:
+    Examples:
         >>> events = np.array([(1000, 5, 1), (9000, 9, 1)], dtype=[("t", int), ("x", int), ("p", int)])
         >>> len(DropEvents(0.5, generator=np.random.default_rng(1))(events))
         2
@@ -160,7 +160,7 @@ def augment(
 ) -> tuple[NDArray[np.floating[Any]], NDArray[np.integer[Any]]]:
     """Apply augmentations one after the other; return new times [s] and units.
 
-    Example:
+    Examples:
         >>> times, units = augment(np.array([0.1, 0.2]), np.array([3, 4]), [DropEvents(0.0)], np.random.default_rng())
         >>> times.tolist(), units.tolist()
         ([0.1, 0.2], [3, 4])

@@ -29,7 +29,7 @@ class AugmentedFrames(FrameDataset):
     Raises:
         DataError: If the frames are not those of the recordings.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from silif_plugins.datasets import DropEvents
         >>> recordings = Recordings([[0.1] * 100], [[0] * 100], [0], classes=["a"], num_channels=1)

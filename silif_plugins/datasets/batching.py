@@ -68,7 +68,7 @@ def batches(
     Raises:
         ValueError: If the batch size is not positive, or frames are to be augmented without ``shuffle``.
 
-    Example:
+    Examples:
         >>> from silif_plugins.datasets import SpokenDigits
         >>> batch = next(iter(batches(SpokenDigits("valid", steps=50), 32)))
         >>> batch.frames.shape, batch.labels.shape, batch.lengths
@@ -91,7 +91,7 @@ def batches(
 def ahead(loader: Batches) -> Iterator[Batch]:
     """Iterate, while a thread makes the next batch: whoever trains on this one does not wait for it.
 
-    Example:
+    Examples:
         >>> from silif_plugins.datasets import SpokenDigits
         >>> sum(len(batch.labels) for batch in ahead(batches(SpokenDigits("valid", steps=50), 32)))
         480

@@ -13,7 +13,7 @@ class DataError(ValueError):
         problem: What was got and what is allowed.
         path: The file it came from, or None for data that were passed in memory.
 
-    Example:
+    Examples:
         >>> print(DataError("labels", "got 20, but there are 20 classes", "shd_train.h5"))
         shd_train.h5: labels: got 20, but there are 20 classes
     """

@@ -44,7 +44,7 @@ class Recordings:
         DataError: If lengths differ, a time is negative, NaN or infinite, or a unit, label or speaker is out
             of range. It is a ValueError, and names the field and the recording.
 
-    Example:
+    Examples:
         >>> recordings = Recordings(
         ...     times=[[0.010, 0.020], [0.015]],
         ...     units=[[0, 2], [1]],

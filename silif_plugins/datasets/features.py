@@ -32,7 +32,7 @@ class FeatureDataset(FrameDataset):
     Raises:
         DataError: If the shapes do not fit, a feature is not finite, or a label or length is out of range.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> dataset = FeatureDataset(np.ones((2, 10, 3), np.float32), [0, 1], classes=["no", "yes"], lengths=[10, 7])
         >>> dataset

@@ -45,7 +45,7 @@ def log_mel(waveform: Tensor, *, bands: int = 40) -> Tensor:
     Raises:
         ValueError: If there is no sample, the samples are not floats, or ``bands`` is not 1 to 128.
 
-    Example:
+    Examples:
         >>> log_mel(torch.randn(16_000) / 10).shape
         torch.Size([98, 40])
     """
@@ -73,7 +73,7 @@ def mel_triangles(bands: int) -> Tensor:
 
     A band rises from the centre of the one below to its own and falls to that of the one above, linearly in mel.
 
-    Example:
+    Examples:
         >>> mel_triangles(40).shape
         torch.Size([40, 256])
     """

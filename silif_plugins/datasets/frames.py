@@ -53,7 +53,7 @@ def bin_events(
     Raises:
         ValueError: If an argument or an event is out of its range.
 
-    Example:
+    Examples:
         >>> bin_events([0.000, 0.012, 0.013, 0.030], [0, 1, 1, 0], steps=3, max_time=0.030, channels=2)
         array([[1, 0],
                [0, 2],
@@ -138,7 +138,7 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
     Raises:
         DataError: If the shapes do not fit, or a label is out of range. It is a ValueError.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> dataset = FrameDataset(np.ones((4, 10, 3), np.uint8), [0, 1, 0, 1], classes=["no", "yes"])
         >>> frames, label = dataset[1]

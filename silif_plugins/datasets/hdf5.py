@@ -48,7 +48,7 @@ def read_recordings(path: str | os.PathLike[str], *, num_channels: int | None = 
             names file and field.
         ModuleNotFoundError: If h5py is not installed.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> recordings = Recordings([[0.5]], [[3]], [0], classes=["zero"], num_channels=4)
         >>> with tempfile.TemporaryDirectory() as folder:

@@ -74,7 +74,7 @@ class SHD(_Heidelberg):
         ValueError: If an argument is out of its range.
         DataError: If the file is damaged. It is a ValueError that names file and field.
 
-    Example:
+    Examples:
         >>> SHD("data/shd", "test")                          # doctest: +SKIP
         SHD(2264 samples, 250 steps, 140 channels, 20 classes)
     """
@@ -115,7 +115,7 @@ class SSC(_Heidelberg):
         ValueError: If an argument is out of its range.
         DataError: If the file is damaged. It is a ValueError that names file and field.
 
-    Example:
+    Examples:
         >>> SSC("data/ssc", "valid")                         # doctest: +SKIP
         SSC(9981 samples, 300 steps, 140 channels, 35 classes)
     """

@@ -48,7 +48,7 @@ def load(
             message says where from.
         DataError: If a file is damaged. It is a ValueError.
 
-    Example:
+    Examples:
         >>> load("spoken-digits", "valid", steps=50)
         SpokenDigits(480 samples, 50 steps, 140 channels, 20 classes)
     """

@@ -36,7 +36,7 @@ class SequentialMNIST(FeatureDataset):
         ValueError: If the split is unknown.
         DataError: If a file is damaged or not in this format. It is a ValueError that names the file.
 
-    Example:
+    Examples:
         >>> SequentialMNIST("mnist", "test", permute=True)               # doctest: +SKIP
         SequentialMNIST(10000 samples, 784 steps, 1 channels, 10 classes)
     """

@@ -35,7 +35,7 @@ class SequentialDigits(FrameDataset):
         ValueError: If the split is unknown.
         ModuleNotFoundError: If scikit-learn is not installed.
 
-    Example:
+    Examples:
         >>> dataset = SequentialDigits("test")
         >>> dataset
         SequentialDigits(400 samples, 128 steps, 8 channels, 10 classes)

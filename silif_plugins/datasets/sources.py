@@ -76,7 +76,7 @@ def check_folder(name: str, folder: str | os.PathLike[str] | None) -> None:
 def held_by(folder: str | os.PathLike[str]) -> str | None:
     """Return which data set a folder holds by the look of it, None for HDF5 files under other names or nothing.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     pathlib.Path(folder, "testing_list.txt").touch()

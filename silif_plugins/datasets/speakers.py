@@ -39,7 +39,7 @@ def hold_out_speakers(dataset: FrameDataset) -> HeldOut:
     Raises:
         DataError: If all recordings are of one speaker.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> frames = np.zeros((6, 5, 2), np.uint8)
         >>> dataset = FrameDataset(frames, [0, 1] * 3, classes=["no", "yes"], speakers=[0, 0, 1, 1, 2, 2])

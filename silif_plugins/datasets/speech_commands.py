@@ -43,7 +43,7 @@ class SpeechCommands(FeatureDataset):
         DataError: If a file is not a 16-bit mono wav of 16 kHz, is cut off or empty, or a list names a folder that
             is not there. It is a ValueError that names the file.
 
-    Example:
+    Examples:
         >>> dataset = SpeechCommands("speech_commands_v0.02", "test")    # doctest: +SKIP
         >>> dataset                                                      # doctest: +SKIP
         SpeechCommands(11005 samples, 98 steps, 40 channels, 35 classes)

@@ -50,7 +50,7 @@ class SpokenDigits(FrameDataset):
             false. It is a ValueError.
         FileNotFoundError: If ``root`` has no file for the split.
 
-    Example:
+    Examples:
         >>> dataset = SpokenDigits("test", steps=100, max_time=1.0)
         >>> dataset
         SpokenDigits(960 samples, 100 steps, 140 channels, 20 classes)
@@ -89,7 +89,7 @@ def spoken_digit_recordings(split: str, *, root: str | os.PathLike[str] | None =
         DataError: If the data are damaged. It is a ValueError.
         FileNotFoundError: If ``root`` has no file for the split.
 
-    Example:
+    Examples:
         >>> spoken_digit_recordings("test").num_channels
         140
     """

@@ -18,7 +18,7 @@ def synaptic_operations(activity: Tensor, fan_out: int) -> Tensor:
     Returns:
         A number, float64.
 
-    Example:
+    Examples:
         >>> synaptic_operations(torch.tensor([[[1.0, 0.0, 3.0]]]), fan_out=10)
         tensor(20., dtype=torch.float64)
     """
@@ -28,7 +28,7 @@ def synaptic_operations(activity: Tensor, fan_out: int) -> Tensor:
 def firing_rates(spikes: Tensor) -> Tensor:
     """Spikes per neuron and time step, [N], from [T, B, N]; differentiable, for activity regularisers.
 
-    Example:
+    Examples:
         >>> firing_rates(torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]]))
         tensor([1.0000, 0.5000])
     """
@@ -40,7 +40,7 @@ def sparsity(rates: Tensor) -> Tensor:
 
     The published code averages the input channels in as well; this does not.
 
-    Example:
+    Examples:
         >>> sparsity(torch.tensor([0.1, 0.3])).round(decimals=3)
         tensor(0.8000)
     """

@@ -57,7 +57,7 @@ class AdLIF(Neuron):
     Raises:
         ValueError: If a size, a range or a name is not valid; the message says which.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import is_stable
         >>> is_stable(AdLIF(2, a=torch.tensor([0.5, -0.5])).state_space())
         tensor([ True, False])
@@ -102,7 +102,7 @@ class CAdLIF(AdLIF):
 
     Source: Deckers et al. (2024), with the ranges of the SiLIF paper's published code.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import is_stable
         >>> bool(is_stable(CAdLIF(100).state_space()).all())
         True

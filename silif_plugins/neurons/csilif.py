@@ -90,7 +90,7 @@ class CSiLIF(LogDomainNeuron):
     Raises:
         ValueError: If a size, a range or a name is not valid; the message says which.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import oscillates
         >>> bool(oscillates(CSiLIF(128).state_space()).all())
         True

@@ -39,7 +39,7 @@ class LIF(Neuron):
     Raises:
         ValueError: If a size, a range or a name is not valid; the message says which.
 
-    Example:
+    Examples:
         >>> from silif_plugins.scan import scan
         >>> spikes, state = scan(LIF(3, decay_u=0.9).state_space(), 20 * torch.ones(5, 1, 3))
         >>> spikes[:, 0, 0]
@@ -77,7 +77,7 @@ class LI(LIF):
 
         u[t] = α u[t-1] + (1-α) I[t]
 
-    Example:
+    Examples:
         >>> from silif_plugins.scan import scan
         >>> spikes, state = scan(LI(3, decay_u=0.9).state_space(), torch.ones(200, 1, 3))
         >>> bool(spikes.any()), state.mem.round(decimals=3).tolist()

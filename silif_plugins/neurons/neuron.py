@@ -25,7 +25,7 @@ class Neuron(nn.Module):
     Raises:
         ValueError: If a size is not positive or the threshold is NaN.
 
-    Example:
+    Examples:
         >>> class Perfect(Neuron):
         ...     "A perfect integrator with gain g."
         ...     def __init__(self, size):

@@ -26,7 +26,7 @@ def neuron_class(name: str | type[Neuron]) -> type[Neuron]:
     Raises:
         ValueError: If there is no model of this name; the message lists the names.
 
-    Example:
+    Examples:
         >>> neuron_class("csilif").__name__
         'CSiLIF'
     """
@@ -43,7 +43,7 @@ def canonical_name(name: str) -> str:
     Raises:
         ValueError: If there is no model of this name; the message lists the names.
 
-    Example:
+    Examples:
         >>> canonical_name("csilif")
         'C-SiLIF'
     """

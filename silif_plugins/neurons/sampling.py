@@ -27,7 +27,7 @@ def sampler(size: Sequence[int], *, generator: torch.Generator | None = None) ->
         ValueError: By the returned function, if a value is NaN or infinite, a range is reversed, a tensor
             does not broadcast to the population, or a logarithm is asked of a value that is not positive.
 
-    Example:
+    Examples:
         >>> draw = sampler((3,))
         >>> draw("dt", 1.0, True)
         tensor([0., 0., 0.])
@@ -60,7 +60,7 @@ def trained(learn: Learn, names: Iterable[str]) -> frozenset[str]:
     Raises:
         ValueError: If a name is unknown, or one string is given instead of several names.
 
-    Example:
+    Examples:
         >>> sorted(trained(True, ("a", "b"))), sorted(trained(("b",), ("a", "b")))
         (['a', 'b'], ['b'])
     """

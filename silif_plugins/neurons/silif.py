@@ -69,7 +69,7 @@ class SiLIF(LogDomainNeuron):
     Raises:
         ValueError: If a size, a range or a name is not valid; the message says which.
 
-    Example:
+    Examples:
         >>> from silif_plugins.scan import scan
         >>> neuron = SiLIF(128)
         >>> spikes, state = scan(neuron.state_space(), torch.randn(100, 8, 128))   # [T, B, N]

@@ -18,7 +18,7 @@ def eigenvalues(space: StateSpace) -> Tensor:
     They are the roots of z² - tr(A) z + det(A), from the form mean ± sqrt(half-difference² + a12 a21), which
     keeps its digits where both eigenvalues lie close to 1.
 
-    Example:
+    Examples:
         >>> eigenvalues(StateSpace.of(a11=0.5, a12=-0.25, a21=1.0, a22=0.5))
         tensor([0.5000+0.5000j, 0.5000-0.5000j], dtype=torch.complex128)
     """
@@ -60,7 +60,7 @@ def stability_margin(space: StateSpace) -> Tensor:
 def is_stable(space: StateSpace) -> Tensor:
     """Whether every eigenvalue lies inside the unit circle, by the Jury criterion, bool [*neurons].
 
-    Example:
+    Examples:
         >>> is_stable(StateSpace.of(a11=torch.tensor([0.9, 1.1])))
         tensor([ True, False])
     """

@@ -16,7 +16,7 @@ class State(NamedTuple):
         ada: Adaptation (the imaginary part for oscillating neurons), [B, *neurons]; the second state.
         spk: Spikes of the last step, [B, *neurons]; they drive the reset of the next one.
 
-    Example:
+    Examples:
         >>> state = State.zeros((8, 128))
         >>> state.mem.shape
         torch.Size([8, 128])
@@ -52,7 +52,7 @@ class StateSpace(NamedTuple):
 
     Every field broadcasts against [\*neurons].
 
-    Example:
+    Examples:
         >>> lif = StateSpace.of(a11=0.9, b1=0.1, r1=-0.9)   # u = 0.9 (u - s) + 0.1 I
         >>> lif.transition
         tensor([[0.9000, 0.0000],

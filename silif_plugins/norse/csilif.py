@@ -64,7 +64,7 @@ class CSiLIFParameters(NamedTuple):
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
         alpha: Sharpness of the surrogate, as in Norse: no decay.
 
-    Example:
+    Examples:
         >>> p = CSiLIFParameters.sample(128)
         >>> p.omega.shape
         torch.Size([128])
@@ -156,7 +156,7 @@ class CSiLIFParameters(NamedTuple):
             dt: Timestep of the Norse module in seconds.
             learn: Which of their parameters train.
 
-        Example:
+        Examples:
             >>> p = CSiLIFParameters.sample(4)
             >>> torch.equal(p.to_neuron().state_space().a11, p.state_space().a11)
             True
@@ -177,7 +177,7 @@ def csilif_feed_forward_step(
 ) -> tuple[Tensor, CSiLIFState]:
     """Advance C-SiLIF neurons by one step; as :func:`silif_plugins.norse.silif_feed_forward_step`.
 
-    Example:
+    Examples:
         >>> z, state = csilif_feed_forward_step(torch.ones(8, 128), None, CSiLIFParameters.sample(128))
         >>> state.u.dtype
         torch.complex64
@@ -224,7 +224,7 @@ def csilif_integral(
 class CSiLIFCell(Cell[CSiLIFParameters, CSiLIFState]):
     """C-SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIFCell`.
 
-    Example:
+    Examples:
         >>> cell = CSiLIFCell(CSiLIFParameters.sample(128))
         >>> z, state = cell(torch.randn(8, 128))
         >>> z, state = cell(torch.randn(8, 128), state)
@@ -238,7 +238,7 @@ class CSiLIFCell(Cell[CSiLIFParameters, CSiLIFState]):
 class CSiLIF(Layer[CSiLIFParameters, CSiLIFState]):
     """C-SiLIF neurons over a sequence, without recurrence; arguments as :class:`silif_plugins.norse.SiLIF`.
 
-    Example:
+    Examples:
         >>> z, state = CSiLIF(CSiLIFParameters.sample(128))(torch.randn(100, 8, 128))   # [T, B, neurons]
         >>> z.shape, state.v.shape
         (torch.Size([100, 8, 128]), torch.Size([8, 128]))
@@ -250,7 +250,7 @@ class CSiLIF(Layer[CSiLIFParameters, CSiLIFState]):
 class CSiLIFRecurrentCell(RecurrentCell[CSiLIFParameters, CSiLIFState]):
     """A recurrent population for one step; arguments as :class:`silif_plugins.norse.SiLIFRecurrentCell`.
 
-    Example:
+    Examples:
         >>> z, state = CSiLIFRecurrentCell(140, 128)(torch.rand(8, 140))
         >>> z.shape
         torch.Size([8, 128])
@@ -262,7 +262,7 @@ class CSiLIFRecurrentCell(RecurrentCell[CSiLIFParameters, CSiLIFState]):
 class CSiLIFRecurrent(RecurrentLayer[CSiLIFParameters, CSiLIFState]):
     """A recurrent population over a sequence; arguments as :class:`silif_plugins.norse.SiLIFRecurrent`.
 
-    Example:
+    Examples:
         >>> z, state = CSiLIFRecurrent(140, 128)(torch.rand(100, 8, 140))   # [T, B, inputs]
         >>> z.shape, state.v.shape
         (torch.Size([100, 8, 128]), torch.Size([8, 128]))

@@ -67,7 +67,7 @@ class NeuronCell(Cell[NeuronParameters, NeuronState]):
         TypeError: If ``neuron`` is none.
         ValueError: If there is no such surrogate.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from silif_plugins import neurons
         >>> z, state = NeuronCell(neurons.AdLIF(128))(torch.randn(8, 128))
@@ -98,7 +98,7 @@ class NeuronLayer(Layer[NeuronParameters, NeuronState]):
         TypeError: If ``neuron`` is none.
         ValueError: If there is no such surrogate.
 
-    Example:
+    Examples:
         >>> import torch
         >>> import norse.torch as snn
         >>> from silif_plugins.neurons import Neuron, StateSpace
@@ -140,7 +140,7 @@ class NeuronRecurrentCell(RecurrentCell[NeuronParameters, NeuronState]):
         TypeError: If ``neuron`` is none.
         ValueError: If the population has more than one dimension, or weights do not fit it.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from silif_plugins import neurons
         >>> z, state = NeuronRecurrentCell(140, neurons.RF(128))(torch.rand(8, 140))
@@ -189,7 +189,7 @@ class NeuronRecurrent(RecurrentLayer[NeuronParameters, NeuronState]):
         TypeError: If ``neuron`` is none.
         ValueError: If the population has more than one dimension, or weights do not fit it.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from silif_plugins import neurons
         >>> z, state = NeuronRecurrent(140, neurons.CAdLIF(128))(torch.rand(100, 8, 140))

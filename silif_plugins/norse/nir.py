@@ -49,7 +49,7 @@ def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: 
         ImportError: If nir or nirtorch is not installed.
         ValueError: If the size of a population is not known, or a module has no counterpart in NIR.
 
-    Example:
+    Examples:
         >>> import norse.torch as snn
         >>> network = snn.SequentialState(torch.nn.Linear(3, 4), SiLIFCell(SiLIFParameters.sample(4)))
         >>> restored = from_nir(to_nir(network))

@@ -77,7 +77,7 @@ def spike_function(method: Method, alpha: float) -> SpikeFunction:
         alpha: Sharpness of the surrogate, with Norse's meaning: its width goes with 1 / alpha. Norse 1.1.0 itself
             ignores it in "super".
 
-    Example:
+    Examples:
         >>> spike_function("boxcar", 1.0)
         Boxcar(half_width=0.5)
     """

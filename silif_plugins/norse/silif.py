@@ -61,7 +61,7 @@ class SiLIFParameters(NamedTuple):
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
         alpha: Sharpness of the surrogate, as in Norse: no decay.
 
-    Example:
+    Examples:
         >>> p = SiLIFParameters.sample(128)
         >>> p.a.shape
         torch.Size([128])
@@ -171,7 +171,7 @@ class SiLIFParameters(NamedTuple):
             dt: Timestep of the Norse module in seconds.
             learn: Which of their parameters train.
 
-        Example:
+        Examples:
             >>> p = SiLIFParameters.sample(4)
             >>> torch.equal(p.to_neuron().state_space().a11, p.state_space().a11)
             True
@@ -205,7 +205,7 @@ def silif_feed_forward_step(
         ValueError: If the input does not fit the parameters or the state does not fit the input.
         TypeError: If the state is another model's.
 
-    Example:
+    Examples:
         >>> z, state = silif_feed_forward_step(torch.ones(8, 128), None, SiLIFParameters.sample(128))
         >>> z, state = silif_feed_forward_step(torch.ones(8, 128), state, SiLIFParameters.sample(128))
         >>> state.v.shape
@@ -315,7 +315,7 @@ class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
     Raises:
         ValueError: If a field is NaN, a name unknown, or the shapes of the fields do not fit each other.
 
-    Example:
+    Examples:
         >>> cell = SiLIFCell(SiLIFParameters.sample(128))
         >>> state = None
         >>> for current in torch.randn(10, 8, 128):
@@ -344,7 +344,7 @@ class SiLIF(Layer[SiLIFParameters, SiLIFState]):
     Raises:
         ValueError: If a field is NaN, a name unknown, or the shapes of the fields do not fit each other.
 
-    Example:
+    Examples:
         >>> import norse.torch as snn
         >>> network = snn.SequentialState(
         ...     torch.nn.Linear(140, 128), SiLIF(SiLIFParameters.sample(128)), torch.nn.Linear(128, 20), snn.LI()
@@ -374,7 +374,7 @@ class SiLIFRecurrentCell(RecurrentCell[SiLIFParameters, SiLIFState]):
     Raises:
         ValueError: If a field is NaN, a name unknown, or a shape does not fit.
 
-    Example:
+    Examples:
         >>> z, state = SiLIFRecurrentCell(140, 128)(torch.rand(8, 140))
         >>> z.shape
         torch.Size([8, 128])
@@ -401,7 +401,7 @@ class SiLIFRecurrent(RecurrentLayer[SiLIFParameters, SiLIFState]):
     Raises:
         ValueError: If a field is NaN, a name unknown, or a shape does not fit.
 
-    Example:
+    Examples:
         >>> z, state = SiLIFRecurrent(140, 128)(torch.rand(100, 8, 140))   # [T, B, inputs]
         >>> z.shape, state.v.shape
         (torch.Size([100, 8, 128]), torch.Size([8, 128]))

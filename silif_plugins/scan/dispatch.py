@@ -89,7 +89,7 @@ def scan(
         ValueError: If ``current`` does not fit the neurons, ``state``, ``recurrent`` or ``lengths`` do not fit
             it, or ``backend`` is unknown or cannot run this.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import SiLIF
         >>> space = SiLIF(4).state_space()
         >>> current = torch.rand(10, 2, 4)
@@ -164,7 +164,7 @@ def scan_with_gate(
     Raises:
         ValueError: As :func:`scan`.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import SiLIF
         >>> spikes, _, gate = scan_with_gate(SiLIF(64).state_space(), 3 * torch.randn(100, 2, 64))
         >>> bool(gate.float().mean() < 0.5)
@@ -217,7 +217,7 @@ def step(
     Raises:
         ValueError: If ``current`` does not fit the neurons or ``state`` does not fit it.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import LIF
         >>> spikes, state = step(LIF(3).state_space(), torch.ones(1, 3))
         >>> spikes

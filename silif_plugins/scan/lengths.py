@@ -18,7 +18,7 @@ def as_lengths(lengths: Tensor, current: Tensor) -> Tensor:
             torch.compile only shapes are looked at.)
         TypeError: If they are not integers or booleans.
 
-    Example:
+    Examples:
         >>> mask = torch.tensor([[True, True], [True, False], [False, False]])
         >>> as_lengths(mask, torch.zeros(3, 2, 10))
         tensor([2, 1])

@@ -50,7 +50,7 @@ class AdLIF(Spiking):
             have; the message says what to write instead.
         ValueError: If a value is not valid; the message says which.
 
-    Example:
+    Examples:
         >>> syn, mem = AdLIF(10).init_synaptic()
         >>> spk, syn, mem = AdLIF(10)(torch.rand(2, 10), syn, mem)
         >>> mem.shape
@@ -137,7 +137,7 @@ class CAdLIF(Spiking):
             have; the message says what to write instead.
         ValueError: If a value is not valid; the message says which.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import is_stable
         >>> bool(is_stable(CAdLIF(100).state_space()).all())
         True

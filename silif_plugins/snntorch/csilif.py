@@ -57,7 +57,7 @@ class CSiLIF(Spiking):
             have; the message says what to write instead.
         ValueError: If a value is not valid; the message says which.
 
-    Example:
+    Examples:
         >>> lif = CSiLIF(10, init_hidden=True)         # was: snn.Leaky(beta=0.9, init_hidden=True)
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 10), lif)
         >>> net(torch.rand(2, 4)).shape

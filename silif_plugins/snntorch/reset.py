@@ -13,7 +13,7 @@ def reset(net: nn.Module) -> None:
     resets those of other networks; this one finds those of ``net``, wherever they are, and no others. ``net`` may be
     a single neuron.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from silif_plugins.snntorch import SiLIF
         >>> lif = SiLIF(3, init_hidden=True)

@@ -49,7 +49,7 @@ class RF(Spiking):
             have; the message says what to write instead.
         ValueError: If a value is not valid; the message says which.
 
-    Example:
+    Examples:
         >>> lif = RF(10, dt=0.05, sequence=True, init_hidden=True)
         >>> lif(torch.rand(100, 2, 10)).shape          # [T, B, N]
         torch.Size([100, 2, 10])

@@ -57,7 +57,7 @@ class SiLIF(Spiking):
             have; the message says what to write instead.
         ValueError: If a value is not valid; the message says which.
 
-    Example:
+    Examples:
         >>> lif = SiLIF(10)                            # was: snn.Leaky(beta=0.9)
         >>> mem = lif.init_leaky()
         >>> for cur in torch.rand(5, 2, 10):

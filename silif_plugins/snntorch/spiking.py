@@ -67,7 +67,7 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         TypeError: If ``neuron`` is not a Neuron.
         ValueError: If an option has a value that it does not know or a shape that does not fit the population.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import LIF
         >>> lif = Spiking(LIF(10, decay_u=0.9))
         >>> mem = lif.init_leaky()

@@ -26,7 +26,7 @@ class SecondOrderState(_Pair):
         syn: Second state, [B, \*size]: the adaptation of SiLIF, the imaginary part of oscillating neurons.
         mem: Membrane potential, [B, \*size].
 
-    Example:
+    Examples:
         >>> state = SecondOrderState(torch.zeros(2, 3), torch.ones(2, 3))
         >>> syn, mem = state
         >>> torch.stack([state, state]).shape

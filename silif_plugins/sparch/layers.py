@@ -37,7 +37,7 @@ class WeightedInput(nn.Module):
     Raises:
         ValueError: If the normalisation is unknown.
 
-    Example:
+    Examples:
         >>> WeightedInput(140, 128)(torch.rand(100, 8, 140)).shape
         torch.Size([100, 8, 128])
     """
@@ -88,7 +88,7 @@ class SpikingLayer(nn.Module):
     Raises:
         ValueError: If an argument is not one of those listed.
 
-    Example:
+    Examples:
         >>> layer = SpikingLayer(140, 128, neuron="C-SiLIF", bidirectional=True)
         >>> layer(torch.rand(100, 8, 140)).shape
         torch.Size([100, 8, 256])
@@ -183,7 +183,7 @@ class Readout(nn.Module):
     Raises:
         ValueError: If an argument is not one of those listed.
 
-    Example:
+    Examples:
         >>> scores = Readout(128, 20)(torch.rand(100, 8, 128))
         >>> scores.shape, scores.sum(dim=1).round().unique()
         (torch.Size([8, 20]), tensor([100.], grad_fn=...))
@@ -216,7 +216,7 @@ class Readout(nn.Module):
 def backwards(sequences: Tensor, valid: Tensor | None) -> Tensor:
     """Reverse sequences [T, B, N] in time, each within its own valid steps [T, B]; padding stays at the end.
 
-    Example:
+    Examples:
         >>> valid = torch.tensor([[True], [True], [False]])
         >>> backwards(torch.tensor([1.0, 2.0, 0.0]).view(3, 1, 1), valid).flatten()
         tensor([2., 1., 0.])

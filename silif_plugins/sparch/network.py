@@ -51,7 +51,7 @@ class SpArchNet(nn.Module):
     Raises:
         ValueError: If an argument is not one of those listed, or there is no hidden layer.
 
-    Example:
+    Examples:
         >>> net = SpArchNet(140, (128, 128), 20, neuron="SiLIF")
         >>> output = net(torch.rand(4, 100, 140).round())   # [B, T, N], as in SpArch
         >>> output.scores.shape, sum(p.numel() for p in net.parameters())
@@ -137,7 +137,7 @@ def valid_steps(lengths: Tensor, inputs: Tensor) -> Tensor:
     Raises:
         ValueError: If there is not one integer from 1 to T for every sequence.
 
-    Example:
+    Examples:
         >>> valid_steps(torch.tensor([1, 3]), torch.zeros(2, 3, 5)).int()
         tensor([[1, 1],
                 [0, 1],

@@ -70,7 +70,7 @@ class RegisteredLayer(nn.Module):
 class SiLIFLayer(RegisteredLayer):
     """SiLIF under the constructor signature of SpArch's layers.
 
-    Example:
+    Examples:
         >>> SiLIFLayer(140, 128, batch_size=8)(torch.rand(8, 100, 140)).shape
         torch.Size([8, 100, 128])
     """
@@ -79,7 +79,7 @@ class SiLIFLayer(RegisteredLayer):
 class CSiLIFLayer(RegisteredLayer):
     """C-SiLIF under the constructor signature of SpArch's layers.
 
-    Example:
+    Examples:
         >>> layer = CSiLIFLayer(140, 128, batch_size=8, extra_features={"dt_min": 0.01, "dt_max": 5.0})
         >>> layer(torch.rand(8, 100, 140)).shape
         torch.Size([8, 100, 128])
@@ -99,7 +99,7 @@ def register(module: ModuleType) -> None:
     Raises:
         ValueError: If the module has no ``SNN`` class.
 
-    Example:
+    Examples:
         >>> import sparch.models.snns as snns                              # doctest: +SKIP
         >>> register(snns)                                                 # doctest: +SKIP
         >>> net = snns.SNN((8, None, 140), [128, 128, 20], "SiLIF")        # doctest: +SKIP

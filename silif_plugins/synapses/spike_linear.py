@@ -46,7 +46,7 @@ def spike_linear(
         ValueError: If the shapes do not fit, ``dropout`` is not in [0, 1), or ``events`` is not one of those listed
             or asked for where it cannot be had.
 
-    Example:
+    Examples:
         >>> spikes = (torch.rand(100, 8, 64) < 0.02).float()
         >>> weight, bias = torch.randn(32, 64), torch.randn(32)
         >>> torch.allclose(spike_linear(spikes, weight, bias), functional.linear(spikes, weight, bias), atol=1e-5)
@@ -104,7 +104,7 @@ class SpikeLinear(nn.Linear):
     Raises:
         ValueError: If an option is not valid.
 
-    Example:
+    Examples:
         >>> from silif_plugins.neurons import SiLIF
         >>> from silif_plugins.scan import scan_with_gate
         >>> layer, neuron = SpikeLinear(64, 10), SiLIF(64)

@@ -130,7 +130,7 @@ def _summary(neuron: str, results: Sequence[_Result]) -> Summary:
 def table(summaries: Sequence[Summary]) -> str:
     """Lay summaries out as a Markdown table.
 
-    Example:
+    Examples:
         >>> print(table([Summary("SiLIF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.03, 20.0)]))
         | neuron | test accuracy | synaptic operations | sparsity | parameters | learning rate | seeds | seconds |
         |--------|---------------|---------------------|----------|------------|---------------|-------|---------|

@@ -39,7 +39,7 @@ def group(device: str) -> Iterator[Share]:
     Args:
         device: Where to train; ``cuda`` needs NCCL, anything else uses gloo.
 
-    Example:
+    Examples:
         >>> with group("cpu") as share:
         ...     share
         Share(rank=0, world=1)
@@ -103,7 +103,7 @@ class SharedBatchNorm(nn.BatchNorm1d):
 
     (PyTorch's SyncBatchNorm refuses CPUs, where this is tested.)
 
-    Example:
+    Examples:
         >>> SharedBatchNorm(3)(torch.randn(8, 3)).shape
         torch.Size([8, 3])
     """

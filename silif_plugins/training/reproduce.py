@@ -93,7 +93,7 @@ def _configs(
 def comparison(done: Sequence[Reproduced]) -> str:
     """Lay out what was measured beside what was published, as a Markdown table with notes.
 
-    Example:
+    Examples:
         >>> from silif_plugins.recipes import in_set
         >>> print(comparison([Reproduced(in_set("ssc/silif-delays")[0])]))
         | recipe           | accuracy | published      | sparsity | published | parameters | published | seeds |

@@ -42,7 +42,7 @@ class Cochlea:
         threshold_noise: Largest relative change of the threshold, uniform.
         refractory: Milliseconds of rest after a spike.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> tone = np.sin(2 * np.pi * 440 * np.arange(11025) / 22050)
         >>> milliseconds, units = Cochlea(channels=140)(tone, seed=0)

@@ -54,7 +54,7 @@ def generate(
         OSError: If a file cannot be written. A file is complete or not there, also after Ctrl-C.
         ValueError: If a split is unknown or an argument out of its range.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from silif_plugins.datasets import SpokenDigits
         >>> with tempfile.TemporaryDirectory() as folder:

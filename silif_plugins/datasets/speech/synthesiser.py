@@ -55,7 +55,7 @@ def synthesise(
         RuntimeError: If espeak-ng cannot be started, or something else in this process uses it.
         ValueError: If espeak-ng does not know the voice, or a number is out of its range.
 
-    Example:
+    Examples:
         >>> samples = synthesise("seven", "en+f1")
         >>> bool((samples == synthesise("seven", "en+f1")).all())
         True

@@ -29,7 +29,7 @@ class Pool:
     What is in use and what waits here are together never more than what was in use at one time before: beyond
     that the memory that has waited longest goes back to the system.
 
-    Example:
+    Examples:
         >>> pool = Pool()
         >>> first, second = pool.empty(1000), pool.empty(1000)
         >>> address = first.data_ptr()
