@@ -38,6 +38,11 @@ class CSiLIFState(NamedTuple):
         z: Spikes of the last step, [B, \*neurons].
         v: Membrane potential, the real part, [B, \*neurons].
         w: Imaginary part, [B, \*neurons].
+
+    Examples:
+        >>> _, state = CSiLIF()(torch.rand(100, 8, 128))
+        >>> torch.equal(state.u.real, state.v / 2)
+        True
     """
 
     z: Tensor

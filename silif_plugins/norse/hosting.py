@@ -19,6 +19,13 @@ class NeuronState(NamedTuple):
         z: Spikes of the last step, [B, \*neurons].
         v: Membrane potential, [B, \*neurons].
         w: Second state: adaptation, or the imaginary part of oscillating neurons, [B, \*neurons].
+
+    Examples:
+        >>> import torch
+        >>> from silif_plugins.neurons import LIF
+        >>> _, state = NeuronLayer(LIF(128))(torch.rand(100, 8, 128))
+        >>> state.v.shape, state.w.abs().max().item()   # LIF neurons have no second state
+        (torch.Size([8, 128]), 0.0)
     """
 
     z: Tensor
@@ -33,6 +40,13 @@ class NeuronParameters(NamedTuple):
         neuron: The neuron.
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
         alpha: Sharpness of the surrogate.
+
+    Examples:
+        >>> from silif_plugins.neurons import RF
+        >>> layer = NeuronLayer(RF(128))
+        >>> layer.p = layer.p._replace(method="triangle", alpha=0.3)
+        >>> layer.p.neuron is layer.neuron
+        True
     """
 
     neuron: Neuron

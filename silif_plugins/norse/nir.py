@@ -34,7 +34,8 @@ def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: 
     A population becomes a subgraph of NIR's own primitives, which other simulators can run (see
     :mod:`silif_plugins.nir_graph`); with it go the parameters of SiLIF and C-SiLIF neurons, from which
     :func:`from_nir` restores them exactly. NIR has no time axis: a layer becomes what its cell becomes, and ``Lift``
-    of a stateless module becomes the module. Norse maps some of its cells and none of its layers.
+    of a stateless module becomes the module. Norse maps some of its cells and none of its layers. A surrogate that is
+    a callable is not kept: the boxcar takes its place.
 
     Args:
         module: The network, or one module of neurons.
@@ -168,13 +169,14 @@ def _metadata(module: Any) -> dict[str, Any]:
     model = next((name for name, (parameters, *_) in MODELS.items() if isinstance(p, parameters)), None)
     if model is None:
         return {}
-    kept: dict[str, Any] = {"norse": model, "dt": module.dt, "learn": ",".join(sorted(module.learn))}
+    trained = ",".join(name for name in p._fields if name in module._parameters)
+    kept: dict[str, Any] = {"norse": model, "dt": module.dt, "learn": trained}
     if isinstance(module, Recurrence):
         kept["autapses"] = module.autapses
     for name, value in p._asdict().items():
         if isinstance(value, Tensor):
             # Files cannot hold compressed arrays without a dimension.
-            kept[name] = value.detach().cpu().numpy() if value.dim() else value.item()
+            kept[name] = value.detach().cpu().double().numpy() if value.dim() else value.item()
         elif not callable(value):
             kept[name] = value
     return kept

@@ -38,6 +38,11 @@ class SiLIFState(NamedTuple):
         z: Spikes of the last step, [B, \*neurons].
         v: Membrane potential, [B, \*neurons].
         w: Adaptation, [B, \*neurons].
+
+    Examples:
+        >>> _, state = SiLIF()(torch.rand(100, 8, 128))
+        >>> state = SiLIFState(*(field.detach() for field in state))   # cut the graph between two sequences
+        >>> z, state = SiLIF()(torch.rand(100, 8, 128), state)
     """
 
     z: Tensor

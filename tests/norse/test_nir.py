@@ -110,7 +110,11 @@ def test_settings_are_kept(tmp_path):
     restored = from_nir(through_file(to_nir(SiLIFCell(p, dt=0.002, learn=("a", "log_dt"))), tmp_path))
     assert restored.learn == {"a", "log_dt"}
     assert (restored.p.method, restored.p.alpha, restored.dt) == ("triangle", 0.3, 0.002)
-    torch.testing.assert_close(restored.p.v_th, torch.full((HIDDEN,), 0.7) if restored.p.v_th.dim() else p.v_th)
+    assert torch.equal(restored.p.v_th, p.v_th)
+    shared = nn.Parameter(torch.zeros(HIDDEN))
+    restored = from_nir(to_nir(SiLIFCell(p._replace(a=shared, method=torch.sigmoid), learn=False)))
+    assert [name for name, _ in restored.named_parameters()] == ["a"]
+    assert restored.p.method == "boxcar"
 
 
 class Integrator(nn.Module):
