@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ..neurons import LI, CAdLIF, Neuron, SiLIF, State, neuron_class
-from ..scan import scan
+from ..scan import scan, scan_with_gate
 from ..surrogate import SpikeFunction, resolve
+from ..synapses import Events, SpikeLinear
 
 Normalization = Literal["batchnorm", "layernorm", "none"]
 InitialState = Literal["zeros", "uniform"]
@@ -33,9 +34,12 @@ class WeightedInput(nn.Module):
         size: Number of neurons N.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         bias: Whether the weights have a bias.
+        input_dropout: Probability that an input is dropped in training.
+        events: Whether the weights visit only the inputs that are not zero, which gives the same results:
+            ``"auto"``, where few of them are; ``"always"`` or ``"never"``. See `silif_plugins.synapses.SpikeLinear`.
 
     Raises:
-        ValueError: If the normalisation is unknown.
+        ValueError: If the normalisation, the share of dropout or ``events`` is not one of those listed.
 
     Examples:
         >>> WeightedInput(140, 128)(torch.rand(100, 8, 140)).shape
@@ -43,10 +47,17 @@ class WeightedInput(nn.Module):
     """
 
     def __init__(
-        self, num_inputs: int, size: int, *, normalization: Normalization = "batchnorm", bias: bool = False
+        self,
+        num_inputs: int,
+        size: int,
+        *,
+        normalization: Normalization = "batchnorm",
+        bias: bool = False,
+        input_dropout: float = 0.0,
+        events: Events = "auto",
     ) -> None:
         super().__init__()
-        self.weights = nn.Linear(num_inputs, size, bias=bias)
+        self.weights = SpikeLinear(num_inputs, size, bias=bias, dropout=input_dropout, events=events)
         self.norm: nn.Module
         if normalization == "batchnorm":
             self.norm = nn.BatchNorm1d(size, momentum=BATCH_NORM_MOMENTUM)
@@ -59,9 +70,12 @@ class WeightedInput(nn.Module):
                 f"normalization: got {normalization!r}; it must be one of {', '.join(get_args(Normalization))}"
             )
 
-    def forward(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return currents [T, B, N] from inputs [T, B, num_inputs]; zero where ``valid`` [T, B] is false."""
-        current: Tensor = self.weights(inputs)
+    def forward(self, inputs: Tensor, valid: Tensor | None = None, gate: Tensor | None = None) -> Tensor:
+        """Return currents [T, B, N] from inputs [T, B, num_inputs]; zero where ``valid`` [T, B] is false.
+
+        ``gate`` tells which inputs' gradients matter, as `silif_plugins.scan.scan_with_gate` returns it.
+        """
+        current: Tensor = self.weights(inputs, gate)
         if valid is None:
             normalized: Tensor = self.norm(current.flatten(0, 1))
             return normalized.view_as(current)
@@ -84,6 +98,8 @@ class SpikingLayer(nn.Module):
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
         surrogate: Spike function of mem - threshold.
+        input_dropout: Probability that an input is dropped in training.
+        events: Whether the weights visit only the inputs that are not zero: ``"auto"``, ``"always"``, ``"never"``.
 
     Raises:
         ValueError: If an argument is not one of those listed.
@@ -110,11 +126,15 @@ class SpikingLayer(nn.Module):
         bias: bool = False,
         initial_state: InitialState = "zeros",
         surrogate: str | SpikeFunction | None = None,
+        input_dropout: float = 0.0,
+        events: Events = "auto",
     ) -> None:
         super().__init__()
         check_initial_state(initial_state)
         model = neuron_class(neuron)
-        self.current = WeightedInput(num_inputs, size, normalization=normalization, bias=bias)
+        self.current = WeightedInput(
+            num_inputs, size, normalization=normalization, bias=bias, input_dropout=input_dropout, events=events
+        )
         if issubclass(model, XAVIER_MODELS):
             nn.init.xavier_uniform_(self.current.weights.weight)
         self.neuron = model(size, **(neuron_options or {}))
@@ -138,17 +158,28 @@ class SpikingLayer(nn.Module):
         return dropped
 
     def spikes(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return the spikes before dropout.
+        """Return the spikes before dropout; the arguments are those of `spikes_and_gate`."""
+        return self.spikes_and_gate(inputs, valid)[0]
+
+    def spikes_and_gate(
+        self, inputs: Tensor, valid: Tensor | None = None, gate: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the spikes before dropout, and which of their gradients matter to this layer.
 
         Args:
             inputs: [T, B, num_inputs].
             valid: Which steps belong to a sequence and are not padding, booleans [T, B]; all of them by default.
+            gate: Which inputs' gradients matter to the layer before, booleans [T, B, num_inputs]; all by default.
+
+        Returns:
+            The spikes [T, B, num_outputs], and booleans of their shape; None where all gradients matter.
         """
+        gate = None if self.bidirectional else gate  # both directions would need a gate of their own
         if self.bidirectional:
             inputs = torch.cat([inputs, backwards(inputs, valid)], dim=1)
             valid = None if valid is None else torch.cat([valid, valid], dim=1)
-        current = self.current(inputs, valid)
-        spikes, _ = scan(
+        current = self.current(inputs, valid, gate)
+        spikes, _, gate = scan_with_gate(
             self.neuron.state_space(),
             current,
             first_state(self.neuron, self.initial_state, current),
@@ -160,8 +191,8 @@ class SpikingLayer(nn.Module):
         if self.bidirectional:
             there, back = spikes.chunk(2, dim=1)
             valid = None if valid is None else valid.chunk(2, dim=1)[0]
-            spikes = torch.cat([there, backwards(back, valid)], dim=2)
-        return spikes
+            spikes, gate = torch.cat([there, backwards(back, valid)], dim=2), None
+        return spikes, gate
 
     def recurrent_weights(self) -> Tensor | None:
         """Return V with its diagonal masked: no neuron feeds itself."""
@@ -179,6 +210,8 @@ class Readout(nn.Module):
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
+        input_dropout: Probability that an input is dropped in training.
+        events: Whether the weights visit only the inputs that are not zero: ``"auto"``, ``"always"``, ``"never"``.
 
     Raises:
         ValueError: If an argument is not one of those listed.
@@ -197,16 +230,25 @@ class Readout(nn.Module):
         normalization: Normalization = "batchnorm",
         bias: bool = False,
         initial_state: InitialState = "zeros",
+        input_dropout: float = 0.0,
+        events: Events = "auto",
     ) -> None:
         super().__init__()
         check_initial_state(initial_state)
-        self.current = WeightedInput(num_inputs, num_classes, normalization=normalization, bias=bias)
+        self.current = WeightedInput(
+            num_inputs,
+            num_classes,
+            normalization=normalization,
+            bias=bias,
+            input_dropout=input_dropout,
+            events=events,
+        )
         self.neuron = LI(num_classes)
         self.initial_state = initial_state
 
-    def forward(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, valid: Tensor | None = None, gate: Tensor | None = None) -> Tensor:
         """Return scores [B, C] from spikes [T, B, num_inputs]; a sample's scores sum to its number of valid steps."""
-        current = self.current(inputs, valid)
+        current = self.current(inputs, valid, gate)
         state = first_state(self.neuron, self.initial_state, current)
         _, _, states = scan(self.neuron.state_space(), current, state, return_states=True)
         shares = states.mem.softmax(dim=-1)

@@ -125,3 +125,29 @@ def test_a_user_model_by_its_class():
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True}, {"recurrent": True}], ids=str)
+@pytest.mark.parametrize("surrogate", ["boxcar", "atan"])
+def test_events_change_nothing(surrogate, options):
+    """Weights that visit only events give the dense network's scores, rates and gradients, dropout included."""
+    inputs = (torch.rand(6, 40, 30) < 0.1).double()
+    results = []
+    for events in ("always", "never"):
+        torch.manual_seed(2)
+        net = SpArchNet(30, (24, 20), 5, dropout=0.3, surrogate=surrogate, events=events, **options).double()
+        torch.manual_seed(3)
+        out = net(inputs)
+        (torch.nn.functional.cross_entropy(out.scores, torch.arange(6) % 5) + out.firing_rates.sum()).backward()
+        results.append([out.scores, out.firing_rates, *(parameter.grad for parameter in net.parameters())])
+    assert results[0][1].mean() > 0.02
+    for one, two in zip(*results, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-11)
+
+
+def test_dropout_acts_in_training_only():
+    net = SpArchNet(30, (24, 20), 5, dropout=0.5)
+    inputs = (torch.rand(6, 40, 30) < 0.3).float()
+    assert not torch.equal(net(inputs).scores, net(inputs).scores)
+    net.eval()
+    assert torch.equal(net(inputs).scores, net(inputs).scores)
