@@ -140,7 +140,7 @@ def test_events_change_nothing(surrogate, options):
         out = net(inputs)
         (torch.nn.functional.cross_entropy(out.scores, torch.arange(6) % 5) + out.firing_rates.sum()).backward()
         results.append([out.scores, out.firing_rates, *(parameter.grad for parameter in net.parameters())])
-    assert results[0][1].mean() > 0.02
+    assert results[0][1].mean() > 0.005  # they fire
     for one, two in zip(*results, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-11)
 
