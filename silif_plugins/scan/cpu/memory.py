@@ -85,5 +85,6 @@ def empty_like(tensor: Tensor) -> Tensor:
     size = tensor.numel() * tensor.element_size()
     if size < LARGE or sys.platform != "linux":
         return torch.empty_like(tensor)
-    strides = torch.empty_like(tensor, device="meta").stride()
+    contiguous = tensor.is_contiguous()
+    strides = tensor.stride() if contiguous else torch.empty_like(tensor, device="meta").stride()
     return _pool.empty(size).view(tensor.dtype).as_strided(tensor.shape, strides)

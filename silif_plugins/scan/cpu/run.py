@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -95,27 +96,42 @@ def chunk_count(steps: int) -> int:
 def _run(name: str, current: Tensor, coefficients: Tensor, lengths: Tensor | None, **fields: Any) -> Tensor:
     """Run a kernel; return what it adds up for the coefficients, [9, N]."""
     steps, batch, neurons = current.shape
-    layout = kernels.job_dtype(np.dtype(str(current.dtype).removeprefix("torch.")))
-    job = np.zeros((), layout)
-    job["steps"], job["batch"], job["neurons"] = steps, batch, neurons
     row = batch * neurons if lengths is None else neurons  # a tile has one length
     tiles = batch * neurons // row * -(-row * current.element_size() // WIDTH) if row else 0
-    # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone.
-    tasks = min(tiles, max(4, min(64, steps * batch // 256)))
-    job["row"], job["tiles"], job["tasks"] = row, tiles, tasks
-    job["streams"] = current.numel() * current.element_size() >= LARGE
+    # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
+    # of two shares them evenly; the sums take some percent of the input's memory.
+    tasks = min(tiles, max(4, min(64, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
     sums = torch.zeros((tasks if name == "backward" else 0, 9, neurons), dtype=torch.float64)
-    job["sums"] = sums.data_ptr()
-    job["x"] = _view(current)
-    job["coefficients"] = (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1))
+    kernel, layout = _kernel(name, current.dtype)
+    job = np.zeros((), layout)
+    values: dict[str, Any] = {
+        "steps": steps,
+        "batch": batch,
+        "neurons": neurons,
+        "row": row,
+        "tiles": tiles,
+        "tasks": tasks,
+        "streams": current.numel() * current.element_size() >= LARGE,
+        "sums": sums.data_ptr(),
+        "x": _view(current),
+        "coefficients": (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1)),
+    }
     if lengths is not None:
-        job["lengths"] = lengths.data_ptr()
+        values["lengths"] = lengths.data_ptr()
     for field, value in fields.items():
         if value is not None:
-            job[field] = _view(value) if isinstance(value, Tensor) else value
+            values[field] = _view(value) if isinstance(value, Tensor) else value
+    job[()] = tuple(values.get(field, 0) for field in layout.names or ())
     if tasks:
-        run_tasks(compiled(getattr(kernels, name), layout), tasks, job.ctypes.data, current.numel())
+        run_tasks(kernel, tasks, job.ctypes.data, current.numel())
     return sums.sum(0).to(current.dtype)
+
+
+@cache
+def _kernel(name: str, dtype: torch.dtype) -> tuple[Any, np.dtype[Any]]:
+    """Return a kernel's machine code and the layout of its job."""
+    layout = kernels.job_dtype(np.dtype(str(dtype).removeprefix("torch.")))
+    return compiled(getattr(kernels, name), layout), layout
 
 
 def _view(tensor: Tensor) -> tuple[int, ...]:
