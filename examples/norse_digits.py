@@ -5,7 +5,8 @@ under a constant current, as in Norse's own task; the readout is the largest vol
 same for every neuron: only the entry of NEURONS changes.
 
 What it shows: our layers stand in ``SequentialState`` where Norse's stand, after a convolution too, where a neuron's
-parameters belong to a channel: their shape is (C, 1, 1).
+parameters belong to a channel: their shape is (C, 1, 1). It is no contest: a still image asks for no memory, and all
+three neurons end at about 95 %.
 
     python examples/norse_digits.py --neuron silif
 """
