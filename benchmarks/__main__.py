@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from . import layer
+from . import layer, network
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--only", nargs="+", default=["layer", "memory", "scaling"])
+    parser.add_argument("--only", nargs="+", default=["layer", "memory", "scaling", "network"])
     parser.add_argument("--quick", action="store_true", help="leave out rivals of quadratic time, and all but one size")
     parser.add_argument(
         "--compile", action="store_true", help="add the reference loop under torch.compile (slow to start)"
@@ -30,6 +30,10 @@ def main() -> None:
         layer.memory((250, 32, 512))
     if "scaling" in arguments.only:
         layer.scaling()
+    if "network" in arguments.only:
+        for threads in arguments.threads:
+            network.table(threads)
+        network.loss_curves()
 
 
 if __name__ == "__main__":

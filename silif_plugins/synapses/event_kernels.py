@@ -16,12 +16,13 @@ from numba import carray, njit
 
 from ..scan.cpu.simd import (
     REGISTER_BYTES,
-    any_byte,
-    anywhere,
     array_at,
+    bits,
+    byte_bits,
     fma,
     load1,
     load2,
+    lowest,
     splat,
     stack_array,
     store,
@@ -64,14 +65,30 @@ def events(job: Any, x: Any, row: Any, begin: Any, places: Any, values: Any) -> 
     lanes, number, start = REGISTER_BYTES // x.itemsize, 0, row * job.inputs
     zero = splat(load1(values, 0), 0.0)
     end = min(begin + PIECE, job.inputs)
+    whole = end - (end - begin) % lanes
     for i in range(begin, end, lanes):
-        if i + lanes <= end and not anywhere(load1(x, start + i) != zero):
-            continue
-        for j in range(i, min(i + lanes, end)):
-            if x[start + j] != 0 and (job.drop == 0 or kept(job, start + j)):
+        if i < whole:
+            found = bits(load1(x, start + i) != zero)
+        else:
+            found = 0
+            for j in range(i, end):
+                found |= (1 if x[start + j] != 0 else 0) << (j - i)
+        while found != 0:
+            j = i + lowest(found)
+            found &= found - 1
+            if job.drop == 0 or kept(job, start + j):
                 places[number], values[number] = j, x[start + j] * job.scale
                 number += 1
     return number
+
+
+@compiled
+def few_bits(gate: Any, start: Any, size: Any) -> Any:
+    """Which of fewer than 16 bytes are not zero."""
+    found = 0
+    for j in range(size):
+        found |= (1 if gate[start + j] != 0 else 0) << j
+    return found
 
 
 def forward(begin: Any, end: Any, call: Any) -> None:
@@ -159,13 +176,22 @@ def input_gradient(begin: Any, end: Any, call: Any) -> None:
     grad_x, gate = array_at(job.grad_x, job.scale), array_at(job.gate, np.uint8(0))
     for row in range(begin * job.rows // job.tasks, end * job.rows // job.tasks):
         start = row * job.inputs
+        for i in range(job.inputs):
+            grad_x[start + i] = 0
         for i in range(0, job.inputs, 16):
-            size = min(16, job.inputs - i)
-            for j in range(i, i + size):
-                grad_x[start + j] = 0
-            if size == 16 and not any_byte(gate, start + i):
-                continue
-            for j in range(i, i + size):
-                if gate[start + j] and (job.drop == 0 or kept(job, start + j)):
+            i = max(0, min(i, job.inputs - 16))  # the last 16 overlap those before; fewer than 16 are looked at below
+            open_ = byte_bits(gate, start + i) if job.inputs >= 16 else few_bits(gate, start, job.inputs)
+            while open_ != 0:
+                j = i + lowest(open_)
+                open_ &= open_ - 1
+                if job.drop == 0 or kept(job, start + j):
                     product = along(weight, j * job.outputs, grad_y, row * job.outputs, job.outputs)
                     grad_x[start + j] = job.scale * product
+
+
+def drop(begin: Any, end: Any, call: Any) -> None:
+    """Apply dropout to x for the rows of tasks ``begin`` to ``end``: y = 0 or scale * x."""
+    job = carray(call, 1)[0]
+    x, y = array_at(job.x, job.scale), array_at(job.y, job.scale)
+    for i in range(begin * job.rows // job.tasks * job.inputs, end * job.rows // job.tasks * job.inputs):
+        y[i] = x[i] * job.scale if x[i] != 0 and kept(job, i) else 0

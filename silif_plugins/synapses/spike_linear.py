@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .events import BREAK_EVEN, activity, dropout_factor, spike_linear_forward
+from .events import BREAK_EVEN, activity, drop, spike_linear_forward
 
 Events = Literal["auto", "always", "never"]
 
@@ -38,7 +38,7 @@ def spike_linear(
         gate: Booleans [\*, inputs]: which inputs' gradients are wanted. All of them by default, by a dense product.
         dropout: Share of inputs that are dropped; the others are scaled by 1 / (1 - dropout). Which ones follows
             from one draw of ``generator``, whatever path computes it.
-        events: ``"always"``; ``"never"``, the dense product; ``"auto"``, events where fewer than 30 % of the inputs
+        events: ``"always"``; ``"never"``, the dense product; ``"auto"``, events where fewer than 45 % of the inputs
             (on a sample of 256 rows) are not zero, on the CPU in float32 or float64.
         generator: Source of randomness on the CPU; PyTorch's global one by default.
 
@@ -60,8 +60,7 @@ def spike_linear(
         raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
     seed = int(torch.randint(2**63 - 1, (), generator=generator)) if dropout else 0
     if not _by_events(spikes, weight, events):
-        factor = dropout_factor(spikes.shape, dropout, seed, spikes.dtype).to(spikes.device) if dropout else 1
-        return functional.linear(spikes * factor, weight, bias)
+        return functional.linear(_dropped(spikes, dropout, seed), weight, bias)
     rows = spikes.reshape(-1, spikes.shape[-1]).contiguous()
     open_ = None if gate is None else gate.reshape(rows.shape).contiguous()
     y: Tensor = spike_linear_forward(rows, weight, bias, open_, dropout, seed)
@@ -85,6 +84,16 @@ def _by_events(spikes: Tensor, weight: Tensor, events: str) -> bool:
             return True
         return activity(spikes.detach().reshape(-1, spikes.shape[-1])) < BREAK_EVEN
     return events == "always"
+
+
+def _dropped(spikes: Tensor, dropout: float, seed: int) -> Tensor:
+    """Apply the dropout of the event-driven path to the input of the dense one."""
+    if not dropout:
+        return spikes
+    dtype = torch.float64 if spikes.dtype == torch.float64 else torch.float32
+    ones = torch.ones(spikes.numel() // max(1, spikes.shape[-1]), spikes.shape[-1], dtype=dtype)
+    factor = drop(ones, dropout, seed).view(spikes.shape)
+    return spikes * factor.to(spikes)
 
 
 class SpikeLinear(nn.Linear):

@@ -183,14 +183,19 @@ def select(typing_context: Any, mask: Any, yes: Any, no: Any) -> Any:
 
 
 @intrinsic
-def anywhere(typing_context: Any, mask: Any) -> Any:
-    """Whether a mask holds in any lane."""
+def bits(typing_context: Any, mask: Any) -> Any:
+    """A mask as an integer, lane i as bit i."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        bits = builder.bitcast(args[0], ir.IntType(mask.lanes))
-        return builder.icmp_unsigned("!=", bits, bits.type(0))
+        return builder.zext(builder.bitcast(args[0], ir.IntType(mask.lanes)), ir.IntType(64))
 
-    return types.boolean(mask), build
+    return types.int64(mask), build
+
+
+@intrinsic
+def lowest(typing_context: Any, number: Any) -> Any:
+    """Place of the lowest bit of an integer other than 0."""
+    return types.int64(number), lambda context, builder, sig, args: builder.cttz(args[0], ir.IntType(1)(1))
 
 
 @intrinsic
@@ -206,16 +211,17 @@ def store_bytes(typing_context: Any, array: Any, index: Any, mask: Any) -> Any:
 
 
 @intrinsic
-def any_byte(typing_context: Any, array: Any, index: Any) -> Any:
-    """Whether any of 16 bytes of an array from an index on is not zero."""
+def byte_bits(typing_context: Any, array: Any, index: Any) -> Any:
+    """Which of 16 bytes of an array from an index on are not zero, as bits of an integer."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         address = _address(context, builder, sig.args[0], *args)
-        value = builder.load(builder.bitcast(address, ir.IntType(128).as_pointer()))
+        value = builder.load(builder.bitcast(address, ir.VectorType(ir.IntType(8), 16).as_pointer()))
         value.align = 1
-        return builder.icmp_unsigned("!=", value, value.type(0))
+        mask = builder.icmp_unsigned("!=", value, ir.Constant(value.type, None))
+        return builder.zext(builder.bitcast(mask, ir.IntType(16)), ir.IntType(64))
 
-    return types.boolean(array, types.intp), build
+    return types.int64(array, types.intp), build
 
 
 @intrinsic
