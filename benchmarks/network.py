@@ -132,9 +132,8 @@ def table(threads: int, *, batch: int = 32) -> None:
     x, labels = words(batch)
     print(f"\n## {'-'.join(map(str, SIZES))}, T = {STEPS}, B = {batch}, training step, {threads} thread(s)\n")
     print(f"input: {x.ne(0).float().mean():.3f} of the bins are not zero\n")
-    print(
-        "| hidden rate | open gates | events | dense layers, fused neurons | official, unbind | official |\n|---|---|---|---|---|---|"
-    )
+    print("| hidden rate | open gates | events | dense layers, fused neurons | official, unbind | official |")
+    print("|---|---|---|---|---|---|")
     # Open gates as counted on networks trained to these rates.
     for rate, openness in ((0.012, 0.06), (0.07, 0.14), (0.17, 0.18)):
         networks: dict[str, Any] = {"events": Network("auto"), "dense": Dense("never")}

@@ -43,14 +43,15 @@ def test_equals_the_dense_layer(shape, dtype, dropout):
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize("openness", [0.05, 0.9])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_the_gradient_of_the_input_is_the_dense_one_where_the_gate_is_open(shape, openness, dropout):
+def test_the_gradient_of_the_input_is_the_dense_one_where_the_gate_is_open(shape, openness, dropout, monkeypatch):
+    monkeypatch.setattr(events, "gate_break_even", lambda outputs: 0.5)
     inputs = problem(*shape)
     gate = torch.rand(inputs[0].shape) < openness
     dense = run(*inputs, "never", dropout=dropout)
     sparse = run(*inputs, "always", dropout=dropout, gate=gate)
     torch.testing.assert_close(sparse[1] * gate, dense[1] * gate, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(sparse[2], dense[2], rtol=1e-10, atol=1e-10)
-    if openness < 0.1:
+    if openness < 0.5:
         assert not sparse[1][~gate].any()  # not computed: the test would not see the gate otherwise
 
 
@@ -125,9 +126,9 @@ def test_auto_goes_by_the_activity(monkeypatch):
     module = sys.modules[spike_linear.__module__]  # the function hides the module of its name
     monkeypatch.setattr(module, "spike_linear_forward", lambda *args: calls.append(1) or forward(*args))
     weight = torch.randn(20, 100)
-    for density, expected in ((0.02, 1), (0.9, 0)):
+    for density, outputs, expected in ((0.02, 20, 1), (0.2, 20, 0), (0.2, 512, 1), (0.9, 512, 0)):
         calls.clear()
-        spike_linear((torch.rand(300, 100) < density).float(), weight)
+        spike_linear((torch.rand(300, 100) < density).float(), torch.randn(outputs, 100))
         assert len(calls) == expected
     calls.clear()
     spike_linear(torch.zeros(300, 100).half(), weight.half())
