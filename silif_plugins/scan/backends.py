@@ -13,6 +13,8 @@ from ..neurons import State, StateSpace
 from ..surrogate import SpikeFunction
 from .callables import CallableScan, is_step
 from .fused import GIVEN, Scan, in_kernel, run_forward
+from .recurrent import RecurrentScan
+from .recurrent import run_forward as run_recurrent
 
 Fused = Literal["cpu"]
 Backend = Literal["auto", "reference"] | Fused
@@ -56,10 +58,10 @@ def _obstacle(
         return "numba is not installed"
     if dtype not in (torch.float32, torch.float64):
         return f"the state is {dtype}, and it must be float32 or float64"
-    if recurrent is not None:
-        return "it has recurrent weights"
     if in_kernel(surrogate)[0] != GIVEN:
         return None
+    if recurrent is not None:
+        return "with recurrent weights the surrogate must be boxcar, atan, fast_sigmoid or triangle"
     if isinstance(surrogate, nn.Module) and any(p.requires_grad for p in surrogate.parameters()):
         return "the surrogate has parameters to train"
     if not is_step(surrogate, dtype):
@@ -72,6 +74,7 @@ def run(
     current: Tensor,
     state: State,
     surrogate: SpikeFunction,
+    recurrent: Tensor | None,
     lengths: Tensor | None,
     trace: bool,
     backend: str,
@@ -84,10 +87,12 @@ def run(
         current: Input currents, [T, B, *neurons], float32 or float64.
         state: The state before the first step.
         surrogate: Spike function.
+        recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
         lengths: Steps of each sequence, int64 [B].
         trace: Whether mem and ada of all steps are wanted; empty otherwise.
         backend: Which implementation runs it.
-        gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate.
+        gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate,
+            nor with recurrent weights.
 
     Returns:
         The states of all steps, the last one, and with ``gate_width`` booleans of the shape of ``current``.
@@ -106,6 +111,9 @@ def run(
     if number == GIVEN:
         operator = CallableScan.apply
         results = (*operator(flat, coefficients, initial, lengths, trace, surrogate, backend), flat[:0])
+    elif recurrent is not None:
+        operator = run_recurrent if torch.compiler.is_compiling() else RecurrentScan.apply
+        results = operator(flat, coefficients, initial, recurrent, lengths, trace, number, shape1, shape2, backend)
     else:
         operator = run_forward if torch.compiler.is_compiling() else Scan.apply
         results = operator(flat, coefficients, initial, lengths, trace, number, shape1, shape2, backend, gate_width)

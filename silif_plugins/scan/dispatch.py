@@ -127,15 +127,15 @@ def scan(
         spikes, last, trace = in_chunks(run, checkpoint_chunks, current, initial, steps)
         return (spikes, last, trace) if return_states else (spikes, last)
     current = current.to(dtype)
+    weights = None if recurrent is None else recurrent.to(dtype)
     if name == "reference":
-        weights = None if recurrent is None else recurrent.to(dtype)
         states, last = reference.run(space, current, initial, spike_function, weights, steps)
         if states:
             trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
         else:
             trace = State(*(field.new_empty((0, *shape)) for field in last))
     else:
-        trace, last, _ = backends.run(space, current, initial, spike_function, steps, return_states, name)
+        trace, last, _ = backends.run(space, current, initial, spike_function, weights, steps, return_states, name)
     spikes = trace.spk.to(spike_dtype)
     return (spikes, last, trace) if return_states else (spikes, last)
 
@@ -175,7 +175,7 @@ def scan_with_gate(
     dtype = state_dtype(space, current)
     check_current(space, current, time=True)
     name = backends.choose(backend, current, dtype, spike_function, recurrent)
-    if width is None or name == "reference":
+    if width is None or recurrent is not None or name == "reference":
         spikes, last, states = scan(
             space,
             current,
@@ -191,7 +191,7 @@ def scan_with_gate(
     initial = initial_state(state, current.shape[1:], dtype, current.device)
     steps = None if lengths is None else as_lengths(lengths, current)
     trace, last, gate = backends.run(
-        space, current.to(dtype), initial, spike_function, steps, False, name, gate_width=width
+        space, current.to(dtype), initial, spike_function, None, steps, False, name, gate_width=width
     )
     return trace.spk.to(current.dtype if current.is_floating_point() else dtype), last, gate
 

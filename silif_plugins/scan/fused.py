@@ -43,7 +43,8 @@ def support(surrogate: SpikeFunction) -> float | None:
     return None
 
 
-def _backend(name: str) -> Any:
+def fused_backend(name: str) -> Any:
+    """Import a fused backend: the module with its functions."""
     if name == "cpu":
         from . import cpu
 
@@ -83,7 +84,7 @@ def run_forward(
         before the steps 32, 64, ..., [2C, B, N]; with ``trace`` mem and ada, each [T, B, N], else empty; with
         ``gate_width`` bytes [T, B, N], else empty.
     """
-    return _backend(backend).forward(current, coefficients, initial, lengths, trace, gate_width)
+    return fused_backend(backend).forward(current, coefficients, initial, lengths, trace, gate_width)
 
 
 @run_forward.register_fake
@@ -129,7 +130,7 @@ def run_backward(
     Args as in :func:`run_forward`, with its ``chunks`` and the gradients of its other results (None for zero);
     ``gate`` is the surrogate's derivative [T, B, N] where the kernel does not know it.
     """
-    return _backend(backend).backward(
+    return fused_backend(backend).backward(
         current,
         coefficients,
         initial,
@@ -169,28 +170,31 @@ def _(
     return grad_current, torch.empty_like(coefficients), torch.empty_like(initial)
 
 
-def _refuse(ctx: Any, *grads: Tensor) -> None:
+def refuse(ctx: Any, *grads: Tensor) -> None:
+    """Stand for a second derivative."""
     raise RuntimeError("the fused scan can be differentiated once; use backend='reference' for second derivatives")
 
 
-run_backward.register_autograd(_refuse)
+run_backward.register_autograd(refuse)
 
 
-class ScanBackward(torch.autograd.Function):
-    """``run_backward``, likewise; it says that there is no second derivative."""
+def differentiable_function(operator: Callable[..., Any], save: Callable[..., None], differentiate: Any) -> Any:
+    """An autograd.Function of an operator: torch.func cannot differentiate a custom operator itself."""
 
-    generate_vmap_rule = True
+    class Function(torch.autograd.Function):
+        generate_vmap_rule = True
 
-    @staticmethod
-    def forward(*inputs: Any) -> tuple[Tensor, ...]:
-        """Run the adjoint."""
-        return run_backward(*inputs)
+        @staticmethod
+        def forward(*inputs: Any) -> Any:
+            return operator(*inputs)
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Keep nothing."""
+        setup_context = staticmethod(save)
+        backward = staticmethod(differentiate)
 
-    backward = staticmethod(_refuse)
+    return Function
+
+
+ScanBackward = differentiable_function(run_backward, lambda ctx, inputs, output: None, refuse)
 
 
 def both_or_none(first: Tensor | None, second: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
@@ -244,21 +248,10 @@ def _differentiate(
 run_forward.register_autograd(_differentiate, setup_context=_save)
 
 
-class Scan(torch.autograd.Function):
-    """``run_forward`` for everyday use: torch.func cannot differentiate a custom operator itself."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(*inputs: Any) -> tuple[Tensor, ...]:
-        """Run the neurons."""
-        return run_forward(*inputs)
-
-    setup_context = staticmethod(_save)
-    backward = staticmethod(_differentiate)
+Scan = differentiable_function(run_forward, _save, _differentiate)
 
 
-def _one_by_one(operator: Callable[..., Any]) -> Callable[..., Any]:
+def one_by_one(operator: Callable[..., Any]) -> Callable[..., Any]:
     """A vmap rule: run the operator for each element and stack the results."""
 
     def rule(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
@@ -271,5 +264,5 @@ def _one_by_one(operator: Callable[..., Any]) -> Callable[..., Any]:
     return rule
 
 
-run_forward.register_vmap(_one_by_one(run_forward))
-run_backward.register_vmap(_one_by_one(run_backward))
+run_forward.register_vmap(one_by_one(run_forward))
+run_backward.register_vmap(one_by_one(run_backward))

@@ -31,7 +31,7 @@ def forward(
     chunks = current.new_empty((2 * chunk_count(steps), batch, neurons))
     mem, ada = (empty_like(current) if trace else current.new_empty(0) for _ in range(2))
     gates = torch.empty_like(current if gate_width is not None else mem[:0], dtype=torch.uint8)
-    _run(
+    Job(
         "forward",
         current,
         coefficients,
@@ -44,7 +44,7 @@ def forward(
         ada=ada if trace else None,
         gates=None if gate_width is None else gates,
         gate_width=gate_width,
-    )
+    ).run()
     return spikes, final, chunks, mem, ada, gates
 
 
@@ -67,7 +67,7 @@ def backward(
     """Run the adjoint; the arguments and results of :func:`silif_plugins.scan.fused.run_backward`."""
     grad_current = empty_like(current) if needs_current else current.new_empty(0)
     grad_initial = torch.empty_like(initial)
-    sums = _run(
+    job = Job(
         "backward",
         current,
         coefficients,
@@ -85,7 +85,8 @@ def backward(
         shape1=shape1,
         shape2=shape2,
     )
-    return grad_current, sums, grad_initial
+    job.run()
+    return grad_current, job.coefficient_gradients(current.dtype), grad_initial
 
 
 def chunk_count(steps: int) -> int:
@@ -93,38 +94,56 @@ def chunk_count(steps: int) -> int:
     return max(0, (steps - 1) // CHUNK)
 
 
-def _run(name: str, current: Tensor, coefficients: Tensor, lengths: Tensor | None, **fields: Any) -> Tensor:
-    """Run a kernel; return what it adds up for the coefficients, [9, N]."""
-    steps, batch, neurons = current.shape
-    row = batch * neurons if lengths is None else neurons  # a tile has one length
-    tiles = batch * neurons // row * -(-row * current.element_size() // WIDTH) if row else 0
-    # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
-    # of two shares them evenly; the sums take some percent of the input's memory.
-    tasks = min(tiles, max(4, min(64, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
-    sums = torch.zeros((tasks if name == "backward" else 0, 9, neurons), dtype=torch.float64)
-    kernel, layout = _kernel(name, current.dtype)
-    job = np.zeros((), layout)
-    values: dict[str, Any] = {
-        "steps": steps,
-        "batch": batch,
-        "neurons": neurons,
-        "row": row,
-        "tiles": tiles,
-        "tasks": tasks,
-        "streams": current.numel() * current.element_size() >= LARGE,
-        "sums": sums.data_ptr(),
-        "x": _view(current),
-        "coefficients": (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1)),
-    }
-    if lengths is not None:
-        values["lengths"] = lengths.data_ptr()
-    for field, value in fields.items():
-        if value is not None:
-            values[field] = _view(value) if isinstance(value, Tensor) else value
-    job[()] = tuple(values.get(field, 0) for field in layout.names or ())
-    if tasks:
-        run_tasks(kernel, tasks, job.ctypes.data, current.numel())
-    return sums.sum(0).to(current.dtype)
+class Job:
+    """A kernel and what it is told; it can be run again after changing a field.
+
+    Args:
+        name: ``"forward"`` or ``"backward"``.
+        current: The input, [T, B, N].
+        coefficients: [9, N].
+        lengths: int64 [B], or None.
+        fields: Views (tensors [T, B, N] or absent) and numbers of the kernels' job.
+    """
+
+    def __init__(
+        self, name: str, current: Tensor, coefficients: Tensor, lengths: Tensor | None, **fields: Tensor | float | None
+    ) -> None:
+        steps, batch, neurons = current.shape
+        row = batch * neurons if lengths is None else neurons  # a tile has one length
+        tiles = batch * neurons // row * -(-row * current.element_size() // WIDTH) if row else 0
+        # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
+        # of two shares them evenly; the sums take some percent of the input's memory.
+        self.tasks = min(tiles, max(4, min(64, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
+        self.sums = torch.zeros((self.tasks if name == "backward" else 0, 9, neurons), dtype=torch.float64)
+        self.elements = current.numel()
+        self.kernel, layout = _kernel(name, current.dtype)
+        values: dict[str, Any] = {
+            "steps": steps,
+            "batch": batch,
+            "neurons": neurons,
+            "row": row,
+            "tiles": tiles,
+            "tasks": self.tasks,
+            "streams": current.numel() * current.element_size() >= LARGE,
+            "sums": self.sums.data_ptr(),
+            "x": _view(current),
+            "coefficients": (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1)),
+            "lengths": 0 if lengths is None else lengths.data_ptr(),
+        }
+        for field, value in fields.items():
+            if value is not None:
+                values[field] = _view(value) if isinstance(value, Tensor) else value
+        self.record = np.zeros((), layout)
+        self.record[()] = tuple(values.get(field, 0) for field in layout.names or ())
+
+    def run(self) -> None:
+        """Run the kernel; backward adds to the sums of the coefficients' gradients."""
+        if self.tasks:
+            run_tasks(self.kernel, self.tasks, self.record.ctypes.data, self.elements)
+
+    def coefficient_gradients(self, dtype: torch.dtype) -> Tensor:
+        """What backward has added up, [9, N]."""
+        return self.sums.sum(0).to(dtype)
 
 
 @cache

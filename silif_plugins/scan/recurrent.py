@@ -1,0 +1,143 @@
+"""The recurrent form as PyTorch operators: I[t] + s[t-1] V, one loop around the matrix product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .fused import CHUNK, both_or_none, differentiable_function, fused_backend, one_by_one, refuse
+
+
+@torch.library.custom_op("silif_plugins::recurrent_scan", mutates_args=())
+def run_forward(
+    current: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    weights: Tensor,
+    lengths: Tensor | None,
+    trace: bool,
+    surrogate: int,
+    shape1: float,
+    shape2: float,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Run neurons over a sequence, with weights [N, N] (from, to) from their spikes to their currents.
+
+    The other arguments and the first five results are those of :func:`silif_plugins.scan.fused.run_forward`; the
+    sixth are the total currents [T, B, N], which backward needs: 4 more bytes per element in float32.
+    """
+    return fused_backend(backend).forward_recurrent(current, coefficients, initial, weights, lengths, trace)
+
+
+@run_forward.register_fake
+def _(
+    current: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    weights: Tensor,
+    lengths: Tensor | None,
+    trace: bool,
+    surrogate: int,
+    shape1: float,
+    shape2: float,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    steps, batch, neurons = current.shape
+    chunks = current.new_empty((2 * torch.sym_max(0, (steps - 1) // CHUNK), batch, neurons))
+    mem, ada = (torch.empty_like(current) if trace else current.new_empty(0) for _ in range(2))
+    return torch.empty_like(current), torch.empty_like(initial), chunks, mem, ada, torch.empty_like(current)
+
+
+@torch.library.custom_op("silif_plugins::recurrent_scan_backward", mutates_args=())
+def run_backward(
+    total: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    chunks: Tensor,
+    weights: Tensor,
+    lengths: Tensor | None,
+    grad_spikes: Tensor | None,
+    grad_final: Tensor | None,
+    grad_mem: Tensor | None,
+    grad_ada: Tensor | None,
+    surrogate: int,
+    shape1: float,
+    shape2: float,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of the current [T, B, N], the coefficients [9, N], the initial state [3, B, N] and the weights."""
+    return fused_backend(backend).backward_recurrent(
+        total,
+        coefficients,
+        initial,
+        chunks,
+        weights,
+        lengths,
+        grad_spikes,
+        grad_final,
+        grad_mem,
+        grad_ada,
+        surrogate,
+        shape1,
+        shape2,
+    )
+
+
+@run_backward.register_fake
+def _(
+    total: Tensor,
+    coefficients: Tensor,
+    initial: Tensor,
+    chunks: Tensor,
+    weights: Tensor,
+    lengths: Tensor | None,
+    grad_spikes: Tensor | None,
+    grad_final: Tensor | None,
+    grad_mem: Tensor | None,
+    grad_ada: Tensor | None,
+    surrogate: int,
+    shape1: float,
+    shape2: float,
+    backend: str,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return tuple(torch.empty_like(tensor) for tensor in (total, coefficients, initial, weights))  # type: ignore[return-value]
+
+
+run_backward.register_autograd(refuse)
+Backward = differentiable_function(run_backward, lambda ctx, inputs, output: None, refuse)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    _, coefficients, initial, weights, lengths, ctx.trace, *ctx.surrogate, ctx.backend = inputs
+    ctx.save_for_backward(coefficients, initial, weights, lengths, output[2], output[5])
+    ctx.set_materialize_grads(False)
+
+
+def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+    coefficients, initial, weights, lengths, chunks, total = ctx.saved_tensors
+    grad_spikes, grad_final, _, *traces, _ = grads
+    grad_mem, grad_ada = both_or_none(*traces) if ctx.trace else (None, None)
+    adjoint: Any = Backward.apply if torch.is_grad_enabled() else run_backward
+    grad_current, grad_coefficients, grad_initial, grad_weights = adjoint(
+        total,
+        coefficients,
+        initial,
+        chunks,
+        weights,
+        lengths,
+        grad_spikes,
+        grad_final,
+        grad_mem,
+        grad_ada,
+        *ctx.surrogate,
+        ctx.backend,
+    )
+    return (grad_current, grad_coefficients, grad_initial, grad_weights, *[None] * 6)
+
+
+run_forward.register_autograd(_differentiate, setup_context=_save)
+RecurrentScan = differentiable_function(run_forward, _save, _differentiate)
+run_forward.register_vmap(one_by_one(run_forward))
+run_backward.register_vmap(one_by_one(run_backward))

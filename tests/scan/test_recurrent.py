@@ -1,0 +1,87 @@
+"""The fused recurrent loop against the reference."""
+
+import pytest
+import torch
+
+from silif_plugins.neurons import SiLIF, State, StateSpace
+from silif_plugins.scan import scan, scan_with_gate
+
+
+def run(backend, space, current, state, weights, **options):
+    inputs = [tensor.detach().requires_grad_() for tensor in (current, *space, *state, weights)]
+    spikes, *states = scan(
+        StateSpace(*inputs[1:10]), inputs[0], State(*inputs[10:13]), recurrent=inputs[13], backend=backend, **options
+    )
+    outputs = [spikes, *(field for state in states for field in state)]
+    torch.manual_seed(1)
+    loss = sum((output * torch.randn_like(output)).sum() for output in outputs)
+    return outputs, torch.autograd.grad(loss, inputs)
+
+
+@pytest.mark.parametrize("lengths", [None, torch.tensor([70, 0, 33])], ids=["full", "lengths"])
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("surrogate", ["boxcar", "atan"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_equals_reference(dtype, surrogate, traced, lengths, random_problem):
+    space, current, state = random_problem(70, 3, 20, dtype)
+    weights = torch.randn(20, 20, dtype=dtype) / 2
+    options = {"surrogate": surrogate, "return_states": traced, "lengths": lengths}
+    expected, got = (run(backend, space, current, state, weights, **options) for backend in ("reference", "cpu"))
+    assert 0.01 < expected[0][0].mean() < 0.9
+    assert all(torch.equal(*pair) for pair in zip(expected[0], got[0], strict=True))
+    for index, (one, other) in enumerate(zip(expected[1], got[1], strict=True)):
+        tolerance = (1e-10 if dtype == torch.float64 else 1e-5) * one.abs().max()
+        assert ((one - other).abs() <= tolerance).all(), f"gradient {index}"
+
+
+@pytest.mark.parametrize("steps", [0, 1, 32])
+def test_lengths_of_the_loop(steps, random_problem):
+    space, current, state = random_problem(steps, 2, 5)
+    weights = torch.randn(5, 5, dtype=torch.float64)
+    if steps == 0:
+        spikes, last = scan(space, current, state, recurrent=weights, backend="cpu")
+        assert spikes.shape == (0, 2, 5)
+        assert torch.equal(last.mem, state.mem)
+        return
+    expected, got = (run(backend, space, current, state, weights) for backend in ("reference", "cpu"))
+    for one, other in zip([*expected[0], *expected[1]], [*got[0], *got[1]], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_batch_first_input(random_problem):
+    space, current, _ = random_problem(40, 3, 20)
+    weights = torch.randn(20, 20, dtype=torch.float64) / 4
+    batch_first = current.transpose(0, 1).contiguous().transpose(0, 1)
+    expected = scan(space, current, recurrent=weights, backend="cpu")[0]
+    assert torch.equal(scan(space, batch_first, recurrent=weights, backend="cpu")[0], expected)
+
+
+def test_a_callable_surrogate_needs_the_reference(random_problem):
+    space, current, _ = random_problem(40, 3, 20)
+    weights, surrogate = torch.zeros(20, 20, dtype=torch.float64), lambda x: (x > 0).to(x.dtype)
+    with pytest.raises(ValueError, match="recurrent"):
+        scan(space, current, recurrent=weights, surrogate=surrogate, backend="cpu")
+    scan(space, current, recurrent=weights, surrogate=surrogate)
+
+
+def test_gate_of_recurrent_neurons(random_problem):
+    space, current, _ = random_problem(40, 3, 20)
+    weights = torch.randn(20, 20, dtype=torch.float64) / 4
+    runs = [scan_with_gate(space, current, recurrent=weights, backend=backend) for backend in ("reference", "cpu")]
+    assert torch.equal(runs[0][0], runs[1][0])
+    assert torch.equal(runs[0][2], runs[1][2])
+
+
+def test_compile_and_transforms():
+    space = StateSpace(*(field.detach() for field in SiLIF(6).double().state_space()))
+    current, weights = 6 * torch.randn(4, 40, 2, 6, dtype=torch.float64), torch.randn(6, 6, dtype=torch.float64) / 3
+
+    def total(current, weights):
+        return (scan(space, current, recurrent=weights, backend="cpu")[0] * torch.linspace(0, 1, 6)).sum()
+
+    both = torch.func.vmap(torch.func.grad(total, argnums=(0, 1)), in_dims=(0, None))(current, weights)
+    for index in range(4):
+        alone = torch.func.grad(total, argnums=(0, 1))(current[index], weights)
+        torch.testing.assert_close([gradient[index] for gradient in both], list(alone))
+    compiled = torch.compile(total, fullgraph=True, backend="aot_eager")
+    assert compiled(current[0], weights) == total(current[0], weights)
