@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..neurons import State, StateSpace
 from ..scan import scan, step
@@ -69,10 +69,22 @@ class Dynamics:
 
     @property
     def _spike_function(self) -> SpikeFunction:
-        # The kernels know the classes of the core; snnTorch's callables return float32 whatever they are given.
-        return self.surrogate if isinstance(self.surrogate, Surrogate) else self._in_own_dtype
+        # The kernels know the classes of the core by their type.
+        return self.surrogate if isinstance(self.surrogate, Surrogate) else _InOwnDtype(self.surrogate)
 
-    def _in_own_dtype(self, x: Tensor) -> Tensor:
+
+class _InOwnDtype(nn.Module):
+    """A spike function in the data type of its input: those of snnTorch return float32, whatever they are given.
+
+    A module, so that the parameters of a surrogate that trains are still found.
+    """
+
+    def __init__(self, surrogate: SpikeFunction) -> None:
+        super().__init__()
+        self.surrogate = surrogate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the spikes."""
         return self.surrogate(x).to(x.dtype)
 
 

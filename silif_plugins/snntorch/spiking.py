@@ -23,7 +23,8 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
 
     :class:`SiLIF`, :class:`CSiLIF` and the others are this class with a constructor of their own. It works wherever
     ``snn.Synaptic`` does, of which it is a subclass: ``snntorch.utils.reset``, ``snntorch.backprop``, monitors,
-    quantised states. Its parameters are those of ``neuron``, in the state_dict as ``neuron.log_dt`` and so on.
+    quantised states. Its parameters are those of ``neuron``, in the state_dict as ``neuron.log_dt`` and so on; the
+    coefficients that they define are computed once for all steps of a sequence.
 
     The state is two tensors, ``mem`` (the membrane) and ``syn`` (the adaptation, or the imaginary part of an
     oscillating neuron). What comes in packed goes out packed:
@@ -41,7 +42,8 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
 
     Args:
         neuron: The population. Do not share one between two layers.
-        threshold: Membrane potential above which it fires, a number or [\*size]; by default the neuron's own.
+        threshold: Membrane potential above which it fires, a number or [\*size]; by default the neuron's own, with
+            its own reset. Another threshold scales the reset with it: subtracted is the threshold, as in snnTorch.
         spike_grad: Surrogate of mem - threshold: a callable such as those of ``snntorch.surrogate``, or a name of
             :data:`silif_plugins.surrogate.SURROGATES`. By default the paper's boxcar. Names and the classes of
             :mod:`silif_plugins.surrogate` can be pickled.
@@ -50,10 +52,10 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         inhibition: Only the neuron with the highest membrane of each sample may emit its spike, among those of
             all positions after a convolution. All that crossed the threshold are reset.
         learn_threshold: Train the threshold.
-        reset_mechanism: What a spike s does to the next step. ``"subtract"``: R s, the neuron's own soft reset, in
-            units of the threshold: a neuron made for threshold 1 loses ``threshold`` instead of 1. ``"zero"``: R s
-            mem, as soft a reset as brings the membrane to 0. ``"none"``: nothing; R = 0. It may be changed at any
-            time; it is stored in the state_dict.
+        reset_mechanism: What a spike s does to the next step, R being the neuron's own reset, for a threshold of 1.
+            ``"subtract"``: threshold R s, a soft reset: SiLIF's membrane loses the threshold before it decays, and
+            its adaptation gains b times as much. ``"zero"``: mem R s: the membrane loses all that it has instead.
+            ``"none"``: nothing. It may be changed at any time, and is stored in the state_dict.
         state_quant: Function applied to both states after every step, such as those that
             ``snntorch.functional.quant.state_quant`` makes.
         output: True returns the states beside the spikes with ``init_hidden=True`` too; ``"mem"`` only the membrane,

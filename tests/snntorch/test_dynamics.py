@@ -267,3 +267,29 @@ def test_sequence_of_no_steps_returns_the_state_it_got():
         spk, after = lif(torch.empty(0, B, N), state)
         assert spk.shape == (0, B, N)
         assert torch.equal(after.mem, state.mem)
+
+
+class Trained(torch.nn.Module):
+    """A surrogate with a parameter: spikes forward, a sigmoid of trained slope backward."""
+
+    def __init__(self):
+        super().__init__()
+        self.slope = torch.nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x):
+        soft = torch.sigmoid(self.slope * x)
+        return (x > 0).float() + soft - soft.detach()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_surrogates_may_have_parameters_of_their_own(way):
+    lif = SiLIF(N, spike_grad=Trained())
+    current = currents()
+    gradients = []
+    for run in (core, WAYS[way]):
+        loss = (run(lif, current)[0] * torch.arange(N)).sum()
+        gradients.append(torch.autograd.grad(loss, [lif.spike_grad.slope, lif.neuron.log_dt]))
+    assert dict(lif.named_parameters())["spike_grad.slope"] is lif.spike_grad.slope
+    for expected, actual in zip(*gradients, strict=True):
+        assert expected.abs().sum() > 0
+        torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)

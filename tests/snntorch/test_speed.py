@@ -1,0 +1,54 @@
+"""A step costs what snn.Leaky's does, and a sequence what the kernel below it does."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LIMIT = 1.6
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    if not importlib.util.find_spec("benchmarks"):
+        monkeypatch.syspath_prepend(str(ROOT))
+    from benchmarks import snntorch_step
+
+    return snntorch_step
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [1, 32])
+def test_the_step(benchmark, batch):
+    """At most 1.6 times snn.Leaky's; other processes disturb, so that the best of three tries counts."""
+    for habit in benchmark.HABITS:
+        for mode in benchmark.MODES:
+            ratios = {"SiLIF": [], "C-SiLIF": []}
+            for _ in range(3):
+                seconds = benchmark.step_seconds(batch, 512, 100, habit, mode, rounds=7)
+                for name, found in ratios.items():
+                    found.append(seconds[name] / seconds["snn.Leaky"])
+            for name, found in ratios.items():
+                assert min(found) < LIMIT, (name, habit, mode)
+
+
+@pytest.mark.slow
+def test_the_sequence(benchmark):
+    ratios = []
+    for _ in range(3):
+        seconds = benchmark.sequence_seconds(32, 512, 100, rounds=5)
+        ratios.append(seconds["SiLIF, sequence=True"] / seconds["the core's scan"])
+        assert seconds["SiLIF, sequence=True"] < seconds["snn.Leaky, steps"]
+    assert min(ratios) < 1.15
+
+
+def test_the_table_is_printed(benchmark, capsys):
+    ratios = benchmark.main(["--batches", "2", "--size", "4", "--steps", "3", "--rounds", "1", "--no-sequence"])
+    assert set(ratios) == {
+        (name, habit, 2, mode) for name in benchmark.NEURONS for habit in benchmark.HABITS for mode in benchmark.MODES
+    }
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + len(benchmark.HABITS) * len(benchmark.MODES)
+    assert "benchmarks.snntorch_step" in sys.modules
