@@ -27,15 +27,9 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
     coefficients that they define are computed once for all steps of a sequence.
 
     The state is two tensors, ``mem`` (the membrane) and ``syn`` (the adaptation, or the imaginary part of an
-    oscillating neuron). What comes in packed goes out packed:
-
-    ===================================================  =====================================
-    ``syn, mem = lif.init_synaptic()``                   as written for ``snn.Synaptic``
-    ``spk, syn, mem = lif(cur, syn, mem)``
-    ``mem = lif.init_leaky()``                           as written for ``snn.Leaky``; ``mem`` is a
-    ``spk, mem = lif(cur, mem)``                         :class:`SecondOrderState`
-    ``spk = lif(cur)`` with ``init_hidden=True``         the neuron keeps its state
-    ===================================================  =====================================
+    oscillating neuron). What comes in packed goes out packed: code written for ``snn.Synaptic`` passes two tensors,
+    code written for ``snn.Leaky`` passes on what ``init_leaky()`` returned, a :class:`SecondOrderState`. With
+    ``init_hidden=True`` the neuron keeps its state.
 
     The spike that resets a neuron is that of the state passed in, mem > threshold, as in snnTorch; its gradient
     flows through the reset, as in the paper (snnTorch cuts it off there).
@@ -71,12 +65,20 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
 
     Examples:
         >>> from silif_plugins.neurons import LIF
+        >>> currents = torch.full((3, 2, 10), 20.0)    # [T, B, N]
         >>> lif = Spiking(LIF(10, decay_u=0.9))
+        >>> syn, mem = lif.init_synaptic()
+        >>> for cur in currents:                       # as written for snn.Synaptic
+        ...     spk, syn, mem = lif(cur, syn, mem)
         >>> mem = lif.init_leaky()
-        >>> for _ in range(3):
-        ...     spk, mem = lif(torch.full((2, 10), 20.0), mem)
-        >>> spk.shape, mem.syn.shape
-        (torch.Size([2, 10]), torch.Size([2, 10]))
+        >>> for cur in currents:                       # as written for snn.Leaky
+        ...     spk, mem = lif(cur, mem)
+        >>> lif = Spiking(LIF(10, decay_u=0.9), init_hidden=True)
+        >>> for cur in currents:                       # with the state in the module
+        ...     spk = lif(cur)
+        >>> lif = Spiking(LIF(10, decay_u=0.9), init_hidden=True, sequence=True)
+        >>> lif(currents).shape                        # all steps in one call
+        torch.Size([3, 2, 10])
     """
 
     neuron: Neuron

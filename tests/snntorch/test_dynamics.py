@@ -3,6 +3,8 @@
 import pytest
 import snntorch as snn
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from silif_plugins import neurons
 from silif_plugins.neurons import State
@@ -293,3 +295,23 @@ def test_surrogates_may_have_parameters_of_their_own(way):
     for expected, actual in zip(*gradients, strict=True):
         assert expected.abs().sum() > 0
         torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    sizes=st.tuples(*[st.integers(1, 4)] * 3),
+    rule=st.sampled_from(["subtract", "zero", "none"]),
+    threshold=st.floats(0.05, 3),
+    scale=st.floats(0.1, 30),
+    seed=st.integers(0, 1000),
+    make=st.sampled_from([SiLIF, CSiLIF]),
+)
+def test_all_ways_agree(sizes, rule, threshold, scale, seed, make):
+    torch.manual_seed(seed)
+    steps, batch, size = sizes
+    lif = make(size, reset_mechanism=rule, threshold=threshold)
+    current = scale * torch.randn(4 * steps, batch, size)
+    expected = explicit(lif, current)
+    for way in (packed, hidden, sequence):
+        for one, two in zip(way(lif, current), expected, strict=True):
+            assert torch.equal(one, two)
