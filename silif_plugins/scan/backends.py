@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,12 @@ from .fused import GIVEN, Scan, in_kernel, run_forward
 from .recurrent import RecurrentScan
 from .recurrent import run_forward as run_recurrent
 
-Fused = Literal["cpu"]
+Fused = Literal["cpu", "triton"]
 Backend = Literal["auto", "reference"] | Fused
 """What a user may ask for."""
 
 NUMBA = find_spec("numba") is not None
+TRITON = find_spec("triton") is not None
 
 FEW_STEPS = 4
 FEW_ELEMENTS = 1 << 15
@@ -40,31 +42,37 @@ def choose(
     if backend == "auto":
         if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:
             return "reference"
-        return "reference" if _obstacle("cpu", current, dtype, surrogate, recurrent) else "cpu"
-    if backend != "cpu":
-        raise ValueError(f"backend: got {backend!r}; it must be 'auto', 'reference' or 'cpu'")
+        name: Fused = "triton" if current.is_cuda else "cpu"
+        return "reference" if _obstacle(name, current, dtype, surrogate, recurrent) else name
+    if backend not in get_args(Fused):
+        raise ValueError(f"backend: got {backend!r}; it must be 'auto', 'reference', 'cpu' or 'triton'")
     if obstacle := _obstacle(backend, current, dtype, surrogate, recurrent):
         raise ValueError(f"backend: {backend!r} cannot run this: {obstacle}; use 'reference' or 'auto'")
-    return "cpu"
+    return "cpu" if backend == "cpu" else "triton"
 
 
 def _obstacle(
     backend: str, current: Tensor, dtype: torch.dtype, surrogate: SpikeFunction, recurrent: Tensor | None
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
-    if current.device.type != backend:
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own switch: kernels run on the CPU, slowly
+    if current.device.type != ("cpu" if backend == "cpu" or interpreted else "cuda"):
         return f"the input is on {current.device}"
-    if not NUMBA:
-        return "numba is not installed"
+    if not (NUMBA if backend == "cpu" else TRITON):
+        return f"{'numba' if backend == 'cpu' else 'triton'} is not installed"
+    if backend == "triton" and current.numel() >= 2**31:
+        return "it has 2³¹ elements or more"
     if dtype not in (torch.float32, torch.float64):
         return f"the state is {dtype}, and it must be float32 or float64"
+    if recurrent is not None and backend == "triton":
+        return "it has recurrent weights"
     if in_kernel(surrogate)[0] != GIVEN:
         return None
     if recurrent is not None:
         return "with recurrent weights the surrogate must be boxcar, atan, fast_sigmoid or triangle"
     if isinstance(surrogate, nn.Module) and any(p.requires_grad for p in surrogate.parameters()):
         return "the surrogate has parameters to train"
-    if not is_step(surrogate, dtype):
+    if not is_step(surrogate, dtype, current.device):
         return f"the surrogate {surrogate!r} is not the step H(x > 0) forward"
     return None
 

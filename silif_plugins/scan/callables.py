@@ -15,10 +15,10 @@ SPAN = 1 << 20
 """Elements of the piece of the sequence whose derivative is held at a time."""
 
 
-def is_step(surrogate: SpikeFunction, dtype: torch.dtype) -> bool:
+def is_step(surrogate: SpikeFunction, dtype: torch.dtype, device: torch.device) -> bool:
     """Whether a spike function is H(x > 0) forward, as the kernels are; a soft or stochastic one is not."""
     tiny = torch.finfo(dtype).tiny
-    x = torch.tensor([-torch.inf, -2.0, -0.3, -tiny, 0.0, tiny, 0.3, 2.0, torch.inf], dtype=dtype)
+    x = torch.tensor([-torch.inf, -2.0, -0.3, -tiny, 0.0, tiny, 0.3, 2.0, torch.inf], dtype=dtype, device=device)
     with torch.no_grad():
         return torch.equal(surrogate(x), (x > 0).to(dtype))
 

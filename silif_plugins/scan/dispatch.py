@@ -72,10 +72,10 @@ def scan(
         lengths: Steps of each sequence, integers [B], or a mask [T, B] that is true for them. Later steps do
             not run: their spikes (and states, with ``return_states``) are zero, and the state after the last
             step is that after the sequence's own.
-        backend: ``"cpu"``, the fused kernel; ``"reference"``, a loop in PyTorch and the definition; ``"auto"``,
-            the fastest that can run this. They give the same spikes and states, and gradients that differ by
-            rounding. Only the reference can be differentiated twice, in forward mode, or run a spike function
-            that is not the step H(x > 0).
+        backend: ``"cpu"`` and ``"triton"`` (on a GPU), the fused kernels; ``"reference"``, a loop in PyTorch and the
+            definition; ``"auto"``, the fastest that can run this. They give the same spikes and states, and
+            gradients that differ by rounding. Only the reference can be differentiated twice, in forward mode, or
+            run a spike function that is not the step H(x > 0).
         checkpoint_chunks: Run the sequence in so many pieces, each of them again in backward: of each only the state
             before it is kept, so √T pieces need the memory of 2 √T steps instead of T. It is for the reference;
             the fused kernel does so by itself, every 32 steps.

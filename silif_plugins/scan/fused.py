@@ -49,7 +49,11 @@ def fused_backend(name: str) -> Any:
         from . import cpu
 
         return cpu
-    raise ValueError(f"backend: got {name!r}; the fused backends are 'cpu'")
+    if name == "triton":
+        from . import gpu
+
+        return gpu
+    raise ValueError(f"backend: got {name!r}; the fused backends are 'cpu' and 'triton'")
 
 
 @torch.library.custom_op("silif_plugins::scan", mutates_args=())

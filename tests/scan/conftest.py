@@ -1,12 +1,16 @@
 """A comparison of a backend with the reference: outputs to the last bit, gradients to rounding."""
 
 import math
+import os
 
 import pytest
 import torch
 
 from silif_plugins.neurons import SiLIF, State
 from silif_plugins.scan import scan
+
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton looks at it once, when it is imported
 
 
 def outputs_and_gradients(backend, space, current, state, weights, **options):

@@ -107,7 +107,7 @@ class Spikes(Dataset):
         return scan(space, current, backend="cpu")[0]
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_data_loader_workers(start):
     if start not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system cannot {start}")

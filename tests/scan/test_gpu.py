@@ -1,0 +1,75 @@
+"""The Triton kernel against the reference: by Triton's interpreter on the CPU, and on a GPU where there is one."""
+
+import pytest
+import torch
+
+from silif_plugins.neurons import SiLIF, State, StateSpace
+from silif_plugins.scan import scan, scan_with_gate
+from silif_plugins.surrogate import ATan, FastSigmoid, Triangle
+
+triton = pytest.importorskip("triton")
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+@pytest.fixture
+def device(request):
+    """A device that Triton runs on."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no GPU at hand: the kernel is only run by Triton's interpreter")
+    if request.param == "cpu" and isinstance(triton.language.zeros_like, triton.JITFunction):
+        pytest.skip("Triton compiles here: it interprets all kernels of a process or none, by TRITON_INTERPRET=1")
+    return torch.device(request.param)
+
+
+def moved(problem, device):
+    space, current, state = problem
+    return (
+        StateSpace(*(field.to(device) for field in space)),
+        current.to(device),
+        State(*(field.to(device) for field in state)),
+    )
+
+
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (33, 2, 129), (65, 3, 7)], ids=str)
+def test_equals_reference_over_shapes(shape, dtype, device, random_problem, assert_equals_reference):
+    assert_equals_reference("triton", *moved(random_problem(*shape, dtype), device), return_states=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+@pytest.mark.parametrize("lengths", [None, [40, 0, 33]], ids=["full", "lengths"])
+@pytest.mark.parametrize(
+    "surrogate", ["boxcar", ATan(3.0), FastSigmoid(4.0), Triangle(0.3, 1.5), lambda x: ATan(1.5)(x)], ids=str
+)
+def test_equals_reference_over_surrogates(surrogate, lengths, device, random_problem, assert_equals_reference):
+    lengths = None if lengths is None else torch.tensor(lengths, device=device)
+    assert_equals_reference("triton", *moved(random_problem(40, 3, 10), device), surrogate=surrogate, lengths=lengths)
+
+
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+def test_batch_first_input(device, random_problem, assert_equals_reference):
+    space, current, state = moved(random_problem(40, 3, 10), device)
+    current = current.transpose(0, 1).contiguous().transpose(0, 1)
+    assert assert_equals_reference("triton", space, current, state).stride() == current.stride()
+
+
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+def test_gate(device, random_problem):
+    space, current, _ = moved(random_problem(40, 3, 10), device)
+    runs = [scan_with_gate(space, current, backend=backend) for backend in ("reference", "triton")]
+    assert torch.equal(runs[0][0], runs[1][0])
+    assert torch.equal(runs[0][2], runs[1][2])
+
+
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+@pytest.mark.parametrize("shape", [(0, 3, 5), (10, 0, 5)])
+def test_nothing_to_do(shape, device, random_problem, assert_equals_reference):
+    assert_equals_reference("triton", *moved(random_problem(*shape), device), return_states=True)
+
+
+def test_without_a_gpu_it_is_refused(monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    with pytest.raises(ValueError, match="'triton' cannot run this"):
+        scan(SiLIF(4).state_space(), torch.zeros(9, 1, 4), backend="triton")
