@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from ..surrogate import SpikeFunction
 from .fused import CHUNK, GIVEN, both_or_none, run_backward, run_forward
 
-SPAN = 1 << 20
+SPAN = 1 << 19
 """Elements of the piece of the sequence whose derivative is held at a time."""
 
 

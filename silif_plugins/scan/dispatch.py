@@ -237,10 +237,16 @@ def state_dtype(space: StateSpace, current: Tensor) -> torch.dtype:
 
 def check_current(space: StateSpace, current: Tensor, *, time: bool) -> None:
     """Raise if the input cannot belong to these neurons."""
+    trailing = current.shape[int(time) :]
+    # Sizes that are those of the neurons need no broadcasting, which would be a third of the time of one step.
+    shapes = {field.shape for field in space}
+    if trailing and all(
+        len(shape) <= len(trailing) and trailing[len(trailing) - len(shape) :] == shape for shape in shapes
+    ):
+        return
     leading = "[T, B, *neurons]" if time else "[B, *neurons]"
     neurons = space.shape
     needed = len(neurons) + int(time)
-    trailing = current.shape[int(time) :]
     if current.dim() < max(needed, 1 + int(time)) or not _broadcasts(neurons, trailing):
         raise ValueError(
             f"current: got shape {tuple(current.shape)}; it must be {leading} with neurons {tuple(neurons)}"
