@@ -73,7 +73,7 @@ def export_to_nir(
         ImportError: If nir or nirtorch is not installed.
         ValueError: If a module or an option of a neuron has no counterpart in NIR, or the network runs a time loop.
 
-    Example:
+    Examples:
         >>> net = nn.Sequential(nn.Linear(3, 4), SiLIF(4, init_hidden=True))
         >>> graph = export_to_nir(net, torch.rand(1, 3))
         >>> restored = import_from_nir(graph)

@@ -80,7 +80,7 @@ def from_leaky(
         TypeError: If ``leaky`` is no neuron of these kinds.
         ValueError: If the size cannot be found.
 
-    Example:
+    Examples:
         >>> from_leaky(snn.Leaky(beta=0.9, threshold=2.0, init_hidden=True), size=10)
         SiLIF(
           threshold=0.2, init_hidden
@@ -146,7 +146,7 @@ def replace(
     Raises:
         ValueError: If nothing is found to be replaced, or the size of a neuron is not known.
 
-    Example:
+    Examples:
         >>> net = nn.Sequential(nn.Linear(4, 8), snn.Leaky(beta=0.9, init_hidden=True))
         >>> replace(net, snn.Leaky, SiLIF, sample=torch.rand(1, 4))
         name  was    is     size  threshold  parameters
