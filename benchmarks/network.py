@@ -34,6 +34,7 @@ class Network(nn.Module):
         )
         self.norms = nn.ModuleList(nn.BatchNorm1d(size, momentum=0.05) for size in SIZES[1:])
         self.neurons = nn.ModuleList([*(SiLIF(size) for size in SIZES[1:-1]), LI(SIZES[-1])])
+        self.watched = False
         self.rates: list[float] = []
         self.openness: list[float] = []
 
@@ -46,8 +47,9 @@ class Network(nn.Module):
                 _, _, states = scan(neuron.state_space(), current, return_states=True)
                 return states.mem.softmax(-1).sum(0)
             x, _, gate = scan_with_gate(neuron.state_space(), current)
-            self.rates.append(x.detach().mean().item())
-            self.openness.append(gate.float().mean().item())
+            if self.watched:
+                self.rates.append(x.mean().item())
+                self.openness.append(gate.float().mean().item())
         raise AssertionError
 
 
@@ -95,6 +97,14 @@ def words(batch: int) -> tuple[Tensor, Tensor]:
     return torch.poisson(0.04 * torch.sin(phase * (1 + labels[:, None] % 3)).clamp(min=0)), labels
 
 
+def watch(network: Network, x: Tensor) -> None:
+    """Take down how often the hidden neurons fire, and how many gates are open."""
+    network.watched = True
+    with torch.no_grad():
+        network(x)
+    network.watched = False
+
+
 def calibrate(network: Network, x: Tensor, rate: float, openness: float) -> None:
     """Scale and shift the batch norms until the hidden neurons fire, and their gates open, at given rates."""
     for index, norm in enumerate(network.norms[:-1]):
@@ -104,8 +114,7 @@ def calibrate(network: Network, x: Tensor, rate: float, openness: float) -> None
             low, high = -100.0, 100.0
             for _ in range(14):
                 norm.bias.data.fill_((low + high) / 2)
-                with torch.no_grad():
-                    network(x)
+                watch(network, x)
                 low, high = ((low + high) / 2, high) if network.rates[index] < rate else (low, (low + high) / 2)
             too_open = network.openness[index] > openness
             narrow, wide = ((narrow * wide) ** 0.5, wide) if too_open else (narrow, (narrow * wide) ** 0.5)
@@ -154,6 +163,7 @@ def table(threads: int, *, batch: int = 32) -> None:
         times = interleaved(steps, rounds=5)
         for name, network in networks.items():
             network.load_state_dict(states[name])
+        watch(networks["events"], x)
         base = times["events"]
         cells = [
             f"{1e3 * base:.0f} ms",

@@ -19,6 +19,7 @@ from ..scan.cpu.simd import (
     array_at,
     bits,
     byte_bits,
+    element_bytes,
     fma,
     load1,
     load2,
@@ -29,12 +30,16 @@ from ..scan.cpu.simd import (
     total,
 )
 
-compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True)
+compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, forceinline=True)
 
 PIECE = 1024
 """Inputs of a row whose events are listed at a time."""
 LIST_BYTES = PIECE * 8
-FIRST = np.int64(0)
+
+ROWS, PANEL, WORD = 64, 256, 64
+"""Backward sorts the events of so many rows by their input, so many inputs at a time: the rows of dL/dy stay in the
+cache, and a row of weights serves all events of its input. It looks for them a word of bits at a time."""
+PLACE_BYTES, COUNT_BYTES = ROWS * PANEL, PANEL * 8
 
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
@@ -60,19 +65,39 @@ def kept(job: Any, index: Any) -> Any:
 
 
 @compiled
+def event_word(x: Any, start: Any, size: Any) -> Any:
+    """Which of up to WORD numbers are not zero, as bits of an integer."""
+    lanes, found = REGISTER_BYTES // element_bytes(x), 0
+    if size >= WORD:
+        zero = splat(load1(x, start), 0.0)
+        for i in range(0, WORD, lanes):
+            found |= bits(load1(x, start + i) != zero) << i
+    else:
+        for i in range(size):
+            found |= (1 if x[start + i] != 0 else 0) << i
+    return found
+
+
+@compiled
+def gate_word(gate: Any, start: Any, size: Any) -> Any:
+    """Which of up to WORD bytes are not zero, as bits of an integer."""
+    found = 0
+    if size >= WORD:
+        for i in range(0, WORD, 16):
+            found |= byte_bits(gate, start + i) << i
+    else:
+        for i in range(size):
+            found |= (1 if gate[start + i] != 0 else 0) << i
+    return found
+
+
+@compiled
 def events(job: Any, x: Any, row: Any, begin: Any, places: Any, values: Any) -> Any:
     """List the inputs of a row from ``begin`` on that are not zero and not dropped: places, values; their number."""
-    lanes, number, start = REGISTER_BYTES // x.itemsize, 0, row * job.inputs
-    zero = splat(load1(values, 0), 0.0)
+    number, start = 0, row * job.inputs
     end = min(begin + PIECE, job.inputs)
-    whole = end - (end - begin) % lanes
-    for i in range(begin, end, lanes):
-        if i < whole:
-            found = bits(load1(x, start + i) != zero)
-        else:
-            found = 0
-            for j in range(i, end):
-                found |= (1 if x[start + j] != 0 else 0) << (j - i)
+    for i in range(begin, end, WORD):
+        found = event_word(x, start + i, end - i)
         while found != 0:
             j = i + lowest(found)
             found &= found - 1
@@ -83,12 +108,29 @@ def events(job: Any, x: Any, row: Any, begin: Any, places: Any, values: Any) -> 
 
 
 @compiled
-def few_bits(gate: Any, start: Any, size: Any) -> Any:
-    """Which of fewer than 16 bytes are not zero."""
-    found = 0
-    for j in range(size):
-        found |= (1 if gate[start + j] != 0 else 0) << j
-    return found
+def sort_events(
+    job: Any, x: Any, gate: Any, row: Any, rows: Any, begin: Any, end: Any, counts: Any, places: Any
+) -> None:
+    """List, for each input from ``begin`` to ``end``, in which of the rows it is an event and not dropped.
+
+    An event is an open gate, or, without gates, an input that is not zero. Row numbers count from ``row``.
+    """
+    for j in range(end - begin):
+        counts[j] = 0
+    for r in range(rows):
+        start = (row + r) * job.inputs
+        for i in range(begin, end, WORD):
+            if job.gate != 0:
+                found = gate_word(gate, start + i, end - i)
+            else:
+                found = event_word(x, start + i, end - i)
+            while found != 0:
+                j = i + lowest(found)
+                found &= found - 1
+                if job.drop == 0 or kept(job, start + j):
+                    number = counts[j - begin]
+                    places[(j - begin) * ROWS + number] = r
+                    counts[j - begin] = number + 1
 
 
 def forward(begin: Any, end: Any, call: Any) -> None:
@@ -97,7 +139,7 @@ def forward(begin: Any, end: Any, call: Any) -> None:
     x, weight = array_at(job.x, job.scale), array_at(job.weight, job.scale)
     y = array_at(job.y, job.scale)
     places, values = stack_array(LIST_BYTES, np.int64(0)), stack_array(LIST_BYTES, job.scale)
-    outputs, pair = job.outputs, 2 * REGISTER_BYTES // x.itemsize
+    outputs, pair = job.outputs, 2 * REGISTER_BYTES // element_bytes(x)
     for row in range(begin * job.rows // job.tasks, end * job.rows // job.tasks):
         for first in range(0, max(1, job.inputs), PIECE):
             number = events(job, x, row, first, places, values)
@@ -127,39 +169,49 @@ def forward(begin: Any, end: Any, call: Any) -> None:
 
 
 def weight_gradient(begin: Any, end: Any, call: Any) -> None:
-    """Add xᵀ dL/dy to dL/dW, for the columns of tasks ``begin`` to ``end``: no two tasks write to one place."""
+    """Add xᵀ dL/dy to dL/dW, for the inputs of tasks ``begin`` to ``end``: no two tasks write to one place."""
     job = carray(call, 1)[0]
     x, grad_y, grad = array_at(job.x, job.scale), array_at(job.grad_y, job.scale), array_at(job.grad_weight, job.scale)
-    places, values = stack_array(LIST_BYTES, np.int64(0)), stack_array(LIST_BYTES, job.scale)
-    outputs, pair = job.outputs, 2 * REGISTER_BYTES // x.itemsize
-    pairs = outputs // pair
-    left, right = begin * pairs // job.tasks * pair, end * pairs // job.tasks * pair
-    for row in range(job.rows):
-        for first in range(0, job.inputs, PIECE):
-            number = events(job, x, row, first, places, values)
-            for column in range(left, right, 4 * pair):
-                at = row * outputs + column
-                if column + 4 * pair <= right:
-                    a, b = load2(grad_y, at), load2(grad_y, at + pair)
-                    c, d = load2(grad_y, at + 2 * pair), load2(grad_y, at + 3 * pair)
-                    for event in range(number):
-                        to, value = places[event] * outputs + column, splat(a, values[event])
-                        store(grad, to, fma(value, a, load2(grad, to)))
-                        store(grad, to + pair, fma(value, b, load2(grad, to + pair)))
-                        store(grad, to + 2 * pair, fma(value, c, load2(grad, to + 2 * pair)))
-                        store(grad, to + 3 * pair, fma(value, d, load2(grad, to + 3 * pair)))
-                else:
-                    for rest in range(column, right, pair):
-                        a = load2(grad_y, row * outputs + rest)
-                        for event in range(number):
-                            to = places[event] * outputs + rest
-                            store(grad, to, fma(splat(a, values[event]), a, load2(grad, to)))
+    places, counts = stack_array(PLACE_BYTES, np.uint8(0)), stack_array(COUNT_BYTES, np.int64(0))
+    gate, outputs, pair = array_at(job.gate, np.uint8(0)), job.outputs, 2 * REGISTER_BYTES // element_bytes(x)
+    left, right = begin * job.inputs // job.tasks, end * job.inputs // job.tasks
+    for row in range(0, job.rows, ROWS):
+        for first in range(left, right, PANEL):
+            last = min(right, first + PANEL)
+            sort_events(job, x, gate, row, min(ROWS, job.rows - row), first, last, counts, places)
+            for j in range(first, last):
+                number, list_ = counts[j - first], (j - first) * ROWS
+                if number == 0:
+                    continue
+                for column in range(0, outputs, 4 * pair):
+                    to = j * outputs + column
+                    if column + 4 * pair <= outputs:
+                        a, b = load2(grad, to), load2(grad, to + pair)
+                        c, d = load2(grad, to + 2 * pair), load2(grad, to + 3 * pair)
+                        for event in range(list_, list_ + number):
+                            r = row + np.int64(places[event])
+                            at, value = r * outputs + column, splat(a, x[r * job.inputs + j] * job.scale)
+                            a, b = fma(value, load2(grad_y, at), a), fma(value, load2(grad_y, at + pair), b)
+                            c = fma(value, load2(grad_y, at + 2 * pair), c)
+                            d = fma(value, load2(grad_y, at + 3 * pair), d)
+                        store(grad, to, a)
+                        store(grad, to + pair, b)
+                        store(grad, to + 2 * pair, c)
+                        store(grad, to + 3 * pair, d)
+                    else:
+                        for rest in range(column, outputs, pair):
+                            a = load2(grad, j * outputs + rest)
+                            for event in range(list_, list_ + number):
+                                r = row + np.int64(places[event])
+                                value = splat(a, x[r * job.inputs + j] * job.scale)
+                                a = fma(value, load2(grad_y, r * outputs + rest), a)
+                            store(grad, j * outputs + rest, a)
 
 
 @compiled
 def along(weight: Any, at: Any, grad_y: Any, start: Any, outputs: Any) -> Any:
     """The product of a row of weights and a row of dL/dy."""
-    pair = 2 * REGISTER_BYTES // weight.itemsize
+    pair = 2 * REGISTER_BYTES // element_bytes(weight)
     a = b = splat(load2(weight, at), 0.0)
     for i in range(0, outputs - pair, 2 * pair):
         a = fma(load2(weight, at + i), load2(grad_y, start + i), a)
@@ -174,19 +226,21 @@ def input_gradient(begin: Any, end: Any, call: Any) -> None:
     job = carray(call, 1)[0]
     weight, grad_y = array_at(job.weight, job.scale), array_at(job.grad_y, job.scale)
     grad_x, gate = array_at(job.grad_x, job.scale), array_at(job.gate, np.uint8(0))
-    for row in range(begin * job.rows // job.tasks, end * job.rows // job.tasks):
-        start = row * job.inputs
-        for i in range(job.inputs):
-            grad_x[start + i] = 0
-        for i in range(0, job.inputs, 16):
-            i = max(0, min(i, job.inputs - 16))  # the last 16 overlap those before; fewer than 16 are looked at below
-            open_ = byte_bits(gate, start + i) if job.inputs >= 16 else few_bits(gate, start, job.inputs)
-            while open_ != 0:
-                j = i + lowest(open_)
-                open_ &= open_ - 1
-                if job.drop == 0 or kept(job, start + j):
-                    product = along(weight, j * job.outputs, grad_y, row * job.outputs, job.outputs)
-                    grad_x[start + j] = job.scale * product
+    places, counts = stack_array(PLACE_BYTES, np.uint8(0)), stack_array(COUNT_BYTES, np.int64(0))
+    top, bottom = begin * job.rows // job.tasks, end * job.rows // job.tasks
+    for row in range(top, bottom, ROWS):
+        rows = min(ROWS, bottom - row)
+        for i in range(row * job.inputs, (row + rows) * job.inputs):
+            grad_x[i] = 0
+        for first in range(0, job.inputs, PANEL):
+            last = min(job.inputs, first + PANEL)
+            sort_events(job, grad_x, gate, row, rows, first, last, counts, places)
+            for j in range(first, last):
+                list_ = (j - first) * ROWS
+                for event in range(list_, list_ + counts[j - first]):
+                    r = row + np.int64(places[event])
+                    product = along(weight, j * job.outputs, grad_y, r * job.outputs, job.outputs)
+                    grad_x[r * job.inputs + j] = job.scale * product
 
 
 def drop(begin: Any, end: Any, call: Any) -> None:
@@ -194,4 +248,4 @@ def drop(begin: Any, end: Any, call: Any) -> None:
     job = carray(call, 1)[0]
     x, y = array_at(job.x, job.scale), array_at(job.y, job.scale)
     for i in range(begin * job.rows // job.tasks * job.inputs, end * job.rows // job.tasks * job.inputs):
-        y[i] = x[i] * job.scale if x[i] != 0 and kept(job, i) else 0
+        y[i] = x[i] * job.scale if kept(job, i) else 0

@@ -88,6 +88,12 @@ def _element_bytes(array_type: Any) -> int:
     return int(array_type.dtype.bitwidth // 8)
 
 
+@intrinsic
+def element_bytes(typing_context: Any, array: Any) -> Any:
+    """Bytes of an element: a constant for the compiler, which ``array.itemsize`` is not."""
+    return types.int64(array), lambda context, builder, sig, args: ir.IntType(64)(_element_bytes(array))
+
+
 def _load(registers: int) -> Any:
     @intrinsic
     def load(typing_context: Any, array: Any, index: Any) -> Any:
