@@ -24,7 +24,9 @@ from numba import carray, njit
 
 from .simd import (
     REGISTER_BYTES,
+    accumulate,
     array_at,
+    element_bytes,
     fence,
     fma,
     load1,
@@ -40,6 +42,7 @@ from .simd import (
 )
 
 compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True)
+inlined = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, forceinline=True)
 
 CHUNK = 32
 """Steps between two saved states: 2/32 of a tensor are kept for backward, and a chunk stays in the cache."""
@@ -84,7 +87,7 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
 @compiled
 def copy_in(rows: Any, row: Any, view: Any, job: Any, lane: Any, count: Any, time: Any, steps: Any) -> None:
     """Copy steps x count lanes of a [T, B, N] tensor into rows of the scratch memory."""
-    width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
+    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     source, stride, unit = array_at(view[ADDRESS], job.shape1), view[TIME], view[NEURON]
     run = job.neurons * (job.batch if view[BATCH] == job.neurons * unit else 1)
     neuron, at = lane % run, view[TIME] * time + view[BATCH] * (lane // run)
@@ -114,13 +117,13 @@ def copy_in(rows: Any, row: Any, view: Any, job: Any, lane: Any, count: Any, tim
 @compiled
 def copy_out(view: Any, rows: Any, row: Any, job: Any, lane: Any, count: Any, time: Any, steps: Any) -> None:
     """Copy rows of the scratch memory into steps x count lanes of a [T, B, N] tensor."""
-    width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
+    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     target, stride, unit = array_at(view[ADDRESS], job.shape1), view[TIME], view[NEURON]
     run = job.neurons * (job.batch if view[BATCH] == job.neurons * unit else 1)
     neuron, at = lane % run, view[TIME] * time + view[BATCH] * (lane // run)
     if unit == 1 and count == width and neuron + width <= run:
         at += neuron
-        if job.streams and ((view[ADDRESS] | stride * rows.itemsize) + at * rows.itemsize) % REGISTER_BYTES == 0:
+        if job.streams and ((view[ADDRESS] | stride * element_bytes(rows)) + at * element_bytes(rows)) % REGISTER_BYTES == 0:
             for t in range(steps):
                 for i in range(0, width, lanes):
                     stream(target, at + i, load1(rows, (row + t) * width + i))
@@ -150,8 +153,20 @@ def copy_out(view: Any, rows: Any, row: Any, job: Any, lane: Any, count: Any, ti
 @compiled
 def write_gates(rows: Any, job: Any, lane: Any, count: Any, time: Any, steps: Any) -> None:
     """Write a byte per step and lane: whether mem is within the support of the surrogate's derivative."""
-    width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
+    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     target, stride, unit = array_at(job.gates[ADDRESS], np.uint8(0)), job.gates[TIME], job.gates[NEURON]
+    contiguous = unit == 1 and (job.gates[BATCH] == job.neurons or lane % job.neurons + count <= job.neurons)
+    first = place(job.gates, job, lane, time)
+    if job.streams and contiguous and count == width and (job.gates[ADDRESS] | first | stride) % REGISTER_BYTES == 0:
+        for t in range(steps):
+            for i in range(0, width, lanes):
+                x = load1(rows, (MEM + 1 + t) * width + i) - load1(rows, THRESHOLD * width + i)
+                # As bytes into memory for numbers: a quarter or an eighth of it.
+                store_bytes(rows, GATE * width + i // element_bytes(rows), magnitude(x) <= splat(x, job.gate_width))
+            row = array_at(job.gates[ADDRESS] + first + t * stride, job.shape1)
+            for i in range(0, width // element_bytes(rows), lanes):
+                stream(row, i, load1(rows, GATE * width + i))
+        return
     for t in range(steps):
         done = 0
         while done < count:
@@ -171,7 +186,7 @@ def write_gates(rows: Any, job: Any, lane: Any, count: Any, time: Any, steps: An
             done += size
 
 
-@compiled
+@inlined
 def place(view: Any, job: Any, lane: Any, time: Any) -> Any:
     """Index of a lane at a time step in the memory of a [T, B, N] tensor."""
     return view[TIME] * time + view[BATCH] * (lane // job.neurons) + view[NEURON] * (lane % job.neurons)
@@ -184,7 +199,7 @@ def advance(rows: Any, first: Any, keep: Any, count: Any, steps: Any, source: An
     With ``keep`` 1 row first + t + 1 follows step t; with 0 only the last mem and ada are kept, in row 0.
     Meanwhile the next block is fetched from ``source``, where it begins at ``soon``.
     """
-    width, lanes = WIDTH // rows.itemsize, 2 * REGISTER_BYTES // rows.itemsize
+    width, lanes = WIDTH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
     kept = width * keep
     for i in range(0, count, lanes):
         a11, a12 = load2(rows, A11 * width + i), load2(rows, A12 * width + i)
@@ -195,19 +210,21 @@ def advance(rows: Any, first: Any, keep: Any, count: Any, steps: Any, source: An
         zero, one = splat(a11, 0.0), splat(a11, 1.0)
         m, a = load2(rows, MEM * width + first * kept + i), load2(rows, ADA * width + first * kept + i)
         s = load2(rows, (SPK + first) * width + i)
+        reset1, reset2 = r1 * s, r2 * s
         for t in range(steps):
             prefetch(source, soon + t * stride + i)
             prefetch(source, soon + t * stride + i + lanes // 2)
             current = load2(rows, (X + first + t) * width + i)
             # The order of the reference: its results to the last bit.
-            m, a = a11 * m + a12 * a + b1 * current + r1 * s, a21 * m + a22 * a + b2 * current + r2 * s
-            s = select(m - threshold > zero, one, zero)
+            m, a = a11 * m + a12 * a + b1 * current + reset1, a21 * m + a22 * a + b2 * current + reset2
+            fired = m > threshold
+            s, reset1, reset2 = select(fired, one, zero), select(fired, r1, zero), select(fired, r2, zero)
             store(rows, MEM * width + (first + t + 1) * kept + i, m)
             store(rows, ADA * width + (first + t + 1) * kept + i, a)
             store(rows, (SPK + first + t + 1) * width + i, s)
 
 
-@compiled
+@inlined
 def derivative(x: Any, job: Any) -> Any:
     """The surrogate's derivative at x = mem - threshold; see the classes of silif_plugins.surrogate."""
     zero, one, first = splat(x, 0.0), splat(x, 1.0), splat(x, job.shape1)
@@ -223,14 +240,16 @@ def derivative(x: Any, job: Any) -> Any:
     return first * select(rest > zero, rest, zero)
 
 
-@compiled
-def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any) -> None:
+@inlined
+def adjoint_of(
+    rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any, plain: Any
+) -> None:
     """Run the adjoint over a block backwards: GRAD holds dL/ds and becomes dL/dI.
 
     CARRY is the gradient of the state after the block (mem, ada, spk) and becomes that of the one before it; SUMS
     are gradients of the coefficients. Meanwhile the next block is fetched, as in :func:`advance`.
     """
-    width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
+    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     traced = job.grad_mem[ADDRESS] != 0
     for i in range(0, count, lanes):
         a11, a12 = load1(rows, A11 * width + i), load1(rows, A12 * width + i)
@@ -245,16 +264,20 @@ def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any
         sb1, sb2 = load1(rows, (SUMS + B1) * width + i), load1(rows, (SUMS + B2) * width + i)
         sr1, sr2 = load1(rows, (SUMS + R1) * width + i), load1(rows, (SUMS + R2) * width + i)
         sth = load1(rows, (SUMS + THRESHOLD) * width + i)
+        zero, lower, upper = splat(a11, 0.0), splat(a11, -job.shape1), splat(a11, job.shape1)
         for t in range(steps - 1, -1, -1):
             prefetch(source, soon + t * stride + i)
             at = (first + t) * width + i
-            if job.surrogate == GIVEN:
-                slope = load1(rows, GATE * width + at)
+            x = load1(rows, (MEM + 1) * width + at) - threshold
+            through = load1(rows, GRAD * width + at) + carry_spk
+            if plain:
+                through = select(x > lower, select(x <= upper, through, zero), zero)
+            elif job.surrogate == GIVEN:
+                through = load1(rows, GATE * width + at) * through
             else:
-                slope = derivative(load1(rows, (MEM + 1) * width + at) - threshold, job)
-            through = slope * (load1(rows, GRAD * width + at) + carry_spk)
+                through = derivative(x, job) * through
             p, q = carry_mem + through, carry_ada
-            if traced:
+            if not plain and traced:
                 p = p + load1(rows, GRAD_MEM * width + at)
                 q = q + load1(rows, GRAD_ADA * width + at)
             store(rows, GRAD * width + at, fma(b1, p, b2 * q))
@@ -280,6 +303,14 @@ def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any
 
 
 @compiled
+def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any) -> None:
+    if job.surrogate == BOXCAR and job.grad_mem[ADDRESS] == 0:
+        adjoint_of(rows, job, first, count, steps, source, soon, stride, True)
+    else:
+        adjoint_of(rows, job, first, count, steps, source, soon, stride, False)
+
+
+@compiled
 def locate(job: Any, index: Any, width: Any) -> tuple[int, int, int]:
     """Where tile number ``index`` lies: its first lane, its number of lanes, and how many steps it runs."""
     per_row = (job.row + width - 1) // width
@@ -292,7 +323,7 @@ def locate(job: Any, index: Any, width: Any) -> tuple[int, int, int]:
 @compiled
 def move(rows: Any, source: Any, target: Any) -> None:
     """Copy one row of the scratch memory to another."""
-    width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
+    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     for i in range(0, width, lanes):
         store(rows, target * width + i, load1(rows, source * width + i))
 
@@ -300,7 +331,7 @@ def move(rows: Any, source: Any, target: Any) -> None:
 @compiled
 def clear(rows: Any, row: Any, steps: Any) -> None:
     """Set rows of the scratch memory to zero."""
-    width, lanes = WIDTH // rows.itemsize, REGISTER_BYTES // rows.itemsize
+    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     zero = splat(load1(rows, 0), 0.0)
     for i in range(row * width, (row + steps) * width, lanes):
         store(rows, i, zero)
@@ -310,7 +341,7 @@ def forward(begin: Any, end: Any, call: Any) -> None:
     """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request."""
     job = carray(call, 1)[0]
     rows, x = stack_array(SCRATCH_BYTES, job.shape1), array_at(job.x[ADDRESS], job.shape1)
-    width, keep = WIDTH // rows.itemsize, int(job.mem[ADDRESS] != 0 or job.gates[ADDRESS] != 0)
+    width, keep = WIDTH // element_bytes(rows), int(job.mem[ADDRESS] != 0 or job.gates[ADDRESS] != 0)
     clear(rows, FIRST, SCRATCH_ROWS)
     for index in range(begin * job.tiles // job.tasks, end * job.tiles // job.tasks):
         lane, count, length = locate(job, index, width)
@@ -350,7 +381,7 @@ def backward(begin: Any, end: Any, call: Any) -> None:
     rows = stack_array(SCRATCH_BYTES, job.shape1)
     x, grad_spk = array_at(job.x[ADDRESS], job.shape1), array_at(job.grad_spk[ADDRESS], job.shape1)
     totals, sums = stack_array(TOTALS_BYTES, 1.0), array_at(job.sums, 1.0)
-    width = WIDTH // rows.itemsize
+    width = WIDTH // element_bytes(rows)
     clear(rows, FIRST, SCRATCH_ROWS)
     for task in range(begin, end):
         for index in range(task * job.tiles // job.tasks, (task + 1) * job.tiles // job.tasks):
@@ -407,8 +438,8 @@ def backward(begin: Any, end: Any, call: Any) -> None:
                 if job.grad_x[ADDRESS] and active < steps:
                     clear(rows, GRAD + active, steps - active)
                     copy_out(job.grad_x, rows, GRAD + active, job, lane, count, time + active, steps - active)
-                for i in range(9 * width):
-                    totals[i] += rows[SUMS * width + i]
+                for i in range(0, 9 * width, REGISTER_BYTES // element_bytes(rows)):
+                    accumulate(totals, i, load1(rows, SUMS * width + i))
             copy_out(job.grad_initial, rows, CARRY, job, lane, count, FIRST, FIELDS)
             for k in range(9):
                 neuron = lane % job.neurons

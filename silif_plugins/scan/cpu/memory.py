@@ -80,11 +80,12 @@ class Pool:
 _pool = Pool()
 
 
-def empty_like(tensor: Tensor) -> Tensor:
+def empty_like(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """``torch.empty_like`` on the CPU, with memory that is used again where it is large (on Linux)."""
-    size = tensor.numel() * tensor.element_size()
+    dtype = dtype or tensor.dtype
+    size = tensor.numel() * dtype.itemsize
     if size < LARGE or sys.platform != "linux":
-        return torch.empty_like(tensor)
+        return torch.empty_like(tensor, dtype=dtype)
     contiguous = tensor.is_contiguous()
     strides = tensor.stride() if contiguous else torch.empty_like(tensor, device="meta").stride()
-    return _pool.empty(size).view(tensor.dtype).as_strided(tensor.shape, strides)
+    return _pool.empty(size).view(dtype).as_strided(tensor.shape, strides)

@@ -30,7 +30,7 @@ def forward(
     final = torch.empty_like(initial)
     chunks = current.new_empty((2 * chunk_count(steps), batch, neurons))
     mem, ada = (empty_like(current) if trace else current.new_empty(0) for _ in range(2))
-    gates = torch.empty_like(current if gate_width is not None else mem[:0], dtype=torch.uint8)
+    gates = current.new_empty(0, dtype=torch.uint8) if gate_width is None else empty_like(current, torch.uint8)
     Job(
         "forward",
         current,

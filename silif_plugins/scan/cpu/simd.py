@@ -169,6 +169,21 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
+def accumulate(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Add a vector to float64 numbers of a one-dimensional array from an index on."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
+        kind = ir.VectorType(ir.DoubleType(), value.lanes)
+        address = builder.bitcast(_address(context, builder, sig.args[0], *args[:2]), kind.as_pointer())
+        before = builder.load(address)
+        before.align = 8
+        added = args[2] if args[2].type == kind else builder.fpext(args[2], kind)
+        builder.store(builder.fadd(before, added), address).align = 8
+
+    return types.void(array, types.intp, value), build
+
+
+@intrinsic
 def splat(typing_context: Any, like: Any, number: Any) -> Any:
     """A vector of the type of ``like`` with one number in every lane."""
 
