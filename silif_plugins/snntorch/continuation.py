@@ -32,9 +32,9 @@ class Continuation:
     """
 
     __slots__ = (
+        "_fired",
         "_input_dtype",
         "_mechanism",
-        "_mem_version",
         "_mode",
         "_node",
         "_watched",
@@ -50,7 +50,7 @@ class Continuation:
         self.lean = None if dynamics.scaled_reset or dynamics.quantiser else LeanStep(space, dynamics.surrogate)
         self.scales_spikes = not is_constant(layer.graded_spikes_factor, 1.0)
         self.state: State | None = None
-        self._mem_version = math.nan
+        self._fired = (math.nan, math.nan)
         self._input_dtype: torch.dtype | None = None
         self._mode = _mode()
         self._mechanism = layer.reset_mechanism
@@ -83,7 +83,7 @@ class Continuation:
             self.state = self.lean(current, state)
         else:
             self.state = self.dynamics.step(current, state)
-        self._mem_version = _version(self.state.mem)
+        self._fired = _version(self.state.mem), _version(self.state.spk)
         self._input_dtype = current.dtype
         return self.state
 
@@ -91,11 +91,15 @@ class Continuation:
         return current.shape == state.mem.shape and current.dtype == self._input_dtype
 
     def spikes(self) -> Tensor | None:
-        """Return the spikes that the recorded membrane fired, if it was not edited or detached since."""
+        """Return the spikes that the recorded membrane fired, if neither was edited or detached since.
+
+        The layer may have returned these very spikes, which users drop out or mask in place.
+        """
         assert self.state is not None
         mem, spk = self.state.mem, self.state.spk
-        unchanged = _version(mem) == self._mem_version and (mem.requires_grad or not spk.requires_grad)
-        return spk if unchanged else None
+        # Not as tuples, which find one and the same NaN equal to itself.
+        unchanged = _version(mem) == self._fired[0] and _version(spk) == self._fired[1]
+        return spk if unchanged and (mem.requires_grad or not spk.requires_grad) else None
 
 
 def _through_one_node(space: StateSpace) -> tuple[StateSpace, Any]:

@@ -136,6 +136,11 @@ def edit_membrane_in_the_graph(lif, optimiser, spikes):
     lif.mem.mul_(2.0)
 
 
+def edit_spikes_that_were_returned(lif, optimiser, spikes):
+    """As dropout with inplace=True does."""
+    spikes[-1] *= 0
+
+
 def freeze(lif, optimiser, spikes):
     lif.requires_grad_(False)
 
@@ -154,6 +159,7 @@ CHANGES = [
     change_quantiser,
     edit_membrane,
     edit_membrane_in_the_graph,
+    edit_spikes_that_were_returned,
     freeze,
 ]
 
