@@ -19,6 +19,27 @@ SpikeFunction = Callable[[Tensor], Tensor]
 """A function of mem - threshold, elementwise: spikes forward, a surrogate gradient backward."""
 
 
+def is_above(x: Tensor, level: float) -> Tensor:
+    """Return H(x > level) in x's data type, without a gradient.
+
+    Examples:
+        >>> is_above(torch.tensor([-1.0, 0.0, 0.5]), 0.0)
+        tensor([0., 0., 1.])
+    """
+    if (x.requires_grad and torch.is_grad_enabled()) or not _is_plain():
+        return (x > level).to(x.dtype)
+    return torch.gt(x, level, out=torch.empty_like(x))  # no booleans on the way: a third of the time
+
+
+def _is_plain() -> bool:
+    """Whether operations run as they are written: no compiler, tracer or transform rewrites them."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        or torch._C._are_functorch_transforms_active()
+    )
+
+
 class _Spike(torch.autograd.Function):
     """H(x > 0) with the derivative of a Surrogate in its place."""
 
@@ -26,7 +47,7 @@ class _Spike(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, surrogate: Surrogate) -> Tensor:
-        return (x > 0).to(x.dtype)
+        return is_above(x, 0.0)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Surrogate], output: Tensor) -> None:
@@ -78,7 +99,7 @@ class Boxcar(Surrogate):
 
     def derivative(self, x: Tensor) -> Tensor:
         """Return the boxcar."""
-        return ((x > -self.half_width) & (x <= self.half_width)).to(x.dtype)
+        return is_above(x, -self.half_width) - is_above(x, self.half_width)
 
 
 @dataclass(frozen=True)
@@ -111,6 +132,23 @@ class FastSigmoid(Surrogate):
     def derivative(self, x: Tensor) -> Tensor:
         """Return the derivative of the fast sigmoid."""
         return 1 / (1 + self.slope * x.abs()) ** 2
+
+
+@dataclass(frozen=True)
+class Sigmoid(Surrogate):
+    """slope σ(slope x) (1 - σ(slope x)), σ being the logistic function: snnTorch's sigmoid, without its overflow.
+
+    Examples:
+        >>> Sigmoid(4.0).derivative(torch.tensor([-1000.0, 0.0, 1000.0]))
+        tensor([0., 1., 0.])
+    """
+
+    slope: float = 25.0
+
+    def derivative(self, x: Tensor) -> Tensor:
+        """Return the derivative of the logistic function of slope x."""
+        soft = torch.sigmoid(self.slope * x)
+        return self.slope * soft * (1 - soft)
 
 
 @dataclass(frozen=True)
@@ -166,6 +204,7 @@ SURROGATES: dict[str, type[Surrogate]] = {
     "atan": ATan,
     "fast_sigmoid": FastSigmoid,
     "super": FastSigmoid,
+    "sigmoid": Sigmoid,
     "triangle": Triangle,
 }
 """Surrogates by name, with the defaults of their classes."""

@@ -7,9 +7,19 @@ import torch
 
 from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan
-from silif_plugins.surrogate import SURROGATES, ATan, Boxcar, FastSigmoid, NorseMethod, Surrogate, Triangle, resolve
+from silif_plugins.surrogate import (
+    SURROGATES,
+    ATan,
+    Boxcar,
+    FastSigmoid,
+    NorseMethod,
+    Sigmoid,
+    Surrogate,
+    Triangle,
+    resolve,
+)
 
-ALL = [Boxcar(), Boxcar(1.0), ATan(3.0), FastSigmoid(10.0), Triangle(2.0, 0.5)]
+ALL = [Boxcar(), Boxcar(1.0), ATan(3.0), FastSigmoid(10.0), Triangle(2.0, 0.5), Sigmoid(4.0)]
 
 
 def gradient(surrogate, x):
@@ -36,6 +46,23 @@ def test_the_papers_boxcar_includes_its_right_edge():
 
 
 @pytest.mark.parametrize("surrogate", ALL, ids=repr)
+def test_gradients_are_finite_wherever_the_membrane_is(surrogate):
+    x = torch.tensor([-torch.inf, -1e30, -1000.0, 1000.0, 1e30, torch.inf])
+    assert torch.equal(surrogate.derivative(x).round(), torch.zeros(6))
+
+
+@pytest.mark.parametrize("surrogate", ALL, ids=repr)
+def test_mapped_and_compiled_gradients_are_the_same(surrogate):
+    """Where spikes take another way than the fastest."""
+    x = torch.linspace(-1, 1, 24).view(4, 6)
+    expected = gradient(surrogate, x)
+    assert torch.equal(torch.vmap(torch.func.grad(lambda row: surrogate(row).sum()))(x), expected)
+    compiled = torch.compile(surrogate.derivative, fullgraph=True, backend="aot_eager")
+    assert torch.equal(compiled(x), expected)
+    assert torch.equal(surrogate.derivative(x.clone().requires_grad_()), expected)
+
+
+@pytest.mark.parametrize("surrogate", ALL, ids=repr)
 def test_pickle(surrogate):
     twin = pickle.loads(pickle.dumps(surrogate))
     assert twin == surrogate
@@ -44,8 +71,12 @@ def test_pickle(surrogate):
 
 @pytest.mark.parametrize(
     ("ours", "factory", "arguments"),
-    [(ATan(2.0), "atan", {"alpha": 2.0}), (FastSigmoid(25.0), "fast_sigmoid", {"slope": 25})],
-    ids=["atan", "fast_sigmoid"],
+    [
+        (ATan(2.0), "atan", {"alpha": 2.0}),
+        (FastSigmoid(25.0), "fast_sigmoid", {"slope": 25}),
+        (Sigmoid(10.0), "sigmoid", {"slope": 10}),
+    ],
+    ids=["atan", "fast_sigmoid", "sigmoid"],
 )
 def test_snntorch_has_the_same_gradients(ours, factory, arguments):
     surrogate = pytest.importorskip("snntorch.surrogate")
