@@ -18,9 +18,11 @@ class SecondOrderState(_Pair):
     r"""What a neuron remembers between two time steps: ``(syn, mem)``.
 
     ``lif.reset_mem()`` and ``lif.init_leaky()`` return it. It can be taken apart, as code for ``snn.Synaptic``
-    does, or handed on whole, as code for ``snn.Leaky`` does. Wherever a PyTorch function asks for a tensor it
-    stands for its membrane, so that ``torch.stack(mem_rec)`` and ``loss_fn(mem, targets)`` mean what they mean
-    with ``snn.Leaky``; what is returned is then a tensor.
+    does, or handed on whole, as code for ``snn.Leaky`` does. To that code it is the membrane: PyTorch's functions, its
+    tensors' methods, arithmetic, comparisons and slices see the membrane and return tensors, so that
+    ``torch.stack(mem_rec)``, ``mem.max()``, ``mem - target`` and ``mem[:, 0]`` mean what they mean with ``snn.Leaky``.
+    ``detach``, ``detach_``, ``clone`` and ``to`` keep both states. A whole number as index, ``len`` and ``==`` are
+    those of a pair.
 
     Attributes:
         syn: Second state, [B, \*size]: the adaptation of SiLIF, the imaginary part of oscillating neurons.
@@ -31,6 +33,8 @@ class SecondOrderState(_Pair):
         >>> syn, mem = state
         >>> torch.stack([state, state]).shape
         torch.Size([2, 2, 3])
+        >>> (state > 0.5).sum(), state.shape
+        (tensor(6), torch.Size([2, 3]))
     """
 
     __slots__ = ()
@@ -38,6 +42,30 @@ class SecondOrderState(_Pair):
     def detach(self) -> SecondOrderState:
         """Return the same values without their history, to truncate backpropagation."""
         return SecondOrderState(self.syn.detach(), self.mem.detach())
+
+    def detach_(self) -> SecondOrderState:
+        """Cut off the history of both states in place."""
+        self.syn.detach_()
+        self.mem.detach_()
+        return self
+
+    def clone(self) -> SecondOrderState:
+        """Return a copy of both states."""
+        return SecondOrderState(self.syn.clone(), self.mem.clone())
+
+    def to(self, *args: Any, **kwargs: Any) -> SecondOrderState:
+        """Move both states to a device or data type; the arguments are those of ``torch.Tensor.to``."""
+        return SecondOrderState(self.syn.to(*args, **kwargs), self.mem.to(*args, **kwargs))
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return one of the two states for a whole number, else a part of the membrane."""
+        return tuple.__getitem__(self, index) if isinstance(index, int) else self.mem[index]
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the membrane, such as its shape."""
+        if name.startswith("__"):  # protocols, such as copying, are the pair's own
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.mem, name)
 
     @classmethod
     def __torch_function__(
@@ -49,6 +77,23 @@ class SecondOrderState(_Pair):
     ) -> Any:
         """Run a PyTorch function on the membranes."""
         return func(*_membranes(args), **{name: _membranes(value) for name, value in (kwargs or {}).items()})
+
+
+def _on_membrane(name: str) -> Callable[..., Tensor]:
+    def method(self: SecondOrderState, *others: Any) -> Tensor:
+        result: Tensor = getattr(self.mem, name)(*_membranes(others))
+        return result
+
+    method.__name__ = name
+    return method
+
+
+for _name in (
+    *("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__"),
+    *("__pow__", "__rpow__", "__matmul__", "__rmatmul__", "__neg__", "__abs__"),
+    *("__lt__", "__le__", "__gt__", "__ge__"),
+):
+    setattr(SecondOrderState, _name, _on_membrane(_name))
 
 
 def unpack(syn: Any, mem: Any) -> tuple[SecondOrderState | None, bool]:

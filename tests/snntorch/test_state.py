@@ -1,5 +1,8 @@
 """What comes in packed goes out packed, and a state that does not fit is refused."""
 
+import copy
+import pickle
+
 import pytest
 import snntorch as snn
 import torch
@@ -81,6 +84,50 @@ def test_torch_functions_see_the_membrane(lif):
     assert nn.functional.mse_loss(state, target=state) == 0
     assert torch.equal(nn.Linear(N, 1).requires_grad_(False)(state), nn.Linear(N, 1)(state.mem)) is False
     assert torch.is_tensor(torch.exp(state))
+
+
+EXPRESSIONS = {
+    "arithmetic": lambda mem: 2 * mem - mem / 3 + mem**2 + (1 - mem) * abs(-mem),
+    "with tensors": lambda mem: torch.ones(N) * mem - mem @ torch.ones(N, N) + (mem - mem),
+    "comparisons": lambda mem: ((mem > 0.5) & (mem <= 0.9) | (mem < 0.1) | (mem >= 2)).float(),
+    "slices": lambda mem: mem[:, :2].sum() + mem[..., -1:] + mem[mem > 0.5].sum() + mem[None, 0],
+    "methods": lambda mem: mem.max() + mem.mean(0) + mem.view(-1).sum() + mem.unsqueeze(0),
+    "attributes": lambda mem: torch.zeros(mem.shape, dtype=mem.dtype, device=mem.device) + mem.dim() + mem.size(1),
+    "a penalty": lambda mem: torch.relu(mem - 0.5).pow(2).mean(),
+    "a copy": lambda mem: torch.from_numpy(mem.detach().clone().cpu().numpy()),
+}
+
+
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_expressions_of_code_for_leaky(name):
+    """They mean what they mean with snn.Leaky: the membrane."""
+    state = SecondOrderState(torch.rand(B, N), torch.rand(B, N))
+    found, expected = (EXPRESSIONS[name](mem) for mem in (state, state.mem))
+    assert isinstance(found, torch.Tensor)
+    assert torch.equal(found, expected)
+
+
+def test_a_packed_state_is_a_pair_all_the_same():
+    state = SecondOrderState(torch.rand(B, N), torch.rand(B, N))
+    assert state[0] is state.syn
+    assert state[1] is state[-1] is state.mem
+    assert len(state) == len(list(state)) == 2
+    for twin in (copy.deepcopy(state), pickle.loads(pickle.dumps(state)), state.clone(), state.to(torch.float64)):
+        assert isinstance(twin, SecondOrderState)
+        for one, two in zip(twin, state, strict=True):
+            assert one is not two
+            assert torch.equal(one.float(), two)
+    with pytest.raises(AttributeError, match="membrane_potential"):
+        _ = state.membrane_potential
+
+
+def test_a_packed_state_is_cut_in_place(lif):
+    _, state = lif(x.clone().requires_grad_(), lif.init_leaky())
+    assert state.detach_() is state
+    assert not state.mem.requires_grad
+    assert not state.syn.requires_grad
+    _, after = lif(x, state)
+    torch.stack([after]).sum().backward()
 
 
 def test_a_packed_state_is_detached_whole(lif):
