@@ -32,7 +32,7 @@ class AdLIF(Spiking):
         b: Initial jump of the adaptation by a spike.
         learn: True, False, or the names of the parameters to train: ``decay_u, decay_w, a, b``.
         threshold: Membrane potential above which the neuron fires, in whose units it is reset.
-        spike_grad: Surrogate; the paper's boxcar by default. This and all others: see :class:`Spiking`.
+        spike_grad: Surrogate; snnTorch's atan by default. This and all others: see :class:`Spiking`.
         surrogate_disable: Fire without a surrogate gradient.
         init_hidden: Keep the state in the module.
         inhibition: Only the strongest neuron may fire.
@@ -119,7 +119,7 @@ class CAdLIF(Spiking):
         b: Initial jump of the adaptation by a spike.
         learn: True, False, or the names of the parameters to train: ``decay_u, decay_w, a, b``.
         threshold: Membrane potential above which the neuron fires, in whose units it is reset.
-        spike_grad: Surrogate; the paper's boxcar by default. This and all others: see :class:`Spiking`.
+        spike_grad: Surrogate; snnTorch's atan by default. This and all others: see :class:`Spiking`.
         surrogate_disable: Fire without a surrogate gradient.
         init_hidden: Keep the state in the module.
         inhibition: Only the strongest neuron may fire.

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..neurons import State, StateSpace
 from ..scan import scan, step
-from ..surrogate import SpikeFunction, Surrogate
+from ..scan.fused import GIVEN, in_kernel
+from ..surrogate import SpikeFunction, Surrogate, is_above
 
 ResetMechanism = Literal["subtract", "zero", "none"]
 Quantiser = Callable[[Tensor], Tensor]
@@ -51,9 +52,12 @@ class Dynamics:
         """Advance over a sequence, [T, B, *size]: the spikes, the last state, and if asked for all states.
 
         It runs on the sequence kernel, unless quantised states or a reset in proportion to the membrane ask for
-        a loop over the steps: they are not linear between the spikes.
+        a loop over the steps: they are not linear between the spikes. So does ``torch.compile`` with a surrogate that
+        is not the core's.
         """
-        if not (self.scaled_reset or self.quantiser):
+        # Compilers cannot look at what a function of the user's does, which the kernel has to know.
+        is_known = in_kernel(self.surrogate)[0] != GIVEN or not torch.compiler.is_compiling()
+        if is_known and not (self.scaled_reset or self.quantiser):
             if trace:
                 return scan(self.space, current, state, surrogate=self._spike_function, return_states=True)
             return *scan(self.space, current, state, surrogate=self._spike_function), None
@@ -90,7 +94,7 @@ class _InOwnDtype(nn.Module):
 
 def heaviside(x: Tensor) -> Tensor:
     """Return H(x > 0) in x's data type, without a gradient."""
-    return (x > 0).to(x.dtype)
+    return is_above(x.detach(), 0.0)
 
 
 def winners(mem: Tensor, threshold: Tensor, dimensions: int) -> Tensor:

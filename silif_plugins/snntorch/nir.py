@@ -122,7 +122,7 @@ def import_from_nir(
 
     Args:
         graph: A ``nir.NIRGraph``, such as ``nir.read`` returns.
-        spike_grad: Surrogate of our neurons; NIR has none. By default the paper's boxcar.
+        spike_grad: Surrogate of our neurons; NIR has none. By default snnTorch's atan.
         dtype: Data type of the network; PyTorch's default by default.
 
     Returns:

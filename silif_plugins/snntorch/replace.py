@@ -73,7 +73,7 @@ def from_leaky(
         neuron: Constructor of the new one: a class of this package, or a function of size and options.
         size: Number of neurons; by default found from the shape of the old one's parameters or of its state, if it
             has run. After a convolution all positions of a channel share their parameters: (C, 1, 1).
-        **options: Arguments of the constructor, which take precedence over what is kept; ``spike_grad=None`` is
+        **options: Arguments of the constructor, which take precedence over what is kept; ``spike_grad="boxcar"`` is
             the paper's surrogate.
 
     Raises:

@@ -31,7 +31,7 @@ class RF(Spiking):
         omega: Initial y in rad/s.
         learn: True, False, or the names of the parameters to train: ``damping, omega``.
         threshold: Membrane potential above which the neuron fires, in whose units it is reset.
-        spike_grad: Surrogate; the paper's boxcar by default. This and all others: see :class:`Spiking`.
+        spike_grad: Surrogate; snnTorch's atan by default. This and all others: see :class:`Spiking`.
         surrogate_disable: Fire without a surrogate gradient.
         init_hidden: Keep the state in the module.
         inhibition: Only the strongest neuron may fire.

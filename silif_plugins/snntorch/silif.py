@@ -39,7 +39,7 @@ class SiLIF(Spiking):
         learn: True, False, or the names of the parameters to train: ``log_inv_tau_u, log_inv_tau_w, log_dt,
             a, b`` (without ``log_`` for ``log=False``).
         threshold: Membrane potential above which the neuron fires, in whose units it is reset.
-        spike_grad: Surrogate; the paper's boxcar by default. This and all others: see :class:`Spiking`.
+        spike_grad: Surrogate; snnTorch's atan by default. This and all others: see :class:`Spiking`.
         surrogate_disable: Fire without a surrogate gradient.
         init_hidden: Keep the state in the module.
         inhibition: Only the strongest neuron may fire.

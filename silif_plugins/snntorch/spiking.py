@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from ..neurons import Neuron, State, StateSpace
-from ..surrogate import SpikeFunction, resolve
+from ..surrogate import SpikeFunction
 from .continuation import Continuation, may_continue
 from .dynamics import Dynamics, Quantiser, ResetMechanism, heaviside, winners
+from .lean import is_constant
 from .registration import register_weakly
 from .state import SecondOrderState, at_rest, rest_like, unpack
+from .surrogates import spike_function
 
 Output = bool | Literal["mem"]
 
@@ -39,8 +41,10 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         threshold: Membrane potential above which it fires, a number or [\*size]; by default the neuron's own, with
             its own reset. Another threshold scales the reset with it: subtracted is the threshold, as in snnTorch.
         spike_grad: Surrogate of mem - threshold: a callable such as those of ``snntorch.surrogate``, or a name of
-            :data:`silif_plugins.surrogate.SURROGATES`. By default the paper's boxcar. Names and the classes of
-            :mod:`silif_plugins.surrogate` can be pickled.
+            :data:`silif_plugins.surrogate.SURROGATES`. By default snnTorch's own, ``"atan"``. The paper's is
+            ``"boxcar"``: it is zero further than 0.5 from the threshold, so that a layer without a batch norm before
+            it may stay silent for ever. snnTorch's atan, fast_sigmoid and sigmoid become the classes of
+            :mod:`silif_plugins.surrogate`, which are the fastest and can be pickled.
         surrogate_disable: Fire without a surrogate gradient, whatever ``spike_grad`` says.
         init_hidden: Keep the state in the module; the spikes alone are returned.
         inhibition: Only the neuron with the highest membrane of each sample may emit its spike, among those of
@@ -113,7 +117,7 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         # Not the initialisers of Synaptic and LIF: they would put alpha and beta into the state_dict.
         super(snn.LIF, self).__init__(
             threshold=_option("threshold", neuron.threshold if threshold is None else threshold, neuron),
-            spike_grad=heaviside if surrogate_disable else resolve(spike_grad),
+            spike_grad=heaviside if surrogate_disable else spike_function(spike_grad),
             init_hidden=init_hidden,
             learn_threshold=learn_threshold,
             reset_mechanism=reset_mechanism,
@@ -218,7 +222,8 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         start = self._before(before, given, input_.shape[1:], dynamics, None)
         spk, state, trace = dynamics.run(input_, start, trace=bool(self.output or self.inhibition))
         self._keep(state, given)
-        spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_, True)
+        scales = not (may_continue(input_) and is_constant(self.graded_spikes_factor, 1.0))
+        spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_, scales)
         shown = trace if self.output and trace is not None else state
         return spk, SecondOrderState(shown.ada, shown.mem)
 
@@ -238,8 +243,13 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
             return State(before.mem, before.syn, dynamics.fire(before.mem) if spk is None else spk)
         if at_rest(before):
             return None
-        if given is None and not (before.syn.any() or before.mem.any()):
-            return None  # reset by snnTorch's own functions, which keep the shape of the last batch
+        if given is None:  # at rest too if reset by snnTorch's own functions, which keep the shape of the last batch
+            is_left = before.syn.any() | before.mem.any()
+            if torch.compiler.is_compiling():
+                torch._assert_async(~is_left, "the state is that of a batch of another shape: reset the neuron first")
+                return None
+            if not is_left:
+                return None
         name, value = next((name, value) for name, value in before._asdict().items() if value.shape != shape)
         advice = "" if given else ". The neuron continues from its last call: reset it first, see reset(net)"
         raise ValueError(f"{name}: got shape {tuple(value.shape)}; the input needs {tuple(shape)}{advice}")

@@ -9,7 +9,6 @@ import torch
 
 from silif_plugins import neurons
 from silif_plugins.snntorch import RF, AdLIF, CAdLIF, CSiLIF, SiLIF, Spiking
-from silif_plugins.surrogate import Boxcar
 
 CLASSES = [SiLIF, CSiLIF, AdLIF, CAdLIF, RF]
 ids = [cls.__name__ for cls in CLASSES]
@@ -92,10 +91,6 @@ def test_wrong_values_are_named(options, message):
 def test_only_neurons_are_hosted():
     with pytest.raises(TypeError, match="neuron: got Linear"):
         Spiking(torch.nn.Linear(2, 2))
-
-
-def test_the_paper_s_boxcar_is_the_default_surrogate():
-    assert SiLIF(3).spike_grad == Boxcar()
 
 
 def test_the_core_s_constructor_gets_what_it_is_given():

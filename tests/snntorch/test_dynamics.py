@@ -66,7 +66,11 @@ def core(lif, current):
 
 
 WAYS = {"explicit": explicit, "packed": packed, "hidden": hidden, "sequence": sequence}
-SURROGATES = {"boxcar": None, "atan": "atan", "snntorch's": snn.surrogate.fast_sigmoid(slope=5)}
+SURROGATES = {
+    "boxcar": "boxcar",
+    "atan": "atan",
+    "snntorch's": snn.surrogate.custom_surrogate(lambda x, grad, spikes: grad / (1 + 5 * x.abs()) ** 2),
+}
 
 
 @pytest.mark.parametrize("surrogate", SURROGATES)
@@ -118,7 +122,7 @@ def test_given_states_are_used_and_receive_gradients(way):
         syn, mem = start.ada.clone().requires_grad_(), start.mem.clone().requires_grad_()
         if run == "core":
             spk = lif.spike_grad(mem - lif.threshold)  # the layer's state has no spike: it follows from the membrane
-            _, last = scan(lif.state_space(), current, State(mem, syn, spk))
+            _, last = scan(lif.state_space(), current, State(mem, syn, spk), surrogate=lif.spike_grad)
             last = SecondOrderState(last.ada, last.mem)
         elif run == "sequence":
             lif.sequence = True

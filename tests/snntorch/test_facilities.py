@@ -305,6 +305,32 @@ def pickle_in_the_middle_of_a_sequence(make):
 
 
 @facility
+def pickle_with_a_surrogate_of_snntorch(make):
+    lif = make(N, init_hidden=True, spike_grad=snn.surrogate.fast_sigmoid(slope=10))
+    x = torch.rand(B, N)
+    assert torch.equal(pickle.loads(pickle.dumps(lif))(x), lif(x))
+
+
+@facility
+def sigmoid_far_below_the_threshold(make):
+    lif = make(N, init_hidden=True, spike_grad=snn.surrogate.sigmoid())
+    x = torch.full((B, N), -1000.0, requires_grad=True)
+    (lif(x) + lif(x)).sum().backward()
+    assert x.grad.isfinite().all()
+
+
+@facility
+def spikes_masked_in_place(make):
+    """By dropout with inplace=True, for example: what leaves the layer is not what resets it."""
+    lif, other = make(N, init_hidden=True), make(N, init_hidden=True)
+    other.load_state_dict(lif.state_dict())
+    for x in 4 * torch.rand(5, B, N):
+        lif(x).zero_()
+        other(x)
+    assert torch.equal(lif.mem, other.mem)
+
+
+@facility
 def copies_are_reset(make):
     lif = make(N, init_hidden=True)
     run(lif)
@@ -420,6 +446,10 @@ HOST_FAILS = {
     ("deepcopy_in_the_middle_of_a_sequence", "Synaptic"): "states of 1.0.0 keep their history, which cannot be copied",
     ("pickle_in_the_middle_of_a_sequence", "Leaky"): "the default surrogate of 1.0.0 is a closure",
     ("pickle_in_the_middle_of_a_sequence", "Synaptic"): "the default surrogate of 1.0.0 is a closure",
+    ("pickle_with_a_surrogate_of_snntorch", "Leaky"): "surrogates of 1.0.0 are closures",
+    ("pickle_with_a_surrogate_of_snntorch", "Synaptic"): "surrogates of 1.0.0 are closures",
+    ("sigmoid_far_below_the_threshold", "Leaky"): "sigmoid of 1.0.0 overflows",
+    ("sigmoid_far_below_the_threshold", "Synaptic"): "sigmoid of 1.0.0 overflows",
     ("copies_are_reset", "Leaky"): "copies are not in the list of neurons of 1.0.0",
     ("copies_are_reset", "Synaptic"): "copies are not in the list of neurons of 1.0.0",
     ("spikes_in_the_dtype_of_the_input", "Leaky"): FLOAT32,

@@ -7,6 +7,7 @@ from torch import nn
 
 from silif_plugins import neurons
 from silif_plugins.snntorch import CAdLIF, CSiLIF, SiLIF, Spiking, from_leaky, replace, reset
+from silif_plugins.surrogate import ATan, Boxcar, FastSigmoid
 
 
 class Net(nn.Module):
@@ -64,10 +65,10 @@ def test_the_summary_is_a_table():
 
 def test_options_are_kept():
     net = Net()
-    surrogate = net.lif.spike_grad
     replace(net, snn.Leaky, SiLIF, sample=SAMPLE)
     assert net.block[2].init_hidden
-    assert net.lif.spike_grad is surrogate
+    assert net.lif.spike_grad == FastSigmoid(25)
+    assert net.block[2].spike_grad == ATan(2.0)
     assert isinstance(net.lif.threshold, nn.Parameter)
     assert not isinstance(net.readout.threshold, nn.Parameter)
     assert net.readout.reset_mechanism == "none"
@@ -75,8 +76,8 @@ def test_options_are_kept():
 
 def test_given_options_take_precedence():
     net = Net()
-    replace(net, snn.Leaky, SiLIF, sample=SAMPLE, spike_grad=None, threshold=1.0, tau_u=0.02, learn=("a",))
-    assert net.lif.spike_grad == SiLIF(1).spike_grad
+    replace(net, snn.Leaky, SiLIF, sample=SAMPLE, spike_grad="boxcar", threshold=1.0, tau_u=0.02, learn=("a",))
+    assert net.lif.spike_grad == Boxcar()
     assert net.lif.threshold == 1
     assert [name for name, _ in net.readout.named_parameters()] == ["neuron.a"]
 

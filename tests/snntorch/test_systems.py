@@ -6,6 +6,7 @@ import pytest
 import snntorch as snn
 import torch
 import torch._dynamo as dynamo
+from snntorch import utils
 from torch import nn
 
 from silif_plugins.snntorch import CSiLIF, SiLIF, reset
@@ -64,6 +65,36 @@ def test_compile_without_graph_breaks(kind, way):
         assert torch.equal(spikes, results[0][0])
         for one, two in zip(grads, results[0][1], strict=True):
             torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
+
+
+def test_compiled_nets_meet_batches_of_other_sizes_after_snntorchs_reset():
+    """It leaves zeros of the last batch's shape; what is left of a sequence must be refused all the same."""
+    net = nn.Sequential(nn.Linear(N, N), SiLIF(N, threshold=0.1, init_hidden=True))
+    compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
+    for batch in (4, 3, 5):
+        xs = torch.rand(T, batch, N)
+        utils.reset(net)
+        found = torch.stack([compiled(x) for x in xs])
+        reset(net)
+        assert torch.equal(found, torch.stack([net(x) for x in xs]))
+    with pytest.raises(RuntimeError, match="reset the neuron first"):
+        compiled(torch.rand(2, N))
+
+
+@pytest.mark.parametrize("surrogate", ["sigmoid", snn.surrogate.triangular()], ids=["ours", "snnTorch's"])
+def test_compiled_sequences_with_any_surrogate(surrogate):
+    """Those that the kernel does not know."""
+    lif = SiLIF(N, init_hidden=True, sequence=True, spike_grad=surrogate)
+    compiled = torch.compile(lif, fullgraph=True, backend="aot_eager")
+    x = (4 * torch.rand(T, B, N)).requires_grad_()
+    results = []
+    for run in (lif, compiled):
+        reset(lif)
+        spikes = run(x)
+        results.append((spikes, *torch.autograd.grad((spikes * torch.arange(N)).sum(), [x, *lif.parameters()])))
+    assert torch.equal(results[0][0], results[1][0])
+    for one, two in zip(*results, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -140,6 +171,22 @@ def test_functional_gradients_and_maps(kind):
     torch.testing.assert_close(each.sum(), stepped(lif, x, parameters))
     lif.reset_mem()
     assert lif(x[0])[0].shape == (B, N)
+
+
+@each_kind
+def test_many_rows_of_a_jacobian_at_once(kind):
+    lif = KINDS[kind](N, spike_grad="atan")
+
+    def membranes(x):
+        state = lif.init_leaky()
+        for now in x:
+            _, state = lif(now, state)
+        return state.mem
+
+    x = 4 * torch.rand(T, 1, N)
+    one, all_at_once = (torch.autograd.functional.jacobian(membranes, x, vectorize=v) for v in (False, True))
+    assert one.any()
+    torch.testing.assert_close(all_at_once, one)
 
 
 @each_kind
