@@ -20,14 +20,14 @@ def benchmark(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch", [1, 32])
-def test_the_step(benchmark, batch):
+@pytest.mark.parametrize(("batch", "shape"), [(1, (512,)), (32, (512,)), (32, (12, 8, 8))])
+def test_the_step(benchmark, batch, shape):
     """At most 1.6 times snn.Leaky's; other processes disturb, so that the best of three tries counts."""
     for habit in benchmark.HABITS:
         for mode in benchmark.MODES:
             ratios = {"SiLIF": [], "C-SiLIF": []}
             for _ in range(3):
-                seconds = benchmark.step_seconds(batch, 512, 100, habit, mode, rounds=7)
+                seconds = benchmark.step_seconds(batch, shape, 100, habit, mode, rounds=7)
                 for name, found in ratios.items():
                     found.append(seconds[name] / seconds["snn.Leaky"])
             for name, found in ratios.items():
@@ -45,10 +45,16 @@ def test_the_sequence(benchmark):
 
 
 def test_the_table_is_printed(benchmark, capsys):
-    ratios = benchmark.main(["--batches", "2", "--size", "4", "--steps", "3", "--rounds", "1", "--no-sequence"])
+    ratios = benchmark.main(
+        ["--batches", "2", "--size", "4", "--map", "2", "3", "3", "--steps", "3", "--rounds", "1", "--no-sequence"]
+    )
     assert set(ratios) == {
-        (name, habit, 2, mode) for name in benchmark.NEURONS for habit in benchmark.HABITS for mode in benchmark.MODES
+        (name, shape, 2, habit, mode)
+        for name in benchmark.NEURONS
+        for shape in ((4,), (2, 3, 3))
+        for habit in benchmark.HABITS
+        for mode in benchmark.MODES
     }
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2 + len(benchmark.HABITS) * len(benchmark.MODES)
+    assert len(lines) == 2 + 2 * len(benchmark.HABITS) * len(benchmark.MODES)
     assert "benchmarks.snntorch_step" in sys.modules
