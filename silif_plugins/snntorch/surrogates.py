@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from types import CodeType
+from types import FunctionType
 from typing import Any
 
 from snntorch import surrogate as host
@@ -41,22 +42,25 @@ def spike_function(spike_grad: str | SpikeFunction | None) -> SpikeFunction:
     if spike_grad is None:
         return ATan()
     found = resolve(spike_grad)
-    known = _MADE_BY.get(getattr(found, "__code__", None))
-    if known is None:
-        return found
-    cls, argument = known
-    cells = zip(found.__code__.co_freevars, found.__closure__ or (), strict=True)
-    value = {name: cell.cell_contents for name, cell in cells}[argument]
-    return cls(value) if isinstance(value, int | float) else found
+    for name, (cls, argument) in COUNTERPARTS.items():
+        make = getattr(host, name, None)
+        if make is not None and _kind_of(found) is not None and _kind_of(found) == _kind_of(make()):
+            value = _argument_of(found, argument)
+            return cls(value) if isinstance(value, int | float) else found
+    return found
 
 
-def _code_of(make: Callable[[], Any] | None) -> CodeType | None:
-    """Return what the surrogates that a function of snnTorch makes have in common: their code."""
-    return getattr(make(), "__code__", None) if make is not None else None
+def _kind_of(surrogate: Any) -> Any:
+    """Return what all surrogates of one function of snnTorch have in common, and no others; None if nothing.
+
+    Those of 1.0.0 are closures with the same code, those of its main branch objects of a class.
+    """
+    if isinstance(surrogate, FunctionType):
+        return surrogate.__code__
+    return type(surrogate) if type(surrogate).__module__ == host.__name__ else None
 
 
-_MADE_BY: dict[CodeType | None, tuple[Callable[[float], Surrogate], str]] = {
-    code: known
-    for name, known in COUNTERPARTS.items()
-    if (code := _code_of(getattr(host, name, None))) is not None and known[1] in code.co_freevars
-}
+def _argument_of(surrogate: Any, name: str) -> Any:
+    if isinstance(surrogate, FunctionType):
+        return inspect.getclosurevars(surrogate).nonlocals.get(name)
+    return getattr(surrogate, name, None)

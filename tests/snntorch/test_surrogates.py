@@ -80,6 +80,22 @@ def test_with_the_gradients_that_they_had(name, sequence):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
 
 
+def test_those_of_snntorchs_main_branch_become_the_cores_too(monkeypatch):
+    """There atan makes an object of a class, which keeps alpha."""
+
+    class ATanSurrogate:
+        def __init__(self, alpha=2.0):
+            self.alpha = alpha
+
+        def __call__(self, x):
+            return snn.surrogate.ATan.apply(x, self.alpha)
+
+    monkeypatch.setattr(ATanSurrogate, "__module__", snn.surrogate.__name__)
+    assert isinstance(SiLIF(N, spike_grad=ATanSurrogate(3.0)).spike_grad, ATanSurrogate)  # atan makes others
+    monkeypatch.setattr(snn.surrogate, "atan", ATanSurrogate)
+    assert SiLIF(N, spike_grad=snn.surrogate.atan(3.0)).spike_grad == ATan(3.0)
+
+
 @pytest.mark.parametrize("name", UNTOUCHED)
 def test_others_stay_what_they_are(name):
     assert SiLIF(N, spike_grad=UNTOUCHED[name]).spike_grad is UNTOUCHED[name]
