@@ -120,10 +120,7 @@ def sort_events(
     for r in range(rows):
         start = (row + r) * job.inputs
         for i in range(begin, end, WORD):
-            if job.gate != 0:
-                found = gate_word(gate, start + i, end - i)
-            else:
-                found = event_word(x, start + i, end - i)
+            found = gate_word(gate, start + i, end - i) if job.gate != 0 else event_word(x, start + i, end - i)
             while found != 0:
                 j = i + lowest(found)
                 found &= found - 1

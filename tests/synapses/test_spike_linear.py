@@ -11,8 +11,9 @@ from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan_with_gate
 from silif_plugins.synapses import SpikeLinear, events, spike_linear
 
-# Rows, inputs, outputs: around vectors of 16, pieces of 1024 inputs, blocks of 128 outputs.
-SHAPES = [(50, 64, 32), (33, 100, 20), (7, 1500, 130), (9, 2100, 300), (5, 3, 1), (0, 4, 4)]
+# Rows, inputs, outputs: around vectors of 16, words of 64 and panels of 256 inputs, pieces of 1024, blocks of 64 rows
+# and of 128 outputs.
+SHAPES = [(50, 64, 32), (150, 300, 40), (33, 100, 20), (7, 1500, 130), (9, 2100, 300), (5, 3, 1), (0, 4, 4)]
 
 
 def problem(rows, inputs, outputs, dtype=torch.float64, density=0.1):
@@ -44,7 +45,7 @@ def test_equals_the_dense_layer(shape, dtype, dropout):
 @pytest.mark.parametrize("openness", [0.05, 0.9])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_the_gradient_of_the_input_is_the_dense_one_where_the_gate_is_open(shape, openness, dropout, monkeypatch):
-    monkeypatch.setattr(events, "gate_break_even", lambda outputs: 0.5)
+    monkeypatch.setattr(events, "gate_break_even", lambda outputs, dropout: 0.5)
     inputs = problem(*shape)
     gate = torch.rand(inputs[0].shape) < openness
     dense = run(*inputs, "never", dropout=dropout)

@@ -123,7 +123,10 @@ def copy_out(view: Any, rows: Any, row: Any, job: Any, lane: Any, count: Any, ti
     neuron, at = lane % run, view[TIME] * time + view[BATCH] * (lane // run)
     if unit == 1 and count == width and neuron + width <= run:
         at += neuron
-        if job.streams and ((view[ADDRESS] | stride * element_bytes(rows)) + at * element_bytes(rows)) % REGISTER_BYTES == 0:
+        if (
+            job.streams
+            and ((view[ADDRESS] | stride * element_bytes(rows)) + at * element_bytes(rows)) % REGISTER_BYTES == 0
+        ):
             for t in range(steps):
                 for i in range(0, width, lanes):
                     stream(target, at + i, load1(rows, (row + t) * width + i))
