@@ -30,16 +30,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.getLogger("silif_plugins").setLevel(logging.INFO if settings.verbose else logging.WARNING)
         command = settings.subcommand
         COMMANDS[command](settings[command])
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("silif: interrupted; finished epochs are kept: run again with --resume", file=sys.stderr)
         return 130
     except USER_ERRORS as error:
         print(f"silif: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads our results, such as head, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
+        return 0
     except OSError as error:
         print(f"silif: failed: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
         return 1
     return 0
 

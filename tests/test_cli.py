@@ -1,6 +1,9 @@
 """The command line as a user meets it: results, exit codes, recipes, messages."""
 
 import json
+import os
+import subprocess
+import sys
 import wave
 
 import h5py
@@ -134,6 +137,17 @@ def test_the_machines_errors_have_exit_code_1(capsys, tmp_path, monkeypatch):
     assert code == 1
     assert "No space left on device" in err
     assert not [path for path in (tmp_path / "run").iterdir() if path.suffix in (".safetensors", ".json", ".tmp")]
+
+
+@pytest.mark.parametrize("arguments", [["recipes"], ["recipes", "table2"]], ids=["at once", "at the end"])
+def test_a_reader_that_stops_reading_is_no_error(arguments):
+    """As in silif recipes | head: writing fails, at the latest when Python flushes what it has kept back."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stdout:
+        command = [sys.executable, "-m", "silif_plugins.cli", *arguments]
+        done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_interruption(capsys, tmp_path, monkeypatch):
