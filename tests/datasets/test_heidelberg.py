@@ -4,7 +4,6 @@ import functools
 import hashlib
 import http.server
 import threading
-import time
 import zipfile
 
 import numpy as np
@@ -69,21 +68,6 @@ def test_empty_recordings_are_kept_if_wanted(tmp_path):
     assert len(SHD(tmp_path, "test")) == 2
     with pytest.raises(DataError, match="recording 1 has no event before max_time"):
         SHD(tmp_path, "test", allow_empty=False)
-
-
-@pytest.mark.slow
-def test_frames_of_10000_recordings_are_read_ten_times_faster_than_made(tmp_path, monkeypatch):
-    monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
-    write_recordings(tmp_path / "ssc_train.h5", make(10_000, events=1600))
-    seconds = []
-    for _ in range(2):
-        start = time.perf_counter()
-        dataset = SSC(tmp_path, "train")
-        seconds.append(time.perf_counter() - start)
-    assert len(dataset) == 10_000
-    assert (tmp_path / "cache").is_dir()
-    print(f"made in {seconds[0]:.2f} s, read in {seconds[1]:.2f} s")
-    assert seconds[1] * 10 < seconds[0]
 
 
 def test_cached_frames_are_the_same(root, tmp_path, monkeypatch):
