@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import multiprocessing
 import queue
 import signal
 import statistics
 from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
@@ -61,43 +65,65 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
 
     Raises:
         ValueError: If two configurations have the same neuron and seed, or one is not valid.
-        RunError: If a folder holds a run with other settings.
+        RunError: If a folder holds a run with other settings, or a loss is not finite. The other runs are stopped;
+            their finished epochs are kept.
+        ChildProcessError: If the system has ended a process, such as for want of memory.
     """
     names = [f"{config.neuron}-seed{config.seed}" for config in configs]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"configs: {repeated[0]} stands there twice; neuron and seed must tell runs apart")
     tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
     context = multiprocessing.get_context("spawn")
+    epochs: Queue[tuple[str, float]] = context.Queue()
+    others = set(multiprocessing.active_children())
     with (
-        context.Manager() as manager,
-        context.Pool(min(jobs, len(configs)), initializer=_start_worker) as pool,
+        ProcessPoolExecutor(
+            min(jobs, len(configs)), mp_context=context, initializer=_start_worker, initargs=(epochs,)
+        ) as pool,
         tqdm(total=sum(config.epochs for config in configs), desc="compare", unit="epoch", disable=None) as bar,
     ):
-        epochs = manager.Queue()
-        tasks = [(config, folder / name, epochs) for config, name in zip(configs, names, strict=True)]
-        pending = [pool.apply_async(_run, task) for task in tasks]
-        while not all(job.ready() for job in pending):
-            try:
-                neuron, entry = epochs.get(timeout=0.2)
-            except queue.Empty:
-                if any(job.ready() and not job.successful() for job in pending):
-                    break
-                continue
-            bar.update()
-            bar.set_postfix_str(f"{neuron}: validation {entry['valid_accuracy']:.3f}")
-        failed = [job for job in pending if job.ready() and not job.successful()]
-        results = [job.get() for job in failed or pending]
+        try:
+            pending = [pool.submit(_run, config, folder / name) for config, name in zip(configs, names, strict=True)]
+            while not all(job.done() for job in pending):
+                with contextlib.suppress(queue.Empty):
+                    neuron, accuracy = epochs.get(timeout=0.2)
+                    bar.update()
+                    bar.set_postfix_str(f"{neuron}: validation {accuracy:.3f}")
+                _raise_first_error(pending)
+            results = [job.result() for job in pending]
+        except BaseException as error:
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()  # leaving the pool would wait for its runs to end
+            if isinstance(error, BrokenProcessPool):
+                problem = "the system has ended a process, perhaps for want of memory"
+                raise ChildProcessError(f"{folder}: {problem}; finished epochs are kept: run it again") from error
+            raise
     write_file(folder / "results.jsonl", b"".join((json.dumps(result) + "\n").encode() for result in results))
     return results
 
 
-def _start_worker() -> None:
+def _raise_first_error(jobs: Sequence[Future[_Result]]) -> None:
+    for job in jobs:
+        if job.done():
+            job.result()
+
+
+_epochs: Queue[tuple[str, float]]
+
+
+def _start_worker(epochs: Queue[tuple[str, float]]) -> None:
+    """Make a process ready to train; the queue takes neuron and validation accuracy of every epoch."""
+    global _epochs
+    _epochs = epochs
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     torch.set_num_threads(1)
 
 
-def _run(config: TrainConfig, folder: Path, epochs: queue.Queue[tuple[str, dict[str, float]]]) -> _Result:
-    return train(config, folder, resume=True, on_epoch=lambda entry: epochs.put((config.neuron, entry)))
+def _run(config: TrainConfig, folder: Path) -> _Result:
+    def tell(entry: dict[str, float]) -> None:
+        _epochs.put((config.neuron, entry["valid_accuracy"]))
+
+    return train(config, folder, resume=True, on_epoch=tell)
 
 
 def summarize(results: Sequence[_Result]) -> list[Summary]:

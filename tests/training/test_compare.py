@@ -1,11 +1,20 @@
 """Comparisons: every run trained once, summaries right, wrong use refused."""
 
+import importlib
 import math
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
 
 import pytest
 
-from silif_plugins.training import TrainConfig, compare, summarize
+from silif_plugins.training import RunError, TrainConfig, compare, load_network, summarize
 from silif_plugins.training.compare import table
+
+compare_module = importlib.import_module("silif_plugins.training.compare")  # the name is the function's, too
 
 
 def result(neuron, seed, accuracy):
@@ -51,5 +60,51 @@ def test_runs_of_two_processes(tmp_path):
     again = compare(configs, tmp_path, jobs=1)  # nothing is trained twice
     assert again == results
     assert stamps == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("last.safetensors")}
-    with pytest.raises(ValueError, match="the run has"):
+    with pytest.raises(RunError, match="the run has"):
         compare([TrainConfig(neuron="LIF", data="sequential-digits", epochs=2)], tmp_path)
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """Start a comparison that would take hours, in a thread; give its folder, and the error that ends it."""
+    config = TrainConfig(data="sequential-digits", hidden_sizes=(8,), epochs=100_000)
+    errors = queue.SimpleQueue()
+
+    def start():
+        try:
+            compare([config], tmp_path)
+        except BaseException as error:
+            errors.put(error)
+
+    threading.Thread(target=start, daemon=True).start()
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "SiLIF-seed0" / "last.safetensors").exists():
+        assert errors.empty()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return tmp_path, errors
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_an_error_not_a_wait(endless):
+    """As when the system has no memory left."""
+    folder, errors = endless
+    for child in multiprocessing.active_children():
+        os.kill(child.pid, signal.SIGKILL)
+    error = errors.get(timeout=60)
+    assert isinstance(error, ChildProcessError)
+    assert "the system has ended a process" in str(error)
+    assert load_network(folder / "SiLIF-seed0" / "last.safetensors")[2]["progress"]["epoch"] > 0
+
+
+@pytest.mark.slow
+def test_one_failure_ends_the_others(endless, monkeypatch):
+    """Ctrl-C, a bug or a run that explodes: nothing goes on training behind the user's back."""
+    _, errors = endless
+    monkeypatch.setattr(compare_module, "_raise_first_error", raise_interrupt)
+    assert isinstance(errors.get(timeout=60), KeyboardInterrupt)
+    assert not multiprocessing.active_children()
+
+
+def raise_interrupt(jobs):
+    raise KeyboardInterrupt
