@@ -6,10 +6,13 @@ import multiprocessing
 import os
 import queue
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
+from filelock import FileLock
 
 from silif_plugins.training import RunError, TrainConfig, compare, load_network, summarize
 from silif_plugins.training.compare import table
@@ -77,12 +80,16 @@ def endless(tmp_path):
             errors.put(error)
 
     threading.Thread(target=start, daemon=True).start()
+    wait_for((tmp_path / "SiLIF-seed0" / "last.safetensors").exists, errors.empty)
+    return tmp_path, errors
+
+
+def wait_for(done, fine):
     deadline = time.monotonic() + 120
-    while not (tmp_path / "SiLIF-seed0" / "last.safetensors").exists():
-        assert errors.empty()
+    while not done():
+        assert fine()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    return tmp_path, errors
 
 
 @pytest.mark.slow
@@ -95,6 +102,19 @@ def test_a_killed_worker_is_an_error_not_a_wait(endless):
     assert isinstance(error, ChildProcessError)
     assert "the system has ended a process" in str(error)
     assert load_network(folder / "SiLIF-seed0" / "last.safetensors")[2]["progress"]["epoch"] > 0
+
+
+@pytest.mark.slow
+def test_workers_end_with_their_parent(tmp_path):
+    """Killed, it cannot end them; they must not train on and keep the folder locked."""
+    settings = ["--set.hidden_sizes", "[8]", "--set.epochs", "100000", "--data", "sequential-digits", "--jobs", "1"]
+    command = [sys.executable, "-m", "silif_plugins.cli", "compare", "--neurons", "[LIF]", *settings]
+    with subprocess.Popen([*command, "--out", str(tmp_path)]) as parent:
+        run = tmp_path / "LIF-seed0"
+        wait_for((run / "last.safetensors").exists, lambda: parent.poll() is None)
+        parent.kill()
+    with FileLock(run / ".lock", timeout=20):
+        assert load_network(run / "last.safetensors")[2]["progress"]["epoch"] > 0
 
 
 @pytest.mark.slow
