@@ -5,9 +5,10 @@ from .compare import Summary, compare, summarize, table
 from .config import TrainConfig
 from .data import Splits, load_split
 from .evaluation import Evaluation, evaluate, recalibrate
-from .run import RunError, train
+from .run import Diverged, RunError, train
 
 __all__ = [
+    "Diverged",
     "Evaluation",
     "RunError",
     "Splits",

@@ -24,7 +24,7 @@ import torch
 from ..files import write_file
 from ..optional import require
 from .config import TrainConfig
-from .run import train
+from .run import Diverged, train
 
 _Result = dict[str, Any]
 
@@ -68,8 +68,9 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
 
     Raises:
         ValueError: If two configurations have the same neuron and seed, or one is not valid.
-        RunError: If a folder holds a run with other settings, or a loss is not finite. The other runs are stopped;
-            their finished epochs are kept.
+        RunError: If a folder holds a run with other settings. The other runs are stopped; their finished epochs are
+            kept.
+        Diverged: If the loss of a run is not finite, after the other runs.
         ChildProcessError: If the system has ended a process, such as for want of memory.
     """
     names = [f"{config.neuron}-seed{config.seed}" for config in configs]
@@ -92,7 +93,7 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
                     neuron, accuracy = epochs.get(timeout=0.2)
                     bar.update()
                     bar.set_postfix_str(f"{neuron}: validation {accuracy:.3f}")
-                _raise_first_error(pending)
+                _raise_error(pending)
             results = [job.result() for job in pending]
         except BaseException as error:
             for worker in set(multiprocessing.active_children()) - others:
@@ -105,9 +106,10 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
     return results
 
 
-def _raise_first_error(jobs: Sequence[Future[_Result]]) -> None:
+def _raise_error(jobs: Sequence[Future[_Result]]) -> None:
+    """Raise the first error, unless it is of a run that the others need not mind."""
     for job in jobs:
-        if job.done():
+        if job.done() and not isinstance(job.exception(), Diverged):
             job.result()
 
 

@@ -11,6 +11,7 @@ from ..datasets.sources import SOURCES, check_folder
 from ..recipes import CONVENTIONS, Recipe
 from .compare import Summary, compare, summarize
 from .config import TrainConfig
+from .run import Diverged
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,15 @@ class Reproduced:
 
     Attributes:
         recipe: The recipe.
-        summary: Over its runs; None if it was not run.
+        summary: Over its runs; None if it was not run, or not to the end.
         selected_on: What its epochs were chosen on.
+        problem: Why it was not run to the end.
     """
 
     recipe: Recipe
     summary: Summary | None = None
     selected_on: str = ""
+    problem: str = ""
 
 
 def reproduce(
@@ -39,7 +42,7 @@ def reproduce(
 ) -> list[Reproduced]:
     """Train recipes over seeds; what the folder holds already is not trained again.
 
-    Recipes that need what this version lacks are returned without a summary.
+    Recipes that need what this version lacks, or that diverge, are returned without a summary.
 
     Args:
         recipes: The recipes.
@@ -62,10 +65,16 @@ def reproduce(
     done = []
     for recipe in recipes:
         if recipe.needs:
-            done.append(Reproduced(recipe))
+            missing = ", ".join(recipe.needs)
+            problem = f"it needs {missing}, which this version of silif_plugins does not have"
+            done.append(Reproduced(recipe, problem=problem))
             continue
-        results = compare(configs[recipe.name], out / recipe.name, jobs=jobs)
-        done.append(Reproduced(recipe, summarize(results)[0], results[0]["selected_on"]))
+        try:
+            results = compare(configs[recipe.name], out / recipe.name, jobs=jobs)
+        except Diverged as error:
+            done.append(Reproduced(recipe, problem=str(error)))
+        else:
+            done.append(Reproduced(recipe, summarize(results)[0], results[0]["selected_on"]))
     return done
 
 
@@ -95,12 +104,12 @@ def comparison(done: Sequence[Reproduced]) -> str:
 
     Examples:
         >>> from silif_plugins.recipes import in_set
-        >>> print(comparison([Reproduced(in_set("ssc/silif-delays")[0])]))
-        | recipe           | accuracy | published      | sparsity | published | parameters | published | seeds |
-        |------------------|----------|----------------|----------|-----------|------------|-----------|-------|
-        | ssc/silif-delays | not run  | 80.62 ± 0.16 % |          |           |            | 0.7M      |       |
+        >>> print(comparison([Reproduced(in_set("gsc/adlif")[0], problem="the loss is nan in epoch 3")]))
+        | recipe    | accuracy | published | sparsity | published      | parameters | published | seeds |
+        |-----------|----------|-----------|----------|----------------|------------|-----------|-------|
+        | gsc/adlif | diverged |           |          | 93.39 ± 0.65 % |            | 0.3M      |       |
         <BLANKLINE>
-        ssc/silif-delays: not run, it needs synaptic delays, which this version of silif_plugins does not have.
+        gsc/adlif: diverged, the loss is nan in epoch 3.
     """
     head = ("recipe", "accuracy", "published", "sparsity", "published", "parameters", "published", "seeds")
     rows = [head, *(_row(each) for each in done)]
@@ -121,7 +130,7 @@ def _row(each: Reproduced) -> tuple[str, ...]:
         recipe.published_parameters or "",
     )
     if summary is None:
-        return (recipe.name, "not run", published[0], "", published[1], "", published[2], "")
+        return (recipe.name, _fate(each), published[0], "", published[1], "", published[2], "")
     spread = 100 * summary.accuracy_sd if summary.seeds > 1 else None
     return (
         recipe.name,
@@ -135,6 +144,10 @@ def _row(each: Reproduced) -> tuple[str, ...]:
     )
 
 
+def _fate(each: Reproduced) -> str:
+    return "not run" if each.recipe.needs else "diverged"
+
+
 def _percent(value: float | None, sd: float | None) -> str:
     return f"{value:.2f} %" if sd is None else f"{value:.2f} ± {sd:.2f} %"
 
@@ -143,10 +156,7 @@ def _notes(done: Sequence[Reproduced]) -> list[str]:
     lines = []
     for each in done:
         if each.summary is None:
-            missing = ", ".join(each.recipe.needs)
-            lines.append(
-                f"{each.recipe.name}: not run, it needs {missing}, which this version of silif_plugins does not have."
-            )
+            lines.append(f"{each.recipe.name}: {_fate(each)}, {each.problem}.")
         elif each.recipe.conventions:
             lines.append(f"{each.recipe.name}: epoch chosen on the {each.selected_on}.")
     ran = [each.recipe for each in done if each.summary is not None]

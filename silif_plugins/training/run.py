@@ -39,6 +39,10 @@ class RunError(ValueError):
     """A run that cannot start or go on; the message says what to do."""
 
 
+class Diverged(RunError):
+    """A run whose loss is not finite any more."""
+
+
 @dataclass
 class Progress:
     """What a run has reached: all of it that is not a tensor. ``waiting`` is the part of ``seconds`` for data."""
@@ -78,7 +82,8 @@ def train(
         The result: settings, parameter count, best epoch, validation and test figures, seconds of training.
 
     Raises:
-        RunError: If the folder holds another run or one in progress, or the loss is not finite.
+        RunError: If the folder holds another run or one in progress.
+        Diverged: If the loss is not finite. It is a RunError.
         ValueError: If settings or data are not valid.
         FileNotFoundError: If a part of the data is missing.
     """
@@ -219,7 +224,7 @@ class _Run:
             sums += torch.tensor([summed.item(), int((scores.argmax(dim=1) == labels).sum())], dtype=torch.float64)
         total_loss, right = parallel.total(sums.to(self.device)).tolist()
         if not math.isfinite(total_loss):
-            raise RunError(
+            raise Diverged(
                 f"{self.folder}: the loss is {total_loss} in epoch {epoch + 1}; "
                 "try a lower learning rate, or a neuron whose range is stable (AdLIF's is not)"
             )

@@ -121,7 +121,7 @@ def test_workers_end_with_their_parent(tmp_path):
 def test_one_failure_ends_the_others(endless, monkeypatch):
     """Ctrl-C, a bug or a run that explodes: nothing goes on training behind the user's back."""
     _, errors = endless
-    monkeypatch.setattr(compare_module, "_raise_first_error", raise_interrupt)
+    monkeypatch.setattr(compare_module, "_raise_error", raise_interrupt)
     assert isinstance(errors.get(timeout=60), KeyboardInterrupt)
     assert not multiprocessing.active_children()
 
