@@ -6,6 +6,7 @@ Source: Cramer, Stradmann, Schemmel and Zenke (2020), CC BY 4.0.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ from .errors import DataError
 from .frames import FrameDataset, frames_of
 from .hdf5 import read_recordings
 
-_VERSION = 1  # of the binning: raise it when it changes, so that old cache entries are not found
+logger = logging.getLogger(__name__)
+
+_VERSION = 2  # of the binning: raise it when it changes, so that old cache entries are not found
 
 
 class _Heidelberg(FrameDataset):
@@ -142,8 +145,11 @@ class SSC(_Heidelberg):
 def frame_arrays(file: Path, *, steps: int, max_time: float, pool: int, published: bool, allow_empty: bool) -> Arrays:
     """Bin a file in the layout of SHD, or read the frames from the cache if that was done before.
 
+    Which share of the events comes too late, and is dropped, is logged.
+
     Returns:
-        ``frames`` [recordings, steps, channels / pool], ``labels``, ``speakers`` and ``classes``.
+        ``frames`` [recordings, steps, channels / pool], ``labels``, ``speakers`` and ``classes``; ``late``, the share
+        of the events at or after ``max_time``.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -162,6 +168,7 @@ def frame_arrays(file: Path, *, steps: int, max_time: float, pool: int, publishe
             "labels": recordings.labels,
             "speakers": recordings.speakers,
             "classes": np.array(recordings.classes),
+            "late": np.array(1 - int(frames.sum(dtype=np.int64)) / max(1, len(recordings.flat_times))),
         }
 
     settings = {
@@ -172,7 +179,9 @@ def frame_arrays(file: Path, *, steps: int, max_time: float, pool: int, publishe
         "published": published,
         "allow_empty": allow_empty,
     }
-    return cached(file.stem, settings, [file], make)
+    arrays = cached(file.stem, settings, [file], make)
+    logger.info("%s: %.1f %% of the events are at or after %g s, and dropped", file, 100 * arrays["late"], max_time)
+    return arrays
 
 
 def download(name: str, folder: str | os.PathLike[str]) -> list[Path]:
@@ -213,5 +222,7 @@ def download(name: str, folder: str | os.PathLike[str]) -> list[Path]:
                 raise DataError(
                     "md5", f"not the published file ({error}); try again", Path(folder) / archive
                 ) from error
+            except OSError as error:
+                raise OSError(f"{published.base_url}{archive} cannot be put into {folder}: {error}") from error
         files.append(Path(folder) / archive.removesuffix(".zip"))
     return files

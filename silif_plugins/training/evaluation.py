@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..datasets import FrameDataset
+from ..datasets.batching import ahead
 from ..metrics import sparsity
 from ..sparch import SpArchNet
 from .data import in_order, shuffled
@@ -50,7 +51,7 @@ def evaluate(net: SpArchNet, dataset: FrameDataset, *, batch_size: int = 128, pa
     training = net.training
     net.eval()
     totals = torch.zeros(5, dtype=torch.float64, device=device)
-    for batch in in_order(dataset, batch_size, current(), pad=pad):
+    for batch in ahead(in_order(dataset, batch_size, current(), pad=pad)):
         frames, labels, lengths = batch.to(device)
         if not len(labels):  # the last batch may have none for this process
             continue

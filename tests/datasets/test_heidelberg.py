@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import http.server
+import logging
 import threading
 import zipfile
 
@@ -49,6 +50,19 @@ def test_the_papers_frames(root):
     ours = SHD(root, "test")
     assert ours.frames[:, 0].any()
     assert ours.frames.sum() == shd.frames.sum()  # the same events are too late for both
+
+
+def test_late_events_are_told(tmp_path, caplog, monkeypatch):
+    times = [[0.1, 0.999, 1.0, 1.25], [0.5, 0.6, 0.7, 1.1]]
+    monkeypatch.setattr(cache, "SMALLEST", 1)
+    monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
+    write_recordings(
+        tmp_path / "shd_test.h5", Recordings(times, [[0, 1, 2, 3]] * 2, [0, 0], classes="a", num_channels=700)
+    )
+    for published in (False, True, True):  # the last from the cache
+        with caplog.at_level(logging.INFO):
+            SHD(tmp_path, "test", published=published)
+        assert caplog.messages.pop().endswith("shd_test.h5: 37.5 % of the events are at or after 1 s, and dropped")
 
 
 def test_splits_and_files_are_named(root):
@@ -126,6 +140,13 @@ def test_a_changed_download_is_refused(server, tmp_path):
         download("shd", tmp_path / "data")
     with pytest.raises(ValueError, match="data set: got 'gsc'"):
         download("gsc", tmp_path)
+
+
+def test_no_network_names_what_was_to_be_downloaded(server, tmp_path, monkeypatch):
+    hsd = pytest.importorskip("tonic.datasets.hsd")
+    monkeypatch.setattr(hsd.HSD, "base_url", "http://127.0.0.1:9/")  # nobody answers there
+    with pytest.raises(OSError, match=r"http://127.0.0.1:9/shd_train.h5.zip cannot be put into .*data: .*refused"):
+        download("shd", tmp_path / "data")
 
 
 @pytest.mark.parametrize("name", SOURCES)
