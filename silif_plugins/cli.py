@@ -237,8 +237,6 @@ def _recipes(settings: Any) -> None:
     head = ("recipe", "neuron", "resolution", "parameters", "published", "tables", "needs")
     rows = [head]
     for each in chosen:
-        row = each.accuracy
-        spread = f" ± {row.sd:g}" if row and row.sd is not None else ""
         tables = sorted({entry.table for entry in each.rows})
         data = each.settings.get("data", "spoken-digits")
         rows.append(
@@ -247,7 +245,7 @@ def _recipes(settings: Any) -> None:
                 str(each.settings.get("neuron", "SiLIF")),
                 each.resolution,
                 f"{each.parameters:,}" if each.parameters else each.published_parameters or "",
-                f"{row.accuracy:g}{spread} %" if row else "",
+                next(filter(None, map(_figures, each.rows)), ""),
                 ", ".join(map(str, tables)),
                 ", ".join([*(["data " + data] if data in SOURCES else []), *each.needs]),
             )
@@ -259,6 +257,13 @@ def _recipes(settings: Any) -> None:
         _print_sources(chosen[0])
 
 
+def _figures(row: recipes.Row) -> str:
+    """The published figures of a row; empty for a row of settings."""
+    figures = {"accuracy": row.accuracy, "sparsity": row.sparsity}
+    spread = f" ± {row.sd:g}" if row.sd is not None else ""
+    return ", ".join(f"{name} {value:g}{spread} %" for name, value in figures.items() if value is not None)
+
+
 def _print_sources(recipe: recipes.Recipe) -> None:
     """Say where the numbers and settings of one recipe come from."""
     from .datasets.sources import SOURCES
@@ -266,10 +271,7 @@ def _print_sources(recipe: recipes.Recipe) -> None:
     if recipe.source:
         print(f"\nsettings: {recipe.source}")
     for row in recipe.rows:
-        figures = {"accuracy": row.accuracy, "sparsity": row.sparsity}
-        spread = f" ± {row.sd:g}" if row.sd is not None else ""
-        told = ", ".join(f"{name} {value:g}{spread} %" for name, value in figures.items() if value is not None)
-        print(f"Table {row.table}, {row.method}: {told or 'settings only'}")
+        print(f"Table {row.table}, {row.method}: {_figures(row) or 'settings only'}")
     for name in recipe.conventions:
         print(f"published ({name}): {recipes.CONVENTIONS[name]}")
     data = recipe.settings.get("data")

@@ -256,9 +256,14 @@ def test_recipes_are_listed(capsys):
     assert len(out.splitlines()) == len(recipes.names()) + 1
     code, out, _ = run(capsys, "recipes", "table6")
     (line,) = (line for line in out.splitlines() if line.startswith("shd/c-silif-512"))
-    assert " ".join(line.split()) == "shd/c-silif-512 C-SiLIF 4 ms 350,268 95.55 ± 0.28 % 2, 5, 6, 7 data shd"
+    assert " ".join(line.split()) == (
+        "shd/c-silif-512 C-SiLIF 4 ms 350,268 accuracy 95.55 ± 0.28 % 2, 5, 6, 7 data shd"
+    )
     (line,) = (line for line in out.splitlines() if line.startswith("shd/d-cadlif"))
     assert line.endswith("data shd, synaptic delays")
+    code, out, _ = run(capsys, "recipes", "table7")
+    (line,) = (line for line in out.splitlines() if line.startswith("shd/c-silif-512"))
+    assert "sparsity 80.25 ± 0.33 %" in line
     code, out, _ = run(capsys, "recipes", "shd/c-silif-512")
     assert "Table 7, SHD C-SiLIF: sparsity 80.25 ± 0.33 %" in out
     assert "published (test-selection): the epoch was chosen on the test set" in out
