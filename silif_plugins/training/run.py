@@ -352,6 +352,8 @@ def _locked(folder: Path, share: parallel.Share) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise RunError(f"{folder}: another run is writing here; name another folder (--out)") from None
+    for left in folder.glob(".*.tmp"):  # by a run that was killed while it wrote
+        left.unlink()
     try:
         yield
     finally:

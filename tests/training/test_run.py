@@ -114,6 +114,13 @@ def test_a_folder_holds_one_run(config, splits, tmp_path):
         train(dataclasses.replace(config, learning_rate=0.5), tmp_path, data=splits, resume=True)
 
 
+def test_half_a_file_that_a_kill_has_left_goes_away(config, splits, tmp_path):
+    train(dataclasses.replace(config, epochs=1), tmp_path, data=splits)
+    (tmp_path / ".last.safetensors.123.tmp").write_bytes(b"half")
+    train(dataclasses.replace(config, epochs=1), tmp_path, data=splits, resume=True)
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
 def test_a_checkpoint_from_before_a_setting_existed_resumes(config, splits, tmp_path):
     train(dataclasses.replace(config, epochs=1), tmp_path, data=splits)
     tensors, facts = checkpoint.load(tmp_path / "last.safetensors")
