@@ -48,9 +48,9 @@ class SpArchNet(nn.Module):
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
         surrogate: Spike function of mem - threshold; the paper's boxcar by default.
-        events: Whether weights visit only what is not zero: ``"auto"``, where it is the faster way by the measured share
-            of their inputs (`silif_plugins.synapses.spike_linear`); ``"always"`` or ``"never"``. The results are the
-            same to rounding.
+        events: Whether weights visit only what is not zero: ``"auto"``, where that is faster by the measured share of
+            their inputs (`silif_plugins.synapses.spike_linear`); ``"always"`` or ``"never"``. The results are the same
+            to rounding.
 
     Raises:
         ValueError: If an argument is not one of those listed, or there is no hidden layer.

@@ -38,6 +38,14 @@ def test_equals_reference_over_shapes(shape, dtype, random_problem, assert_equal
     assert shape[0] * shape[2] < 100 or 0.01 < spikes.mean() < 0.9
 
 
+@pytest.mark.parametrize("batch", [100, 125, 128])
+def test_large_outputs_whose_rows_start_anywhere(batch, random_problem, assert_equals_reference):
+    """From 4 MiB on outputs are written around the caches, which only aligned vectors can be."""
+    problem = random_problem(310, batch, 35, torch.float32)
+    assert problem[1].numel() * 4 > 4 << 20
+    assert_equals_reference("cpu", *problem, return_states=True)
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", SURROGATES)
 def test_equals_reference_over_surrogates(name, dtype, random_problem, assert_equals_reference):

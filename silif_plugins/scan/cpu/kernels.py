@@ -123,10 +123,8 @@ def copy_out(view: Any, rows: Any, row: Any, job: Any, lane: Any, count: Any, ti
     neuron, at = lane % run, view[TIME] * time + view[BATCH] * (lane // run)
     if unit == 1 and count == width and neuron + width <= run:
         at += neuron
-        if (
-            job.streams
-            and ((view[ADDRESS] | stride * element_bytes(rows)) + at * element_bytes(rows)) % REGISTER_BYTES == 0
-        ):
+        address, pitch = view[ADDRESS] + at * element_bytes(rows), stride * element_bytes(rows)
+        if job.streams and (address | pitch) % REGISTER_BYTES == 0:
             for t in range(steps):
                 for i in range(0, width, lanes):
                     stream(target, at + i, load1(rows, (row + t) * width + i))
@@ -307,6 +305,7 @@ def adjoint_of(
 
 @compiled
 def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any) -> None:
+    """Run the adjoint over a block, by code of its own in the plain case, which has fewer questions to ask."""
     if job.surrogate == BOXCAR and job.grad_mem[ADDRESS] == 0:
         adjoint_of(rows, job, first, count, steps, source, soon, stride, True)
     else:
