@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from silif_plugins.neurons import LIF, RF, CSiLIF, SiLIF, StateSpace
-from silif_plugins.scan import callables, scan
+from silif_plugins.neurons import LIF, RF, CSiLIF, SiLIF, State, StateSpace
+from silif_plugins.scan import callables, scan, scan_with_gate
 from silif_plugins.surrogate import ATan, Boxcar, FastSigmoid, Triangle
 
 # Around the chunk of 32 steps, the tile of 128 (float64: 64) lanes and the vector of 16 (8) of them.
@@ -157,6 +157,36 @@ def test_only_a_state_or_a_trace_in_the_loss(random_problem):
 def test_large_outputs_on_the_streaming_path(random_problem, assert_equals_reference):
     space, current, _ = random_problem(70, 64, 256, torch.float32)  # 4.6 MB
     assert_equals_reference("cpu", space, current)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("shape", [(70, 64, 256), (310, 125, 35), (40, 3, 10)], ids=str)
+@pytest.mark.parametrize("cut", [False, True])
+def test_gates_are_those_of_the_reference(shape, dtype, cut, random_problem):
+    space, current, state = random_problem(*shape, dtype)
+    lengths = torch.arange(shape[1]) % (shape[0] + 1) if cut else None
+    runs = [scan_with_gate(space, current, state, lengths=lengths, backend=name) for name in ("reference", "cpu")]
+    assert torch.equal(runs[0][0], runs[1][0])
+    assert torch.equal(runs[0][2], runs[1][2])
+    assert 0 < runs[0][2].float().mean() < 0.9
+
+
+def test_gradcheck_with_a_smooth_surrogate(random_problem):
+    """Between its spikes the loss is smooth: finite differences know nothing of surrogates, so none may fire."""
+    space, current, state = random_problem(40, 2, 5)
+    inputs = [(current / 100).requires_grad_(), *(field.clone().requires_grad_() for field in space[:-1])]
+    rest = State(state.mem / 100, state.ada / 100, torch.zeros_like(state.spk))
+
+    def states(current, *fields):
+        spikes, last, trace = scan(
+            StateSpace(*fields, space.threshold), current, rest, surrogate="atan", return_states=True, backend="cpu"
+        )
+        assert not spikes.any()
+        return *last[:2], *trace[:2]
+
+    # Without spikes only the surrogate's path into the reset differs from the true gradient; it is cut by R = 0.
+    inputs[7:9] = [torch.zeros_like(field).requires_grad_() for field in space[6:8]]
+    assert torch.autograd.gradcheck(states, tuple(inputs))
 
 
 def test_threads_change_nothing(random_problem):
