@@ -1,0 +1,60 @@
+"""Docstrings as Markdown: the objects that they name become links, and the build checks that there is such an object.
+
+In docstrings a reference is written as editors and Sphinx know it, with a role and the name, such as :func:`scan`.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import griffe
+
+PACKAGE = "silif_plugins"
+ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`([\w.]+)`")
+LITERAL_BLOCK = re.compile(r"::(?=\n\n {4})")
+
+
+class References(griffe.Extension):
+    """Makes links of the roles in docstrings, and finds functions that have the name of their module."""
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Rewrite the docstrings of a package that has been read."""
+        if pkg.path != PACKAGE:
+            return
+        for each in _objects(pkg):
+            if each.docstring:
+                text = LITERAL_BLOCK.sub(":", each.docstring.value)
+                each.docstring.value = ROLE.sub(lambda match, place=each: _link(match[1], place), text)
+        _uncover_functions(pkg)
+
+
+def _link(name: str, place: griffe.Object) -> str:
+    if name.startswith(PACKAGE):
+        target = name
+    else:
+        try:
+            target = place.resolve(name)
+        except griffe.NameResolutionError:
+            target = name
+    # Other packages' pages are not here; a name of ours that leads nowhere makes the build fail.
+    return f"`{name}`" if "." in name and not target.startswith(PACKAGE) else f"[`{name}`][{target}]"
+
+
+def _uncover_functions(package: griffe.Module) -> None:
+    """Show what Python shows where a package imports a function from a module of the same name: the function."""
+    aliases = [member for each in _objects(package) for member in each.members.values() if member.is_alias]
+    for alias in aliases:
+        if alias.target_path.startswith(PACKAGE):  # resolved while the modules can still be found by their paths
+            alias.resolve_target()
+    for module in [each for each in _objects(package) if each.is_module]:
+        for name, path in module.imports.items():
+            hidden = module.members.get(name)
+            if path == f"{module.path}.{name}.{name}" and hidden is not None and hidden.is_module and not hidden.is_init_module:
+                module.members[name] = griffe.Alias(name, hidden.members[name], parent=module)
+
+
+def _objects(parent: griffe.Object) -> Iterator[griffe.Object]:
+    yield parent
+    for member in parent.members.values():
+        if not member.is_alias:
+            yield from _objects(member)
