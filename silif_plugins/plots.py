@@ -136,7 +136,7 @@ def eigenvalue_plane(spaces: Mapping[str, StateSpace]) -> Figure:
     """Draw eigenvalues in the complex plane with the unit circle, one panel a population (as the paper's Figure 2).
 
     They are those of the dynamics that the code simulates; the paper's figure uses another matrix for SiLIF and
-    cAdLIF. The titles say which share oscillates.
+    cAdLIF. The titles say which share oscillates. Eigenvalues outside the circle are shown too.
 
     Args:
         spaces: State spaces by the title of their panel.
@@ -147,21 +147,24 @@ def eigenvalue_plane(spaces: Mapping[str, StateSpace]) -> Figure:
         >>> figure.axes[1].get_title()
         'C-SiLIF: 100 % oscillate'
     """
-    figure, panels = _new((3.1 * len(spaces) + 0.6, 3.9), ncols=len(spaces), sharex=True, sharey=True)
+    figure, panels = _new((3.1 * len(spaces) + 0.6, 3.6), ncols=len(spaces), sharex=True, sharey=True)
     angle = torch.linspace(0, 2 * torch.pi, 200)
-    for index, (axes, (name, space)) in enumerate(zip(_several(panels), spaces.items(), strict=True)):
-        values = eigenvalues(space).detach().cpu().flatten()
+    populations = [eigenvalues(space).detach().cpu().flatten() for space in spaces.values()]
+    reach = 1.08 * max([1.0, *(torch.view_as_real(values).abs().max().item() for values in populations)])
+    for index, (axes, name, values) in enumerate(zip(_several(panels), spaces, populations, strict=True)):
         axes.plot(angle.cos(), angle.sin(), color="0.6", linewidth=0.8)
         axes.scatter(values.real, values.imag, s=7, alpha=0.5, linewidths=0, color=COLOURS[index % len(COLOURS)])
         oscillating = (values.imag != 0).double().mean().item()
         axes.set_title(f"{name}: {100 * oscillating:.0f} % oscillate", fontsize="medium")
-        axes.set(xlabel="real part", xlim=(-1.08, 1.08), ylim=(-1.08, 1.08), box_aspect=1)
+        axes.set(xlabel="real part", xlim=(-reach, reach), ylim=(-reach, reach), box_aspect=1)
     _several(panels)[0].set_ylabel("imaginary part")
     return figure
 
 
 def parameter_histograms(before: Neuron, after: Neuron) -> Figure:
     """Draw each parameter's distribution over the neurons before and after training, one panel a parameter.
+
+    Each distribution is drawn as high as the panel: one that starts as a single value would dwarf the other.
 
     Raises:
         ValueError: If the two are different models.
@@ -175,16 +178,22 @@ def parameter_histograms(before: Neuron, after: Neuron) -> Figure:
     if type(before) is not type(after):
         raise ValueError(f"after: got {type(after).__name__}; it must be {type(before).__name__}, as before")
     names = list(after.state_dict())
-    figure, panels = _new((2.1 * len(names) + 0.6, 2.6), ncols=len(names))
-    for axes, name in zip(_several(panels), names, strict=True):
+    columns = min(len(names), 3)
+    rows = -(-len(names) // columns)
+    figure, panels = _new((7.0, 0.4 + 1.8 * rows), nrows=rows, ncols=columns)
+    for axes, name in zip(_several(panels), names, strict=False):
         pair = [getattr(neuron, name).detach().cpu().flatten().double() for neuron in (before, after)]
         low, high = min(each.min() for each in pair).item(), max(each.max() for each in pair).item()
-        edges = torch.linspace(low - 1e-3, high + 1e-3, 31)
-        axes.hist(pair[0], edges, color="0.75", label="before")
-        axes.hist(pair[1], edges, histtype="step", linewidth=1.5, color=COLOURS[0], label="after")
-        axes.set(xlabel=name, yticks=[])
-    _several(panels)[0].set_ylabel("neurons")
-    _several(panels)[0].legend(frameon=False, fontsize="small")
+        edges = torch.linspace(low - 1e-3, high + 1e-3, 31, dtype=torch.double)
+        counts = [torch.histogram(each, edges).hist for each in pair]
+        heights = [each / each.max() for each in counts]
+        axes.stairs(heights[0], edges, fill=True, color="0.75", label="before")
+        axes.stairs(heights[1], edges, linewidth=1.5, color=COLOURS[0], label="after")
+        axes.set(xlabel=name, yticks=[], ylim=(0, 1.1))
+    for axes in _several(panels)[len(names) :]:
+        axes.remove()
+    _several(panels)[0].set_ylabel("neurons, relative")
+    figure.legend(*_several(panels)[0].get_legend_handles_labels(), frameon=False, loc="outside upper right", ncols=2)
     return figure
 
 

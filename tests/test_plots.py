@@ -1,0 +1,110 @@
+"""Figures show what they are given, and tell things apart without colour."""
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+import torch
+
+from silif_plugins import LIF, AdLIF, CSiLIF, SiLIF, State, plots, scan
+from silif_plugins.training import Summary
+
+
+def luminance(colour):
+    """Relative luminance of a colour, by the sRGB standard."""
+    channels = torch.tensor([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    linear = torch.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return (linear @ torch.tensor([0.2126, 0.7152, 0.0722])).item()
+
+
+def summary(neuron, *, seeds=3, operations=2e5):
+    return Summary(neuron, seeds, 38716, 0.9, 0.01, operations, 1e3, 0.96, 0.03, 20.0)
+
+
+def test_raster_has_a_dot_for_each_spike():
+    spikes = torch.zeros(50, 8)
+    spikes[3, 2] = spikes[40, 7] = 1
+    spikes[9, 0] = 3  # a count
+    figure = plots.raster({"layer": spikes}, dt=0.004)
+    dots = torch.tensor(figure.axes[0].collections[0].get_offsets())
+    torch.testing.assert_close(dots, torch.tensor([[12.0, 2.0], [36.0, 0.0], [160.0, 7.0]], dtype=dots.dtype))
+    assert figure.axes[0].get_title(loc="right") == f"{100 * 3 / 400:.1f} % of bins"
+    with pytest.raises(ValueError, match=r"layers\['layer'\]: got shape \(8,\)"):
+        plots.raster({"layer": spikes[0]})
+
+
+def test_traces_show_the_membrane_its_threshold_and_its_spikes():
+    space = SiLIF(2, threshold=0.5).state_space()
+    _, _, states = scan(space, 3 * torch.ones(60, 1, 2), return_states=True)
+    states = State(*(field[:, 0] for field in states))
+    top, bottom = plots.traces(space, states, neuron=1).axes
+    membrane, threshold, spikes = top.get_lines()
+    assert torch.equal(torch.tensor(membrane.get_ydata()), states.mem[:, 1].detach())
+    assert set(threshold.get_ydata()) == {0.5}
+    assert torch.tensor(spikes.get_xdata()).tolist() == torch.nonzero(states.spk[:, 1])[:, 0].tolist() != []
+    assert torch.equal(torch.tensor(bottom.get_lines()[0].get_ydata()), states.ada[:, 1].detach())
+
+
+def test_impulse_response_is_that_of_the_leak():
+    figure = plots.impulse_response({"LIF": LIF(1, decay_u=0.9)}, steps=20)
+    drawn = torch.tensor(figure.axes[0].get_lines()[0].get_ydata())
+    torch.testing.assert_close(drawn, 0.1 * 0.9 ** torch.arange(20, dtype=torch.float64), rtol=1e-6, atol=0)
+
+
+def test_eigenvalues_outside_of_the_circle_are_in_the_picture():
+    figure = plots.eigenvalue_plane({"AdLIF": AdLIF(200).state_space(), "SiLIF": SiLIF(200).state_space()})
+    for axes in figure.axes:
+        values = torch.tensor(axes.collections[0].get_offsets())
+        assert values.abs().max() < axes.get_xlim()[1] == axes.get_ylim()[1]
+    assert torch.tensor(figure.axes[0].collections[0].get_offsets()).norm(dim=1).max() > 1.1
+    stable = plots.eigenvalue_plane({"C-SiLIF": CSiLIF(200).state_space()})
+    assert stable.axes[0].get_xlim()[1] < 1.2
+
+
+def test_a_distribution_that_starts_as_one_value_does_not_dwarf_the_other():
+    before, after = SiLIF(200), SiLIF(200)
+    with torch.no_grad():
+        after.log_dt += torch.randn(200)
+    axes = next(axes for axes in plots.parameter_histograms(before, after).axes if axes.get_xlabel() == "log_dt")
+    heights = [torch.tensor(patch.get_data().values) for patch in axes.patches]
+    assert int((heights[0] > 0).sum()) == 1
+    assert [each.max().item() for each in heights] == [1.0, 1.0]
+    with pytest.raises(ValueError, match="after: got LIF; it must be SiLIF"):
+        plots.parameter_histograms(before, LIF(200))
+
+
+@pytest.mark.parametrize(
+    ("neuron", "panels"), [(LIF(20), 1), (CSiLIF(20), 4), (SiLIF(20), 5)], ids=["LIF", "C-SiLIF", "SiLIF"]
+)
+def test_every_parameter_has_a_panel(neuron, panels):
+    figure = plots.parameter_histograms(neuron, neuron)
+    assert [axes.get_xlabel() for axes in figure.axes] == list(neuron.state_dict())
+    assert len(figure.axes) == panels
+
+
+def test_accuracy_has_a_marker_and_a_colour_for_each_neuron_and_bars_over_seeds():
+    names = ["LIF", "RF", "AdLIF", "cAdLIF", "SiLIF", "C-SiLIF"]
+    axes = plots.accuracy_against_operations([summary(name) for name in names]).axes[0]
+    points = [container.lines[0] for container in axes.containers]
+    assert len({point.get_marker() for point in points}) == len({point.get_color() for point in points}) == len(names)
+    assert all(container.has_xerr and container.has_yerr for container in axes.containers)
+    alone = plots.accuracy_against_operations([summary("SiLIF", seeds=1)]).axes[0]
+    assert not alone.containers[0].has_yerr
+
+
+def test_lines_differ_in_more_than_colour():
+    figure = plots.impulse_response({"a": SiLIF(1), "b": SiLIF(1), "c": SiLIF(1), "d": SiLIF(1)})
+    lines = figure.axes[0].get_lines()[:4]
+    assert len({line.get_linestyle() for line in lines}) == 4
+
+
+def test_colours_stand_out_on_white_paper():
+    for colour in plots.COLOURS:
+        assert 1.05 / (luminance(colour) + 0.05) > 2
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_figures_are_written(ending, tmp_path):
+    path = tmp_path / "new folder" / f"figure.{ending}"
+    plots.save(plots.raster({"input": torch.eye(5)}), path)
+    assert path.read_bytes()[:8].lstrip()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")
