@@ -11,33 +11,7 @@ from silif_plugins.datasets import Recordings, write_recordings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
-# A module like SpArch's models.snns: layers found by name, names checked against a list.
-STAND_IN = """
-import torch
-from torch import nn
-
-class SNN(nn.Module):
-    def __init__(self, input_shape, layer_sizes, neuron_type="LIF"):
-        super().__init__()
-        if neuron_type not in ["LIF"]:
-            raise ValueError(neuron_type)
-        self.input_shape, self.layer_sizes, self.neuron_type = input_shape, layer_sizes, neuron_type
-        self.snn = self._init_layers()
-
-    def _init_layers(self):
-        sizes = [self.input_shape[2], *self.layer_sizes]
-        layer = globals()[self.neuron_type + "Layer"]
-        return nn.ModuleList([layer(sizes[i], sizes[i + 1], self.input_shape[0]) for i in range(len(sizes) - 1)])
-
-    def forward(self, x):
-        for layer in self.snn:
-            x = layer(x)
-        return x.sum(dim=1), x.mean(dim=(0, 1))
-
-class LIFLayer(nn.Linear):
-    def __init__(self, inputs, outputs, batch):
-        super().__init__(inputs, outputs)
-"""
+STAND_IN = Path(__file__).parents[1] / "sparch_stand_in.py"
 
 
 def run(name, *arguments, cwd=None):
@@ -103,7 +77,7 @@ def test_shd_from_files(tmp_path):
 @pytest.mark.parametrize("neuron", ["SiLIF", "CSiLIF"])
 def test_sparch_register(neuron, tmp_path):
     (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "snns.py").write_text(STAND_IN)
+    (tmp_path / "models" / "snns.py").write_text(STAND_IN.read_text())
     done = run("sparch_register.py", tmp_path, "--neuron", neuron, "--steps", 10)
     assert done.returncode == 0, done.stderr
     assert "step 10: loss" in done.stdout
