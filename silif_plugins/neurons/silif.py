@@ -13,7 +13,7 @@ from .sampling import Init, Learn, sampler
 from .state_space import StateSpace
 
 COUPLING = (0.0, 1.0)
-"""Where a is clamped in the forward pass. Within it every neuron is stable: see docs/stability."""
+"""Where a is clamped in the forward pass. Within it every neuron is stable: see docs/explanations/state-space.md."""
 
 SPIKE_COUPLING = (0.0, 2.0)
 """Where b is clamped in the forward pass."""
