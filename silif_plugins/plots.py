@@ -1,6 +1,6 @@
 """Figures. Every function draws with matplotlib (extra [plot]) and returns the figure; :func:`save` writes it.
 
-Colours are told apart by the colour-blind and in grey print; where they carry meaning, markers or line styles do too.
+Colours are told apart by the colour-blind, and in grey print markers, line styles or a panel each tell things apart.
 No window is opened and no global state of matplotlib is touched.
 """
 

@@ -18,4 +18,4 @@ def help_of(command: str) -> str:
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
         build_parser().parse_args([command, "--help"])
-    return text.getvalue()
+    return "".join(each for each in text.getvalue() if each.isprintable() or each == "\n")
