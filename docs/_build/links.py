@@ -3,13 +3,16 @@
 Nothing is fetched, neither now nor by a browser that opens a page: a script, font or image of another site is an error.
 """
 
+from __future__ import annotations
+
 import logging
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.structure.pages import Page
+if TYPE_CHECKING:
+    from mkdocs.structure.pages import Page
 
 TEXTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 MARKDOWN_LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -1,0 +1,95 @@
+"""What the documentation's build checks beside MkDocs: links to other sites, and references in docstrings."""
+
+import importlib.util
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+HOOKS = Path(__file__).parents[1] / "docs" / "_build"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"docs_build_{name}", HOOKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def links(tmp_path, monkeypatch):
+    """The hook, in a repository with a README that has three links."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.md").touch()
+    (tmp_path / "README.md").write_text("[a](there.md#part) [b](gone.md) [c](https://example.org/home)")
+    for text in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        (tmp_path / text).write_text("[top](#top)")
+    return load("links")
+
+
+def page(name):
+    return SimpleNamespace(file=SimpleNamespace(src_uri=name))
+
+
+def test_links_of_the_readme(links, caplog):
+    links.on_pre_build()
+    assert [record.getMessage() for record in caplog.records] == ["README.md: links to gone.md, which does not exist"]
+    assert links.external == {"https://example.org/home": {"README.md"}}
+
+
+def test_links_to_other_sites_are_listed(links, caplog):
+    links.on_post_page('<a href="https://example.org/b">b</a> <a href="own.html">c</a>', page=page("one.md"))
+    links.on_post_page('<a href="https://example.org/b">b</a>', page=page("two.md"))
+    with caplog.at_level(logging.INFO):
+        links.on_post_build()
+    assert [record.getMessage() for record in caplog.records][1:] == ["  https://example.org/b (one.md, two.md)"]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<script src="https://example.org/x.js"></script>',
+        '<link rel="stylesheet" href="//example.org/x.css">',
+        '<img src="http://example.org/x.png">',
+    ],
+)
+def test_nothing_is_loaded_from_other_sites(links, caplog, element):
+    links.on_post_page(element, page=page("one.md"))
+    assert "from another site" in caplog.text
+    assert links.external == {}
+
+
+def test_references_in_docstrings_become_links(tmp_path, monkeypatch):
+    griffe = pytest.importorskip("griffe")
+    monkeypatch.chdir(tmp_path)  # griffe looks for packages here first
+    docstrings = load("docstrings")
+    code = {
+        "__init__.py": "from .run import run\nfrom .run import Runner",
+        "run.py": '''
+def run():
+    """Run; see :class:`Runner`, :func:`silif_plugins.other` and :class:`torch.nn.Module`::
+
+        run()
+
+    That is all.
+    """
+
+class Runner:
+    def go(self):
+        """As :meth:`stop`, and :func:`nothing`."""
+
+    def stop(self):
+        """Stop."""
+''',
+    }
+    extensions = griffe.load_extensions(docstrings.References)
+    with griffe.temporary_visited_package("silif_plugins", code, extensions=extensions) as package:
+        assert package["run"].is_function  # not the module of this name
+        assert package["run"].docstring.value == (
+            "Run; see [`Runner`][silif_plugins.run.Runner], [`silif_plugins.other`][silif_plugins.other] and "
+            "`torch.nn.Module`:\n\n    run()\n\nThat is all."
+        )
+        go = package["Runner"].members["go"].docstring.value
+        assert go == "As [`stop`][silif_plugins.run.Runner.stop], and [`nothing`][nothing]."
