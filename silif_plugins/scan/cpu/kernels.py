@@ -229,8 +229,6 @@ def advance(rows: Any, first: Any, keep: Any, count: Any, steps: Any, source: An
 def derivative(x: Any, job: Any) -> Any:
     """The surrogate's derivative at x = mem - threshold; see the classes of silif_plugins.surrogate."""
     zero, one, first = splat(x, 0.0), splat(x, 1.0), splat(x, job.shape1)
-    if job.surrogate == BOXCAR:
-        return select(x > zero - first, select(x <= first, one, zero), zero)
     if job.surrogate == ATAN:
         scaled = splat(x, math.pi / 2) * first * x
         return splat(x, 0.5) * first / (one + scaled * scaled)
@@ -241,10 +239,8 @@ def derivative(x: Any, job: Any) -> Any:
     return first * select(rest > zero, rest, zero)
 
 
-@inlined
-def adjoint_of(
-    rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any, plain: Any
-) -> None:
+@compiled
+def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any) -> None:
     """Run the adjoint over a block backwards: GRAD holds dL/ds and becomes dL/dI.
 
     CARRY is the gradient of the state after the block (mem, ada, spk) and becomes that of the one before it; SUMS
@@ -271,14 +267,14 @@ def adjoint_of(
             at = (first + t) * width + i
             x = load1(rows, (MEM + 1) * width + at) - threshold
             through = load1(rows, GRAD * width + at) + carry_spk
-            if plain:
+            if job.surrogate == BOXCAR:
                 through = select(x > lower, select(x <= upper, through, zero), zero)
             elif job.surrogate == GIVEN:
                 through = load1(rows, GATE * width + at) * through
             else:
                 through = derivative(x, job) * through
             p, q = carry_mem + through, carry_ada
-            if not plain and traced:
+            if traced:
                 p = p + load1(rows, GRAD_MEM * width + at)
                 q = q + load1(rows, GRAD_ADA * width + at)
             store(rows, GRAD * width + at, fma(b1, p, b2 * q))
@@ -301,15 +297,6 @@ def adjoint_of(
         store(rows, (SUMS + R1) * width + i, sr1)
         store(rows, (SUMS + R2) * width + i, sr2)
         store(rows, (SUMS + THRESHOLD) * width + i, sth)
-
-
-@compiled
-def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any) -> None:
-    """Run the adjoint over a block, by code of its own in the plain case, which has fewer questions to ask."""
-    if job.surrogate == BOXCAR and job.grad_mem[ADDRESS] == 0:
-        adjoint_of(rows, job, first, count, steps, source, soon, stride, True)
-    else:
-        adjoint_of(rows, job, first, count, steps, source, soon, stride, False)
 
 
 @compiled
