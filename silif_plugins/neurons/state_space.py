@@ -141,9 +141,9 @@ class StateSpace(NamedTuple):
     def shape(self) -> torch.Size:
         """Shape of the population, [*neurons]: what the fields broadcast to."""
         shape = self.a11.shape
-        if all(field.shape == shape for field in self):  # common, and a fiftieth of the cost below
+        if all(field.shape == shape for field in self):  # common, and cheaper
             return shape
-        return torch.broadcast_shapes(*(field.shape for field in self))
+        return torch.broadcast_tensors(*self)[0].shape  # torch.broadcast_shapes imports SymPy: half a second
 
     @property
     def dtype(self) -> torch.dtype:

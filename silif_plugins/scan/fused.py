@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..surrogate import ATan, Boxcar, FastSigmoid, SpikeFunction, Triangle
+from .operators import operator, shapes_of
 
 GIVEN = 4
 """The surrogate whose derivative is given as a tensor."""
@@ -56,7 +57,7 @@ def fused_backend(name: str) -> Any:
     raise ValueError(f"backend: got {name!r}; the fused backends are 'cpu' and 'triton'")
 
 
-@torch.library.custom_op("silif_plugins::scan", mutates_args=())
+@operator("scan")
 def run_forward(
     current: Tensor,
     coefficients: Tensor,
@@ -91,7 +92,7 @@ def run_forward(
     return fused_backend(backend).forward(current, coefficients, initial, lengths, trace, gate_width)
 
 
-@run_forward.register_fake
+@shapes_of(run_forward)
 def _(
     current: Tensor,
     coefficients: Tensor,
@@ -111,7 +112,7 @@ def _(
     return torch.empty_like(current), torch.empty_like(initial), chunks, mem, ada, gates
 
 
-@torch.library.custom_op("silif_plugins::scan_backward", mutates_args=())
+@operator("scan_backward")
 def run_backward(
     current: Tensor,
     coefficients: Tensor,
@@ -152,7 +153,7 @@ def run_backward(
     )
 
 
-@run_backward.register_fake
+@shapes_of(run_backward)
 def _(
     current: Tensor,
     coefficients: Tensor,
@@ -179,10 +180,10 @@ def refuse(ctx: Any, *grads: Tensor) -> None:
     raise RuntimeError("the fused scan can be differentiated once; use backend='reference' for second derivatives")
 
 
-run_backward.register_autograd(refuse)
+torch.library.register_autograd(run_backward, refuse)
 
 
-def differentiable_function(operator: Callable[..., Any], save: Callable[..., None], differentiate: Any) -> Any:
+def differentiable_function(function: Callable[..., Any], save: Callable[..., None], differentiate: Any) -> Any:
     """An autograd.Function of an operator: torch.func cannot differentiate a custom operator itself."""
 
     class Function(torch.autograd.Function):
@@ -190,7 +191,7 @@ def differentiable_function(operator: Callable[..., Any], save: Callable[..., No
 
         @staticmethod
         def forward(*inputs: Any) -> Any:
-            return operator(*inputs)
+            return function(*inputs)
 
         setup_context = staticmethod(save)
         backward = staticmethod(differentiate)
@@ -249,18 +250,18 @@ def _differentiate(
     return (grads[0] if ctx.needs_input_grad[0] else None, grads[1], grads[2], *[None] * 7)
 
 
-run_forward.register_autograd(_differentiate, setup_context=_save)
+torch.library.register_autograd(run_forward, _differentiate, setup_context=_save)
 
 
 Scan = differentiable_function(run_forward, _save, _differentiate)
 
 
-def one_by_one(operator: Callable[..., Any]) -> Callable[..., Any]:
+def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
     """A vmap rule: run the operator for each element and stack the results."""
 
     def rule(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
         runs = [
-            operator(*(a if dim is None else a.select(dim, i) for a, dim in zip(args, in_dims, strict=True)))
+            function(*(a if dim is None else a.select(dim, i) for a, dim in zip(args, in_dims, strict=True)))
             for i in range(info.batch_size)
         ]
         return tuple(torch.stack(results) for results in zip(*runs, strict=True)), (0,) * len(runs[0])
@@ -268,5 +269,5 @@ def one_by_one(operator: Callable[..., Any]) -> Callable[..., Any]:
     return rule
 
 
-run_forward.register_vmap(one_by_one(run_forward))
-run_backward.register_vmap(one_by_one(run_backward))
+torch.library.register_vmap(run_forward, one_by_one(run_forward))
+torch.library.register_vmap(run_backward, one_by_one(run_backward))

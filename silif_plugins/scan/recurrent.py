@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from .fused import CHUNK, both_or_none, differentiable_function, fused_backend, one_by_one, refuse
+from .operators import operator, shapes_of
 
 
-@torch.library.custom_op("silif_plugins::recurrent_scan", mutates_args=())
+@operator("recurrent_scan")
 def run_forward(
     current: Tensor,
     coefficients: Tensor,
@@ -31,7 +32,7 @@ def run_forward(
     return fused_backend(backend).forward_recurrent(current, coefficients, initial, weights, lengths, trace)
 
 
-@run_forward.register_fake
+@shapes_of(run_forward)
 def _(
     current: Tensor,
     coefficients: Tensor,
@@ -50,7 +51,7 @@ def _(
     return torch.empty_like(current), torch.empty_like(initial), chunks, mem, ada, torch.empty_like(current)
 
 
-@torch.library.custom_op("silif_plugins::recurrent_scan_backward", mutates_args=())
+@operator("recurrent_scan_backward")
 def run_backward(
     total: Tensor,
     coefficients: Tensor,
@@ -85,7 +86,7 @@ def run_backward(
     )
 
 
-@run_backward.register_fake
+@shapes_of(run_backward)
 def _(
     total: Tensor,
     coefficients: Tensor,
@@ -105,7 +106,7 @@ def _(
     return tuple(torch.empty_like(tensor) for tensor in (total, coefficients, initial, weights))  # type: ignore[return-value]
 
 
-run_backward.register_autograd(refuse)
+torch.library.register_autograd(run_backward, refuse)
 Backward = differentiable_function(run_backward, lambda ctx, inputs, output: None, refuse)
 
 
@@ -137,7 +138,7 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
     return (grad_current, grad_coefficients, grad_initial, grad_weights, *[None] * 6)
 
 
-run_forward.register_autograd(_differentiate, setup_context=_save)
+torch.library.register_autograd(run_forward, _differentiate, setup_context=_save)
 RecurrentScan = differentiable_function(run_forward, _save, _differentiate)
-run_forward.register_vmap(one_by_one(run_forward))
-run_backward.register_vmap(one_by_one(run_backward))
+torch.library.register_vmap(run_forward, one_by_one(run_forward))
+torch.library.register_vmap(run_backward, one_by_one(run_backward))

@@ -30,7 +30,7 @@ from ..scan.cpu.simd import (
     total,
 )
 
-compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, forceinline=True)
+compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 PIECE = 1024
 """Inputs of a row whose events are listed at a time."""

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..scan.operators import operator, shapes_of
+
 SAMPLE = 256
 """Rows, evenly spread, that the share is measured on."""
 
@@ -47,7 +49,7 @@ def drop(x: Tensor, dropout: float, seed: int) -> Tensor:
     return y
 
 
-@torch.library.custom_op("silif_plugins::spike_linear", mutates_args=())
+@operator("spike_linear")
 def spike_linear_forward(
     x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor | None, dropout: float, seed: int
 ) -> Tensor:
@@ -74,12 +76,12 @@ def spike_linear_forward(
     return y if width == outputs else y[:, :outputs].contiguous()
 
 
-@spike_linear_forward.register_fake
+@shapes_of(spike_linear_forward)
 def _(x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor | None, dropout: float, seed: int) -> Tensor:
     return x.new_empty(x.shape[0], weight.shape[0])
 
 
-@torch.library.custom_op("silif_plugins::spike_linear_backward", mutates_args=())
+@operator("spike_linear_backward")
 def spike_linear_backward(
     grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dropout: float, seed: int, needs_x: bool
 ) -> tuple[Tensor, Tensor]:
@@ -105,7 +107,7 @@ def spike_linear_backward(
     return grad_x, grad_weight
 
 
-@spike_linear_backward.register_fake
+@shapes_of(spike_linear_backward)
 def _(
     grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dropout: float, seed: int, needs_x: bool
 ) -> tuple[Tensor, Tensor]:
@@ -125,14 +127,14 @@ def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     return grad_x if needs_x else None, grad_weight, grad.sum(0) if ctx.has_bias else None, None, None, None
 
 
-spike_linear_forward.register_autograd(_differentiate, setup_context=_save)
+torch.library.register_autograd(spike_linear_forward, _differentiate, setup_context=_save)
 
 
 def _refuse(ctx: Any, *grads: Tensor) -> None:
     raise RuntimeError("the event-driven layer can be differentiated once; use events='never' for second derivatives")
 
 
-spike_linear_backward.register_autograd(_refuse)
+torch.library.register_autograd(spike_linear_backward, _refuse)
 
 
 def _transposed(weight: Tensor, width: int) -> Tensor:

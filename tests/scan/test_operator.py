@@ -123,3 +123,16 @@ def test_importing_the_package_does_not_import_numba():
     code = "import sys, silif_plugins.scan, silif_plugins.neurons; print('numba' in sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert output.strip() == "False"
+
+
+def test_a_first_scan_imports_no_compiler():
+    """PyTorch's compiler and SymPy take a second and a half to import, in every process."""
+    code = """
+import sys, torch
+from silif_plugins import SiLIF, scan
+neuron = SiLIF(20)
+scan(neuron.state_space(), torch.randn(40, 2, 20, requires_grad=True), backend="cpu")[0].sum().backward()
+print(neuron.log_dt.grad is not None, *sorted({"torch._dynamo", "sympy"} & set(sys.modules)))
+"""
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert output.split() == ["True"]

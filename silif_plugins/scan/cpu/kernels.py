@@ -41,8 +41,8 @@ from .simd import (
     stream,
 )
 
-compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True)
-inlined = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, forceinline=True)
+compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inlined = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 CHUNK = 32
 """Steps between two saved states: 2/32 of a tensor are kept for backward, and a chunk stays in the cache."""
