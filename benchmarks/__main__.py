@@ -1,4 +1,4 @@
-"""All speed tables: python -m benchmarks [--threads 1 2] [--only layer memory scaling network] [--quick].
+"""All speed tables: python -m benchmarks [--threads 1 2] [--only layer speedup memory scaling network] [--quick].
 
 Rivals run where they are installed (snntorch, norse, spikingjelly), the published code where SILIF_OFFICIAL names a
 clone of SSM-inspired-LIF.
@@ -20,7 +20,7 @@ def main() -> None:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--only", nargs="+", default=["layer", "memory", "scaling", "network"])
+    parser.add_argument("--only", nargs="+", default=["layer", "speedup", "memory", "scaling", "network"])
     parser.add_argument("--quick", action="store_true", help="leave out rivals of quadratic time, and all but one size")
     parser.add_argument(
         "--compile", action="store_true", help="add the reference loop under torch.compile (slow to start)"
@@ -35,6 +35,8 @@ def main() -> None:
             for shape in layer.SHAPES[:1] if arguments.quick else layer.SHAPES:
                 times = layer.table(shape, threads, compile=arguments.compile, quick=arguments.quick)
                 tables[f"{list(shape)}, {threads} threads"] = times
+    if "speedup" in arguments.only and max(arguments.threads) > 1:
+        layer.speedup(max(arguments.threads))
     if "memory" in arguments.only:
         layer.memory((250, 32, 512))
     if "scaling" in arguments.only:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
+import time
+
 import torch
 
 from .measure import copy_seconds, interleaved, peak_memory
@@ -65,3 +68,21 @@ def scaling(threads: int = 1) -> dict[str, list[tuple[int, float]]]:
             result.setdefault(axis, []).append((size, 1e9 * seconds / size))
             print(f"| {list(shape)} | {size:.1e} | {1e9 * seconds / size:.2f} |", flush=True)
     return result
+
+
+def speedup(most: int, rounds: int = 21) -> None:
+    """Print how much faster SiLIF is with more threads, in wall time."""
+    print("\n## SiLIF: speed-up by threads, wall time\n\n| [T, B, N] | threads | speed-up |\n|---|---|---|")
+    for shape in SHAPES[:3]:
+        run = training_step(layers(shape[2])["SiLIF"](), input_of(shape))
+        times: dict[int, list[float]] = {threads: [] for threads in range(1, most + 1)}
+        for _ in range(rounds):
+            for threads, seconds in times.items():
+                torch.set_num_threads(threads)
+                run()  # starts the threads
+                start = time.perf_counter()
+                run()
+                seconds.append(time.perf_counter() - start)
+        for threads in range(2, most + 1):
+            ratio = statistics.median(times[1]) / statistics.median(times[threads])
+            print(f"| {list(shape)} | {threads} | {ratio:.2f} |", flush=True)
