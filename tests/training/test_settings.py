@@ -227,10 +227,12 @@ def test_batches_made_ahead_are_the_same(splits):
     loader = batches(splits.test, 7)
     for one, two in zip(loader, ahead(loader), strict=True):
         assert torch.equal(one.frames, two.frames)
+    others = set(threading.enumerate())  # of the tests before, in the same process
     started = ahead(loader)
     next(started)
+    assert set(threading.enumerate()) - others
     started.close()  # given up in the middle, without a thread left behind
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
+    assert not set(threading.enumerate()) - others
     broken = batches(splits.test, 7)
     broken.dataset.dataset = None
     with pytest.raises(AttributeError):
