@@ -108,13 +108,12 @@ def events(job: Any, x: Any, row: Any, begin: Any, places: Any, values: Any) -> 
 
 
 @compiled
-def sort_events(
-    job: Any, x: Any, gate: Any, row: Any, rows: Any, begin: Any, end: Any, counts: Any, places: Any
-) -> None:
+def sort_events(job: Any, row: Any, rows: Any, begin: Any, end: Any, counts: Any, places: Any) -> None:
     """List, for each input from ``begin`` to ``end``, in which of the rows it is an event and not dropped.
 
     An event is an open gate, or, without gates, an input that is not zero. Row numbers count from ``row``.
     """
+    x, gate = array_at(job.x, job.scale), array_at(job.gate, np.uint8(0))
     for j in range(end - begin):
         counts[j] = 0
     for r in range(rows):
@@ -170,12 +169,12 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
     job = carray(call, 1)[0]
     x, grad_y, grad = array_at(job.x, job.scale), array_at(job.grad_y, job.scale), array_at(job.grad_weight, job.scale)
     places, counts = stack_array(PLACE_BYTES, np.uint8(0)), stack_array(COUNT_BYTES, np.int64(0))
-    gate, outputs, pair = array_at(job.gate, np.uint8(0)), job.outputs, 2 * REGISTER_BYTES // element_bytes(x)
+    outputs, pair = job.outputs, 2 * REGISTER_BYTES // element_bytes(x)
     left, right = begin * job.inputs // job.tasks, end * job.inputs // job.tasks
     for row in range(0, job.rows, ROWS):
         for first in range(left, right, PANEL):
             last = min(right, first + PANEL)
-            sort_events(job, x, gate, row, min(ROWS, job.rows - row), first, last, counts, places)
+            sort_events(job, row, min(ROWS, job.rows - row), first, last, counts, places)
             for j in range(first, last):
                 number, list_ = counts[j - first], (j - first) * ROWS
                 if number == 0:
@@ -222,7 +221,7 @@ def input_gradient(begin: Any, end: Any, call: Any) -> None:
     """dL/dx = dL/dy Wᵀ where the gate is open and dropout keeps the input, for the rows of tasks; zero elsewhere."""
     job = carray(call, 1)[0]
     weight, grad_y = array_at(job.weight, job.scale), array_at(job.grad_y, job.scale)
-    grad_x, gate = array_at(job.grad_x, job.scale), array_at(job.gate, np.uint8(0))
+    grad_x = array_at(job.grad_x, job.scale)
     places, counts = stack_array(PLACE_BYTES, np.uint8(0)), stack_array(COUNT_BYTES, np.int64(0))
     top, bottom = begin * job.rows // job.tasks, end * job.rows // job.tasks
     for row in range(top, bottom, ROWS):
@@ -231,7 +230,7 @@ def input_gradient(begin: Any, end: Any, call: Any) -> None:
             grad_x[i] = 0
         for first in range(0, job.inputs, PANEL):
             last = min(job.inputs, first + PANEL)
-            sort_events(job, grad_x, gate, row, rows, first, last, counts, places)
+            sort_events(job, row, rows, first, last, counts, places)
             for j in range(first, last):
                 list_ = (j - first) * ROWS
                 for event in range(list_, list_ + counts[j - first]):

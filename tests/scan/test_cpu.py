@@ -143,6 +143,21 @@ def test_huge_values_pass_as_in_the_reference(random_problem):
     assert torch.equal(spikes, scan(space, current, state, backend="reference")[0])
 
 
+@pytest.mark.parametrize("name", ["boxcar", "atan", "triangle"])
+def test_gradients_that_are_not_finite_pass_as_in_the_reference(name, random_problem):
+    """Also where the derivative is zero: 0 · inf is no number, and a run that has exploded must show it."""
+    space, current, state = random_problem(40, 3, 20)
+    grad = torch.randn(40, 3, 20, dtype=torch.float64)
+    grad[20, 0, :5], grad[30, 1, :5] = float("inf"), float("nan")
+    found = []
+    for backend in ("reference", "cpu"):
+        x = current.clone().requires_grad_()
+        scan(space, x, state, surrogate=SURROGATES[name], backend=backend)[0].backward(grad)
+        found.append(x.grad)
+    assert found[0][:, 0].isnan().any()
+    torch.testing.assert_close(*found, rtol=1e-10, atol=1e-10, equal_nan=True)
+
+
 def test_only_a_state_or_a_trace_in_the_loss(random_problem):
     space, current, state = random_problem(40, 2, 30)
     for pick in (lambda s, e, t: e.mem, lambda s, e, t: e.spk, lambda s, e, t: t.ada, lambda s, e, t: t.mem):

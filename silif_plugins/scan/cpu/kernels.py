@@ -229,6 +229,8 @@ def advance(rows: Any, first: Any, keep: Any, count: Any, steps: Any, source: An
 def derivative(x: Any, job: Any) -> Any:
     """The surrogate's derivative at x = mem - threshold; see the classes of silif_plugins.surrogate."""
     zero, one, first = splat(x, 0.0), splat(x, 1.0), splat(x, job.shape1)
+    if job.surrogate == BOXCAR:
+        return select(x > zero - first, select(x <= first, one, zero), zero)
     if job.surrogate == ATAN:
         scaled = splat(x, math.pi / 2) * first * x
         return splat(x, 0.5) * first / (one + scaled * scaled)
@@ -261,18 +263,14 @@ def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any
         sb1, sb2 = load1(rows, (SUMS + B1) * width + i), load1(rows, (SUMS + B2) * width + i)
         sr1, sr2 = load1(rows, (SUMS + R1) * width + i), load1(rows, (SUMS + R2) * width + i)
         sth = load1(rows, (SUMS + THRESHOLD) * width + i)
-        zero, lower, upper = splat(a11, 0.0), splat(a11, -job.shape1), splat(a11, job.shape1)
         for t in range(steps - 1, -1, -1):
             prefetch(source, soon + t * stride + i)
             at = (first + t) * width + i
-            x = load1(rows, (MEM + 1) * width + at) - threshold
-            through = load1(rows, GRAD * width + at) + carry_spk
-            if job.surrogate == BOXCAR:
-                through = select(x > lower, select(x <= upper, through, zero), zero)
-            elif job.surrogate == GIVEN:
-                through = load1(rows, GATE * width + at) * through
+            if job.surrogate == GIVEN:
+                slope = load1(rows, GATE * width + at)
             else:
-                through = derivative(x, job) * through
+                slope = derivative(load1(rows, (MEM + 1) * width + at) - threshold, job)
+            through = slope * (load1(rows, GRAD * width + at) + carry_spk)
             p, q = carry_mem + through, carry_ada
             if traced:
                 p = p + load1(rows, GRAD_MEM * width + at)
