@@ -16,7 +16,6 @@ from numba import carray, njit
 
 from ..scan.cpu.simd import (
     REGISTER_BYTES,
-    array_at,
     bits,
     byte_bits,
     element_bytes,
@@ -24,8 +23,9 @@ from ..scan.cpu.simd import (
     load1,
     load2,
     lowest,
+    numbers_at,
     splat,
-    stack_array,
+    stack_numbers,
     store,
     total,
 )
@@ -113,7 +113,7 @@ def sort_events(job: Any, row: Any, rows: Any, begin: Any, end: Any, counts: Any
 
     An event is an open gate, or, without gates, an input that is not zero. Row numbers count from ``row``.
     """
-    x, gate = array_at(job.x, job.scale), array_at(job.gate, np.uint8(0))
+    x, gate = numbers_at(job.x, job.scale), numbers_at(job.gate, np.uint8(0))
     for j in range(end - begin):
         counts[j] = 0
     for r in range(rows):
@@ -132,14 +132,14 @@ def sort_events(job: Any, row: Any, rows: Any, begin: Any, end: Any, counts: Any
 def forward(begin: Any, end: Any, call: Any) -> None:
     """Compute y = x W + bias for the rows of tasks ``begin`` to ``end``."""
     job = carray(call, 1)[0]
-    x, weight = array_at(job.x, job.scale), array_at(job.weight, job.scale)
-    y = array_at(job.y, job.scale)
-    places, values = stack_array(LIST_BYTES, np.int64(0)), stack_array(LIST_BYTES, job.scale)
+    x, weight = numbers_at(job.x, job.scale), numbers_at(job.weight, job.scale)
+    y = numbers_at(job.y, job.scale)
+    places, values = stack_numbers(LIST_BYTES, np.int64(0)), stack_numbers(LIST_BYTES, job.scale)
     outputs, pair = job.outputs, 2 * REGISTER_BYTES // element_bytes(x)
     for row in range(begin * job.rows // job.tasks, end * job.rows // job.tasks):
         for first in range(0, max(1, job.inputs), PIECE):
             number = events(job, x, row, first, places, values)
-            source = array_at(job.bias, job.scale) if first == 0 else y
+            source = numbers_at(job.bias, job.scale) if first == 0 else y
             start = 0 if first == 0 else row * outputs
             for column in range(0, outputs, 4 * pair):
                 if column + 4 * pair <= outputs:
@@ -167,8 +167,12 @@ def forward(begin: Any, end: Any, call: Any) -> None:
 def weight_gradient(begin: Any, end: Any, call: Any) -> None:
     """Add xᵀ dL/dy to dL/dW, for the inputs of tasks ``begin`` to ``end``: no two tasks write to one place."""
     job = carray(call, 1)[0]
-    x, grad_y, grad = array_at(job.x, job.scale), array_at(job.grad_y, job.scale), array_at(job.grad_weight, job.scale)
-    places, counts = stack_array(PLACE_BYTES, np.uint8(0)), stack_array(COUNT_BYTES, np.int64(0))
+    x, grad_y, grad = (
+        numbers_at(job.x, job.scale),
+        numbers_at(job.grad_y, job.scale),
+        numbers_at(job.grad_weight, job.scale),
+    )
+    places, counts = stack_numbers(PLACE_BYTES, np.uint8(0)), stack_numbers(COUNT_BYTES, np.int64(0))
     outputs, pair = job.outputs, 2 * REGISTER_BYTES // element_bytes(x)
     left, right = begin * job.inputs // job.tasks, end * job.inputs // job.tasks
     for row in range(0, job.rows, ROWS):
@@ -220,9 +224,9 @@ def along(weight: Any, at: Any, grad_y: Any, start: Any, outputs: Any) -> Any:
 def input_gradient(begin: Any, end: Any, call: Any) -> None:
     """dL/dx = dL/dy Wᵀ where the gate is open and dropout keeps the input, for the rows of tasks; zero elsewhere."""
     job = carray(call, 1)[0]
-    weight, grad_y = array_at(job.weight, job.scale), array_at(job.grad_y, job.scale)
-    grad_x = array_at(job.grad_x, job.scale)
-    places, counts = stack_array(PLACE_BYTES, np.uint8(0)), stack_array(COUNT_BYTES, np.int64(0))
+    weight, grad_y = numbers_at(job.weight, job.scale), numbers_at(job.grad_y, job.scale)
+    grad_x = numbers_at(job.grad_x, job.scale)
+    places, counts = stack_numbers(PLACE_BYTES, np.uint8(0)), stack_numbers(COUNT_BYTES, np.int64(0))
     top, bottom = begin * job.rows // job.tasks, end * job.rows // job.tasks
     for row in range(top, bottom, ROWS):
         rows = min(ROWS, bottom - row)
@@ -242,6 +246,6 @@ def input_gradient(begin: Any, end: Any, call: Any) -> None:
 def drop(begin: Any, end: Any, call: Any) -> None:
     """Apply dropout to x for the rows of tasks ``begin`` to ``end``: y = 0 or scale * x."""
     job = carray(call, 1)[0]
-    x, y = array_at(job.x, job.scale), array_at(job.y, job.scale)
+    x, y = numbers_at(job.x, job.scale), numbers_at(job.y, job.scale)
     for i in range(begin * job.rows // job.tasks * job.inputs, end * job.rows // job.tasks * job.inputs):
         y[i] = x[i] * job.scale if kept(job, i) else 0

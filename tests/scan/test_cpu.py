@@ -7,7 +7,8 @@ from silif_plugins.neurons import LIF, RF, CSiLIF, SiLIF, State, StateSpace
 from silif_plugins.scan import callables, scan, scan_with_gate
 from silif_plugins.surrogate import ATan, Boxcar, FastSigmoid, Triangle
 
-# Around the chunk of 32 steps, the tile of 128 (float64: 64) lanes and the vector of 16 (8) of them.
+# Around the chunk of 8 steps, the 64 of them after which sums are added up, the tile of 512 (float64: 256) lanes
+# or less, the 32 of them that need no padding, and the vector of 16 (8).
 SHAPES = [
     (1, 1, 1),
     (31, 3, 16),
@@ -19,6 +20,11 @@ SHAPES = [
     (40, 130, 1),
     (20, 4, 300),
     (97, 2, 100),
+    (7, 3, 32),
+    (8, 1, 512),
+    (9, 2, 520),
+    (130, 17, 64),
+    (20, 20, 512),
 ]
 SURROGATES = {
     "boxcar": Boxcar(),
@@ -89,6 +95,21 @@ def test_batch_first_input_is_not_copied(random_problem):
     spikes, _ = scan(space, current, backend="cpu")
     assert spikes.transpose(0, 1).is_contiguous()
     assert spikes.grad_fn.next_functions[0][0].saved_tensors[0].data_ptr() == current.data_ptr()
+
+
+@pytest.mark.parametrize("neurons", [10, 32, 544])
+@pytest.mark.parametrize("options", [{}, {"lengths": torch.tensor([30, 0, 17])}], ids=["full", "lengths"])
+def test_gradients_in_another_layout_than_the_input(options, neurons, random_problem):
+    """Each tensor is read in place or copied on its own."""
+    space, current, state = random_problem(30, 3, neurons)
+    grad = torch.randn(3, 30, neurons, dtype=current.dtype).transpose(0, 1)
+    found = []
+    for backend, weight in (("reference", grad.contiguous()), ("cpu", grad), ("cpu", grad[:, :1].expand(-1, 3, -1))):
+        x = current.clone().requires_grad_()
+        scan(space, x, state, backend=backend, **options)[0].backward(weight)
+        found.append(x.grad)
+    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(found[1][:, 0], found[2][:, 0], rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("batch", [(), (3,), (3, 2)])

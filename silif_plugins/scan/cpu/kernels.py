@@ -1,11 +1,11 @@
-"""The kernels: a tile of neurons runs through a chunk of time steps with its state in vector registers.
+"""The kernels: a tile of neurons runs through the sequence, a chunk of steps at a time.
 
-A tile is WIDTH bytes of neighbouring neurons, taken from [B, N] as one row of lanes, so that small N costs
-nothing. Its rows of a chunk are copied into scratch memory that stays in the cache; the arithmetic sees only
-that, and the copies deal with strides, with the last, partial tile and with the batch's edges.
+Within a chunk each pair of vectors runs all its steps with the state in registers, and then the next pair does.
+So the rows of a chunk, one a step, are read side by side, from left to right: the pattern that processors fetch
+ahead of. A step's row after another's, or a column of vectors through all steps, takes twice the time.
 
-Backward knows the input and the state before every chunk. It runs each chunk again, from the last to the
-first, and then the adjoint over it:
+Backward knows the input and the state before every chunk. From the last chunk to the first, each pair of vectors
+runs again, its states in memory that stays in the cache, and then the adjoint over it:
 
     g = dL/ds[t] + R·λ[t+1]          the spike's gradient, through the output and through the reset
     λ[t] = Aᵀ λ[t+1] + (σ'(mem[t] - threshold) g, 0) + dL/dx[t]
@@ -20,39 +20,45 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
+from ..fused import CHUNK
 from .simd import (
     REGISTER_BYTES,
     accumulate,
-    array_at,
     element_bytes,
     fence,
     fma,
     load1,
     load2,
     magnitude,
+    numbers_at,
     prefetch,
     select,
     splat,
-    stack_array,
+    stack_numbers,
     store,
     store_bytes,
     stream,
 )
+from .tiles import (
+    ADDRESS,
+    PITCH,
+    add_lanes,
+    clear,
+    compiled,
+    copy_in,
+    copy_out,
+    inlined,
+    locate,
+    place,
+    reading,
+    writing,
+    written,
+)
 
-compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-inlined = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
-
-CHUNK = 32
-"""Steps between two saved states: 2/32 of a tensor are kept for backward, and a chunk stays in the cache."""
-
-WIDTH = 512
-"""Bytes of a row of a tile."""
-
-BLOCK = 8
-"""Steps that are copied at a time, after memory was asked for them during the block before: their lines, which
-may all belong to one set of the cache (rows are a power of two apart), still fit into its ways."""
+TOTAL = 8
+"""Chunks whose sums are added in the input's precision before they go into float64 numbers."""
 
 BOXCAR, ATAN, FAST_SIGMOID, TRIANGLE, GIVEN = range(5)
 """The derivatives that the kernel knows; GIVEN is read from a tensor."""
@@ -60,169 +66,98 @@ BOXCAR, ATAN, FAST_SIGMOID, TRIANGLE, GIVEN = range(5)
 A11, A12, A21, A22, B1, B2, R1, R2, THRESHOLD = np.arange(9)
 """Rows of a tile's scratch memory: first its coefficients. NumPy's integers, since numba would compile a kernel
 again for every plain one that it is called with."""
-SUMS, CARRY, X = np.cumsum([9, 9, 3])
-MEM, ADA, SPK, GRAD = X + np.cumsum([CHUNK, *[CHUNK + 1] * 3])
-GATE, GRAD_MEM, GRAD_ADA, SCRATCH_ROWS = GRAD + np.cumsum([CHUNK] * 4)
-SCRATCH_BYTES = int(SCRATCH_ROWS) * WIDTH
-TOTALS_BYTES = 9 * WIDTH * 2
-FIRST, ONE, COEFFICIENTS, FIELDS = np.array([0, 1, 9, 3])
-
-ADDRESS, TIME, BATCH, NEURON = range(4)
-"""A view: where a [T, B, N] tensor lies (0 for an absent one), and its strides in elements."""
-
-
-def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
-    """What a kernel is told: sizes, flags, and views of its inputs and outputs."""
-    # A tile spans lanes of one row; tasks are what threads share. [B] lengths and [tasks, 9, N] sums by address.
-    numbers = ("steps", "batch", "neurons", "row", "tiles", "tasks", "streams", "surrogate", "lengths", "sums")
-    views = ("coefficients", "initial", "final", "chunks", "grad_initial", "grad_final")  # [9 | 3 | 3 | 2C, B, N]
-    sequences = ("x", "spk", "mem", "ada", "grad_x", "grad_spk", "grad_mem", "grad_ada", "gate", "gates")
-    return np.dtype(
-        [(name, np.int64) for name in numbers]
-        + [(name, np.int64, (4,)) for name in views + sequences]
-        + [("shape1", real), ("shape2", real), ("gate_width", real)]
-    )
-
-
-@compiled
-def copy_in(rows: Any, row: Any, view: Any, job: Any, lane: Any, count: Any, time: Any, steps: Any) -> None:
-    """Copy steps x count lanes of a [T, B, N] tensor into rows of the scratch memory."""
-    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
-    source, stride, unit = array_at(view[ADDRESS], job.shape1), view[TIME], view[NEURON]
-    run = job.neurons * (job.batch if view[BATCH] == job.neurons * unit else 1)
-    neuron, at = lane % run, view[TIME] * time + view[BATCH] * (lane // run)
-    if unit == 1 and count == width and neuron + width <= run:
-        at += neuron
-        for t in range(steps):
-            for i in range(0, width, lanes):
-                store(rows, (row + t) * width + i, load1(source, at + i))
-            at += stride
-        return
-    for t in range(steps):
-        done, start, begin = 0, neuron, at
-        while done < count:
-            size = min(count - done, run - start)
-            first, to = begin + start * unit, (row + t) * width + done
-            if unit == 1 and size >= lanes:
-                for i in range(0, size, lanes):
-                    i = min(i, size - lanes)  # the last vector overlaps the one before it
-                    store(rows, to + i, load1(source, first + i))
-            else:
-                for i in range(size):
-                    rows[to + i] = source[first + i * unit]
-            done, start, begin = done + size, 0, begin + view[BATCH]
-        at += stride
-
-
-@compiled
-def copy_out(view: Any, rows: Any, row: Any, job: Any, lane: Any, count: Any, time: Any, steps: Any) -> None:
-    """Copy rows of the scratch memory into steps x count lanes of a [T, B, N] tensor."""
-    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
-    target, stride, unit = array_at(view[ADDRESS], job.shape1), view[TIME], view[NEURON]
-    run = job.neurons * (job.batch if view[BATCH] == job.neurons * unit else 1)
-    neuron, at = lane % run, view[TIME] * time + view[BATCH] * (lane // run)
-    if unit == 1 and count == width and neuron + width <= run:
-        at += neuron
-        address, pitch = view[ADDRESS] + at * element_bytes(rows), stride * element_bytes(rows)
-        if job.streams and (address | pitch) % REGISTER_BYTES == 0:
-            for t in range(steps):
-                for i in range(0, width, lanes):
-                    stream(target, at + i, load1(rows, (row + t) * width + i))
-                at += stride
-            return
-        for t in range(steps):
-            for i in range(0, width, lanes):
-                store(target, at + i, load1(rows, (row + t) * width + i))
-            at += stride
-        return
-    for t in range(steps):
-        done, start, begin = 0, neuron, at
-        while done < count:
-            size = min(count - done, run - start)
-            first, to = begin + start * unit, (row + t) * width + done
-            if unit == 1 and size >= lanes:
-                for i in range(0, size, lanes):
-                    i = min(i, size - lanes)
-                    store(target, first + i, load1(rows, to + i))
-            else:
-                for i in range(size):
-                    target[first + i * unit] = rows[to + i]
-            done, start, begin = done + size, 0, begin + view[BATCH]
-        at += stride
-
-
-@compiled
-def write_gates(rows: Any, job: Any, lane: Any, count: Any, time: Any, steps: Any) -> None:
-    """Write a byte per step and lane: whether mem is within the support of the surrogate's derivative."""
-    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
-    target, stride, unit = array_at(job.gates[ADDRESS], np.uint8(0)), job.gates[TIME], job.gates[NEURON]
-    contiguous = unit == 1 and (job.gates[BATCH] == job.neurons or lane % job.neurons + count <= job.neurons)
-    first = place(job.gates, job, lane, time)
-    if job.streams and contiguous and count == width and (job.gates[ADDRESS] | first | stride) % REGISTER_BYTES == 0:
-        for t in range(steps):
-            for i in range(0, width, lanes):
-                x = load1(rows, (MEM + 1 + t) * width + i) - load1(rows, THRESHOLD * width + i)
-                # As bytes into memory for numbers: a quarter or an eighth of it.
-                store_bytes(rows, GATE * width + i // element_bytes(rows), magnitude(x) <= splat(x, job.gate_width))
-            row = array_at(job.gates[ADDRESS] + first + t * stride, job.shape1)
-            for i in range(0, width // element_bytes(rows), lanes):
-                stream(row, i, load1(rows, GATE * width + i))
-        return
-    for t in range(steps):
-        done = 0
-        while done < count:
-            neuron = (lane + done) % job.neurons
-            size = min(count - done, job.neurons - neuron)
-            to = stride * (time + t) + job.gates[BATCH] * ((lane + done) // job.neurons) + neuron * unit
-            row = (MEM + 1 + t) * width + done
-            if unit == 1 and size >= lanes:
-                for i in range(0, size, lanes):
-                    i = min(i, size - lanes)
-                    x = load1(rows, row + i) - load1(rows, THRESHOLD * width + done + i)
-                    store_bytes(target, to + i, magnitude(x) <= splat(x, job.gate_width))
-            else:
-                for i in range(size):
-                    x = abs(rows[row + i] - rows[THRESHOLD * width + done + i])
-                    target[to + i * unit] = 1 if x <= job.gate_width else 0
-            done += size
+SUMS, CARRY, MEM = np.cumsum([9, 9, 3])
+ADA, SPK, SAVED, HISTORY = MEM + np.array([1, 2, 3, 6])
+X, SPKS, MEMS, ADAS, GRADS, GATES, SCRATCH_ROWS = HISTORY + 2 + CHUNK * np.arange(7)
+"""From SAVED on: the state before a chunk; those within it, of two vectors; what is not read or written in place."""
+SCRATCH_BYTES = int(SCRATCH_ROWS) * PITCH
+OCTET_BYTES = CHUNK * PITCH
+TOTAL_BYTES = 9 * PITCH * 2
+FIRST, COEFFICIENTS, FIELDS = np.array([0, 9, 3])
 
 
 @inlined
-def place(view: Any, job: Any, lane: Any, time: Any) -> Any:
-    """Index of a lane at a time step in the memory of a [T, B, N] tensor."""
-    return view[TIME] * time + view[BATCH] * (lane // job.neurons) + view[NEURON] * (lane % job.neurons)
+def nine1(rows: Any, row: Any, i: Any) -> Any:
+    """Nine rows of the scratch memory at a lane, a register each: coefficients, or their gradients."""
+    pitch = PITCH // element_bytes(rows)
+    i += row * pitch
+    first = load1(rows, i), load1(rows, i + pitch), load1(rows, i + 2 * pitch)
+    second = load1(rows, i + 3 * pitch), load1(rows, i + 4 * pitch), load1(rows, i + 5 * pitch)
+    return first + second + (load1(rows, i + 6 * pitch), load1(rows, i + 7 * pitch), load1(rows, i + 8 * pitch))
+
+
+@inlined
+def nine2(rows: Any, row: Any, i: Any) -> Any:
+    """As :func:`nine1`, two registers each."""
+    pitch = PITCH // element_bytes(rows)
+    i += row * pitch
+    first = load2(rows, i), load2(rows, i + pitch), load2(rows, i + 2 * pitch)
+    second = load2(rows, i + 3 * pitch), load2(rows, i + 4 * pitch), load2(rows, i + 5 * pitch)
+    return first + second + (load2(rows, i + 6 * pitch), load2(rows, i + 7 * pitch), load2(rows, i + 8 * pitch))
+
+
+@inlined
+def step(m: Any, a: Any, current: Any, reset: Any, coefficients: Any) -> Any:
+    """The state after a step, in the order of the reference: its results to the last bit."""
+    a11, a12, a21, a22, b1, b2, _, _, _ = coefficients
+    return a11 * m + a12 * a + b1 * current + reset[0], a21 * m + a22 * a + b2 * current + reset[1]
+
+
+@inlined
+def lane(span: Any, time: Any, i: Any) -> Any:
+    """Index of a lane of a span at a step."""
+    return span[1] + time * span[2] + i
+
+
+@inlined
+def put(span: Any, time: Any, i: Any, value: Any) -> None:
+    """Write lanes of a span at a step."""
+    if span[3]:
+        stream(span[0], lane(span, time, i), value)
+    else:
+        store(span[0], lane(span, time, i), value)
 
 
 @compiled
-def advance(rows: Any, first: Any, keep: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any) -> None:
-    """Run a tile through a block: row ``first`` of MEM, ADA and SPK is the state before it.
+def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, soon: Any, out: Any) -> None:
+    """Run a tile through a chunk: ``active`` steps, and zeros in the rest of ``steps``.
 
-    With ``keep`` 1 row first + t + 1 follows step t; with 0 only the last mem and ada are kept, in row 0.
-    Meanwhile the next block is fetched from ``source``, where it begins at ``soon``.
+    ``soon`` is where the next chunk of x begins, which is fetched meanwhile; ``out`` are the spans of what is written.
     """
-    width, lanes = WIDTH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
-    kept = width * keep
+    pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
+    saves, chunks, spk, mem, ada, gates = out
+    traced, gated = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0
     for i in range(0, count, lanes):
-        a11, a12 = load2(rows, A11 * width + i), load2(rows, A12 * width + i)
-        a21, a22 = load2(rows, A21 * width + i), load2(rows, A22 * width + i)
-        b1, b2 = load2(rows, B1 * width + i), load2(rows, B2 * width + i)
-        r1, r2 = load2(rows, R1 * width + i), load2(rows, R2 * width + i)
-        threshold = load2(rows, THRESHOLD * width + i)
-        zero, one = splat(a11, 0.0), splat(a11, 1.0)
-        m, a = load2(rows, MEM * width + first * kept + i), load2(rows, ADA * width + first * kept + i)
-        s = load2(rows, (SPK + first) * width + i)
-        reset1, reset2 = r1 * s, r2 * s
-        for t in range(steps):
-            prefetch(source, soon + t * stride + i)
-            prefetch(source, soon + t * stride + i + lanes // 2)
-            current = load2(rows, (X + first + t) * width + i)
-            # The order of the reference: its results to the last bit.
-            m, a = a11 * m + a12 * a + b1 * current + reset1, a21 * m + a22 * a + b2 * current + reset2
+        coefficients = nine2(rows, A11, i)
+        _, _, _, _, _, _, r1, r2, threshold = coefficients
+        zero, one = splat(r1, 0.0), splat(r1, 1.0)
+        m, a, s = load2(rows, MEM * pitch + i), load2(rows, ADA * pitch + i), load2(rows, SPK * pitch + i)
+        if saves:
+            put(chunks, 0, i, m)
+            put(chunks, 1, i, a)
+        reset = r1 * s, r2 * s
+        for t in range(active):
+            prefetch(x[0], soon + t * x[2] + i)
+            prefetch(x[0], soon + t * x[2] + i + lanes // 2)
+            m, a = step(m, a, load2(x[0], lane(x, t, i)), reset, coefficients)
             fired = m > threshold
-            s, reset1, reset2 = select(fired, one, zero), select(fired, r1, zero), select(fired, r2, zero)
-            store(rows, MEM * width + (first + t + 1) * kept + i, m)
-            store(rows, ADA * width + (first + t + 1) * kept + i, a)
-            store(rows, (SPK + first + t + 1) * width + i, s)
+            s, reset = select(fired, one, zero), (select(fired, r1, zero), select(fired, r2, zero))
+            put(spk, t, i, s)
+            if traced:
+                put(mem, t, i, m)
+                put(ada, t, i, a)
+            if gated:
+                store_bytes(gates[0], lane(gates, t, i), magnitude(m - threshold) <= splat(m, job.gate_width))
+        store(rows, MEM * pitch + i, m)
+        store(rows, ADA * pitch + i, a)
+        store(rows, SPK * pitch + i, s)
+        for t in range(active, steps):
+            put(spk, t, i, zero)
+            if traced:
+                put(mem, t, i, zero)
+                put(ada, t, i, zero)
+            if gated:
+                store_bytes(gates[0], lane(gates, t, i), magnitude(threshold) <= splat(m, job.gate_width))
 
 
 @inlined
@@ -242,195 +177,178 @@ def derivative(x: Any, job: Any) -> Any:
 
 
 @compiled
-def adjoint(rows: Any, job: Any, first: Any, count: Any, steps: Any, source: Any, soon: Any, stride: Any) -> None:
-    """Run the adjoint over a block backwards: GRAD holds dL/ds and becomes dL/dI.
+def adjoint(
+    rows: Any, totals: Any, job: Any, count: Any, active: Any, steps: Any, state: Any, spans: Any, soon: Any, out: Any
+) -> None:
+    """Run a tile through a chunk again, and the adjoint back over it: from dL/ds to dL/dI.
 
-    CARRY is the gradient of the state after the block (mem, ada, spk) and becomes that of the one before it; SUMS
-    are gradients of the coefficients. Meanwhile the next block is fetched, as in :func:`advance`.
+    CARRY is the gradient of the state after the chunk (mem, ada, spk) and becomes that of the one before it. SUMS
+    are gradients of the coefficients; ``totals`` take them from time to time, which keeps the digits of long sums.
     """
-    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
+    lanes = REGISTER_BYTES // element_bytes(rows)
+    for i in range(0, count, 2 * lanes):
+        run_again(rows, i, active, state, spans[0], soon[0])
+        run_back(rows, totals, job, i, HISTORY * PITCH // element_bytes(rows), active, state, spans, soon[1], out)
+        history = HISTORY * PITCH // element_bytes(rows) + lanes
+        run_back(rows, totals, job, i + lanes, history, active, state, spans, soon[1], out)
+        for t in range(active, steps):
+            put(out, t, i, splat(load2(rows, i), 0.0))
+
+
+@inlined
+def run_again(rows: Any, i: Any, active: Any, state: Any, x: Any, soon: Any) -> None:
+    """Write the states before and after the steps of a chunk to HISTORY, for a pair of vectors."""
+    pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
+    begins, _, before = state
+    history = HISTORY * pitch
+    coefficients = nine2(rows, A11, i)
+    _, _, _, _, _, _, r1, r2, threshold = coefficients
+    zero, one = splat(r1, 0.0), splat(r1, 1.0)
+    m, a = load2(before[0], lane(before, 0, i)), load2(before[0], lane(before, 1, i))
+    s = load2(before[0], lane(before, 2, i)) if begins else select(m > threshold, one, zero)
+    store(rows, SPK * pitch + i, s)
+    reset = r1 * s, r2 * s
+    store(rows, history, m)
+    store(rows, history + lanes, a)
+    for t in range(active):
+        prefetch(x[0], soon + t * x[2] + i)
+        prefetch(x[0], soon + t * x[2] + i + lanes // 2)
+        m, a = step(m, a, load2(x[0], lane(x, t, i)), reset, coefficients)
+        fired = m > threshold
+        reset = select(fired, r1, zero), select(fired, r2, zero)
+        store(rows, history + (2 * t + 2) * lanes, m)
+        store(rows, history + (2 * t + 3) * lanes, a)
+
+
+@inlined
+def run_back(
+    rows: Any,
+    totals: Any,
+    job: Any,
+    i: Any,
+    history: Any,
+    active: Any,
+    state: Any,
+    spans: Any,
+    soon: Any,
+    out: Any,
+) -> None:
+    """Run the adjoint over a chunk, for one vector: the two of a pair together would not fit into the registers."""
+    pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
+    x, grad, grad_mem, grad_ada, gate = spans
     traced = job.grad_mem[ADDRESS] != 0
-    for i in range(0, count, lanes):
-        a11, a12 = load1(rows, A11 * width + i), load1(rows, A12 * width + i)
-        a21, a22 = load1(rows, A21 * width + i), load1(rows, A22 * width + i)
-        b1, b2 = load1(rows, B1 * width + i), load1(rows, B2 * width + i)
-        r1, r2 = load1(rows, R1 * width + i), load1(rows, R2 * width + i)
-        threshold = load1(rows, THRESHOLD * width + i)
-        carry_mem, carry_ada = load1(rows, CARRY * width + i), load1(rows, (CARRY + 1) * width + i)
-        carry_spk = load1(rows, (CARRY + 2) * width + i)
-        s11, s12 = load1(rows, (SUMS + A11) * width + i), load1(rows, (SUMS + A12) * width + i)
-        s21, s22 = load1(rows, (SUMS + A21) * width + i), load1(rows, (SUMS + A22) * width + i)
-        sb1, sb2 = load1(rows, (SUMS + B1) * width + i), load1(rows, (SUMS + B2) * width + i)
-        sr1, sr2 = load1(rows, (SUMS + R1) * width + i), load1(rows, (SUMS + R2) * width + i)
-        sth = load1(rows, (SUMS + THRESHOLD) * width + i)
-        for t in range(steps - 1, -1, -1):
-            prefetch(source, soon + t * stride + i)
-            at = (first + t) * width + i
-            if job.surrogate == GIVEN:
-                slope = load1(rows, GATE * width + at)
-            else:
-                slope = derivative(load1(rows, (MEM + 1) * width + at) - threshold, job)
-            through = slope * (load1(rows, GRAD * width + at) + carry_spk)
-            p, q = carry_mem + through, carry_ada
-            if traced:
-                p = p + load1(rows, GRAD_MEM * width + at)
-                q = q + load1(rows, GRAD_ADA * width + at)
-            store(rows, GRAD * width + at, fma(b1, p, b2 * q))
-            carry_mem, carry_ada = fma(a11, p, a21 * q), fma(a12, p, a22 * q)
-            carry_spk = fma(r1, p, r2 * q)
-            m, a = load1(rows, MEM * width + at), load1(rows, ADA * width + at)
-            s, current = load1(rows, SPK * width + at), load1(rows, X * width + at)
-            s11, s12, s21, s22 = fma(p, m, s11), fma(p, a, s12), fma(q, m, s21), fma(q, a, s22)
-            sb1, sb2, sr1, sr2 = fma(p, current, sb1), fma(q, current, sb2), fma(p, s, sr1), fma(q, s, sr2)
-            sth = sth - through
-        store(rows, CARRY * width + i, carry_mem)
-        store(rows, (CARRY + 1) * width + i, carry_ada)
-        store(rows, (CARRY + 2) * width + i, carry_spk)
-        store(rows, (SUMS + A11) * width + i, s11)
-        store(rows, (SUMS + A12) * width + i, s12)
-        store(rows, (SUMS + A21) * width + i, s21)
-        store(rows, (SUMS + A22) * width + i, s22)
-        store(rows, (SUMS + B1) * width + i, sb1)
-        store(rows, (SUMS + B2) * width + i, sb2)
-        store(rows, (SUMS + R1) * width + i, sr1)
-        store(rows, (SUMS + R2) * width + i, sr2)
-        store(rows, (SUMS + THRESHOLD) * width + i, sth)
-
-
-@compiled
-def locate(job: Any, index: Any, width: Any) -> tuple[int, int, int]:
-    """Where tile number ``index`` lies: its first lane, its number of lanes, and how many steps it runs."""
-    per_row = (job.row + width - 1) // width
-    inside = index % per_row * width
-    lane = index // per_row * job.row + inside
-    length = job.steps if job.lengths == 0 else array_at(job.lengths, job.steps)[lane // job.neurons]
-    return lane, min(width, job.row - inside), length
-
-
-@compiled
-def move(rows: Any, source: Any, target: Any) -> None:
-    """Copy one row of the scratch memory to another."""
-    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
-    for i in range(0, width, lanes):
-        store(rows, target * width + i, load1(rows, source * width + i))
-
-
-@compiled
-def clear(rows: Any, row: Any, steps: Any) -> None:
-    """Set rows of the scratch memory to zero."""
-    width, lanes = WIDTH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
-    zero = splat(load1(rows, 0), 0.0)
-    for i in range(row * width, (row + steps) * width, lanes):
-        store(rows, i, zero)
+    a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine1(rows, A11, i)
+    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine1(rows, SUMS, i)
+    zero, one, first = splat(a11, 0.0), splat(a11, 1.0), load1(rows, SPK * pitch + i)
+    carry_mem, carry_ada = load1(rows, CARRY * pitch + i), load1(rows, (CARRY + 1) * pitch + i)
+    carry_spk, after = load1(rows, (CARRY + 2) * pitch + i), load1(rows, history + active * 4 * lanes)
+    for t in range(active - 1, -1, -1):
+        prefetch(grad[0], soon + t * grad[2] + i)
+        slope = load1(gate[0], lane(gate, t, i)) if job.surrogate == GIVEN else derivative(after - threshold, job)
+        through = slope * (load1(grad[0], lane(grad, t, i)) + carry_spk)
+        p, q = carry_mem + through, carry_ada
+        if traced:
+            p = p + load1(grad_mem[0], lane(grad_mem, t, i))
+            q = q + load1(grad_ada[0], lane(grad_ada, t, i))
+        put(out, t, i, fma(b1, p, b2 * q))
+        carry_mem, carry_ada, carry_spk = fma(a11, p, a21 * q), fma(a12, p, a22 * q), fma(r1, p, r2 * q)
+        m, a = load1(rows, history + t * 4 * lanes), load1(rows, history + t * 4 * lanes + 2 * lanes)
+        s, current = select(m > threshold, one, zero) if t > 0 else first, load1(x[0], lane(x, t, i))
+        s11, s12, s21, s22 = fma(p, m, s11), fma(p, a, s12), fma(q, m, s21), fma(q, a, s22)
+        sb1, sb2, sr1, sr2 = fma(p, current, sb1), fma(q, current, sb2), fma(p, s, sr1), fma(q, s, sr2)
+        sth = sth - through
+        after = m
+    store(rows, CARRY * pitch + i, carry_mem)
+    store(rows, (CARRY + 1) * pitch + i, carry_ada)
+    store(rows, (CARRY + 2) * pitch + i, carry_spk)
+    if state[1]:
+        accumulate(totals, i, s11)
+        accumulate(totals, pitch + i, s12)
+        accumulate(totals, 2 * pitch + i, s21)
+        accumulate(totals, 3 * pitch + i, s22)
+        accumulate(totals, 4 * pitch + i, sb1)
+        accumulate(totals, 5 * pitch + i, sb2)
+        accumulate(totals, 6 * pitch + i, sr1)
+        accumulate(totals, 7 * pitch + i, sr2)
+        accumulate(totals, 8 * pitch + i, sth)
+        s11 = s12 = s21 = s22 = sb1 = sb2 = sr1 = sr2 = sth = zero
+    store(rows, SUMS * pitch + i, s11)
+    store(rows, (SUMS + 1) * pitch + i, s12)
+    store(rows, (SUMS + 2) * pitch + i, s21)
+    store(rows, (SUMS + 3) * pitch + i, s22)
+    store(rows, (SUMS + 4) * pitch + i, sb1)
+    store(rows, (SUMS + 5) * pitch + i, sb2)
+    store(rows, (SUMS + 6) * pitch + i, sr1)
+    store(rows, (SUMS + 7) * pitch + i, sr2)
+    store(rows, (SUMS + 8) * pitch + i, sth)
 
 
 def forward(begin: Any, end: Any, call: Any) -> None:
     """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request."""
     job = carray(call, 1)[0]
-    rows, x = stack_array(SCRATCH_BYTES, job.shape1), array_at(job.x[ADDRESS], job.shape1)
-    width, keep = WIDTH // element_bytes(rows), int(job.mem[ADDRESS] != 0 or job.gates[ADDRESS] != 0)
-    clear(rows, FIRST, SCRATCH_ROWS)
+    rows, octets = stack_numbers(SCRATCH_BYTES, job.shape1), stack_numbers(OCTET_BYTES, np.uint8(0))
     for index in range(begin * job.tiles // job.tasks, end * job.tiles // job.tasks):
-        lane, count, length = locate(job, index, width)
-        copy_in(rows, A11, job.coefficients, job, lane, count, FIRST, COEFFICIENTS)
-        for k in range(3):
-            copy_in(rows, MEM + k * (CHUNK + 1), job.initial, job, lane, count, k, ONE)
-        for time in range(0, job.steps, BLOCK):
-            steps = min(BLOCK, job.steps - time)
+        tile = locate(job, index)
+        _, _, _, count, length = tile
+        copy_in(rows, A11, job.coefficients, job, tile, FIRST, COEFFICIENTS)
+        copy_in(rows, MEM, job.initial, job, tile, FIRST, FIELDS)
+        for time in range(0, job.steps, CHUNK):
+            steps = min(CHUNK, job.steps - time)
             active = max(0, min(steps, length - time))
-            if time > 0 and time % CHUNK == 0:
-                for k in range(2):
-                    copy_out(job.chunks, rows, MEM + k * (CHUNK + 1), job, lane, count, time // CHUNK * 2 - 2 + k, ONE)
-            copy_in(rows, X, job.x, job, lane, count, time, active)
-            soon = place(job.x, job, lane, time + BLOCK)
-            advance(rows, FIRST, keep, count, active, x, soon, job.x[TIME])
-            clear(rows, SPK + active + 1, steps - active)
-            copy_out(job.spk, rows, SPK + 1, job, lane, count, time, steps)
-            if keep:
-                clear(rows, MEM + active + 1, steps - active)
-                clear(rows, ADA + active + 1, steps - active)
-                if job.mem[ADDRESS]:
-                    copy_out(job.mem, rows, MEM + 1, job, lane, count, time, steps)
-                    copy_out(job.ada, rows, ADA + 1, job, lane, count, time, steps)
-                if job.gates[ADDRESS]:
-                    write_gates(rows, job, lane, count, time, steps)
-            move(rows, MEM + active * keep, MEM)
-            move(rows, ADA + active * keep, ADA)
-            move(rows, SPK + active, SPK)
-        for k in range(3):
-            copy_out(job.final, rows, MEM + k * (CHUNK + 1), job, lane, count, k, ONE)
+            saved = time // CHUNK * 2 - 2
+            x = reading(rows, X, job.x, job, tile, time, active)
+            chunks = writing(rows, SAVED, job.chunks, job, tile, saved)
+            spk = writing(rows, SPKS, job.spk, job, tile, time)
+            mem = writing(rows, MEMS, job.mem, job, tile, time)
+            ada = writing(rows, ADAS, job.ada, job, tile, time)
+            gates = writing(octets, FIRST, job.gates, job, tile, time)
+            soon = place(job.x, tile, time + CHUNK)
+            advance(rows, job, count, active, steps, x, soon, (time > 0, chunks, spk, mem, ada, gates))
+            if time > 0:
+                written(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1)
+            written(rows, SPKS, job.spk, job, tile, time, steps)
+            written(rows, MEMS, job.mem, job, tile, time, steps)
+            written(rows, ADAS, job.ada, job, tile, time, steps)
+            written(octets, FIRST, job.gates, job, tile, time, steps)
+        copy_out(job.final, rows, MEM, job, tile, FIRST, FIELDS)
     fence()
 
 
 def backward(begin: Any, end: Any, call: Any) -> None:
     """Run the adjoint of tasks ``begin`` to ``end``; each task sums its coefficients' gradients in its own place."""
     job = carray(call, 1)[0]
-    rows = stack_array(SCRATCH_BYTES, job.shape1)
-    x, grad_spk = array_at(job.x[ADDRESS], job.shape1), array_at(job.grad_spk[ADDRESS], job.shape1)
-    totals, sums = stack_array(TOTALS_BYTES, 1.0), array_at(job.sums, 1.0)
-    width = WIDTH // element_bytes(rows)
-    clear(rows, FIRST, SCRATCH_ROWS)
+    rows, totals = stack_numbers(SCRATCH_BYTES, job.shape1), stack_numbers(TOTAL_BYTES, 1.0)
+    sums, pitch = numbers_at(job.sums, 1.0), PITCH // element_bytes(rows)
     for task in range(begin, end):
         for index in range(task * job.tiles // job.tasks, (task + 1) * job.tiles // job.tasks):
-            lane, count, length = locate(job, index, width)
-            copy_in(rows, A11, job.coefficients, job, lane, count, FIRST, COEFFICIENTS)
-            clear(rows, CARRY, FIELDS)
+            tile = locate(job, index)
+            _, _, _, count, length = tile
+            copy_in(rows, A11, job.coefficients, job, tile, FIRST, COEFFICIENTS)
+            clear(rows, SUMS, pitch, count, COEFFICIENTS)
+            clear(rows, CARRY, pitch, count, FIELDS)
+            clear(totals, FIRST, pitch, count, COEFFICIENTS)
             if job.grad_final[ADDRESS]:
-                copy_in(rows, CARRY, job.grad_final, job, lane, count, FIRST, FIELDS)
-            for i in range(9 * width):
-                totals[i] = 0
+                copy_in(rows, CARRY, job.grad_final, job, tile, FIRST, FIELDS)
+            if job.grad_spk[ADDRESS] == 0:
+                clear(rows, SPKS, pitch, count, CHUNK)
             for time in range((job.steps - 1) // CHUNK * CHUNK, -1, -CHUNK):
                 steps = min(CHUNK, job.steps - time)
                 active = max(0, min(steps, length - time))
                 if time == 0:
-                    for k in range(3):
-                        copy_in(rows, MEM + k * (CHUNK + 1), job.initial, job, lane, count, k, ONE)
+                    before = reading(rows, SAVED, job.initial, job, tile, FIRST, FIELDS)
                 else:
-                    for k in range(2):
-                        copy_in(
-                            rows, MEM + k * (CHUNK + 1), job.chunks, job, lane, count, time // CHUNK * 2 - 2 + k, ONE
-                        )
-                    for i in range(width):
-                        fired = rows[MEM * width + i] - rows[THRESHOLD * width + i] > 0
-                        rows[SPK * width + i] = 1 if fired else 0
-                for first in range(0, active, BLOCK):
-                    block = min(BLOCK, active - first)
-                    copy_in(rows, X + first, job.x, job, lane, count, time + first, block)
-                    if first + BLOCK < active:
-                        soon = place(job.x, job, lane, time + first + BLOCK)
-                        advance(rows, first, ONE, count, block, x, soon, job.x[TIME])
-                    else:
-                        soon = place(job.grad_spk, job, lane, time + first)
-                        advance(rows, first, ONE, count, block, grad_spk, soon, job.grad_spk[TIME])
-                clear(rows, SUMS, COEFFICIENTS)
-                for first in range((active - 1) // BLOCK * BLOCK, -1, -BLOCK):
-                    block = min(BLOCK, active - first)
-                    if job.grad_spk[ADDRESS]:
-                        copy_in(rows, GRAD + first, job.grad_spk, job, lane, count, time + first, block)
-                    else:
-                        clear(rows, GRAD + first, block)
-                    if job.grad_mem[ADDRESS]:
-                        copy_in(rows, GRAD_MEM + first, job.grad_mem, job, lane, count, time + first, block)
-                        copy_in(rows, GRAD_ADA + first, job.grad_ada, job, lane, count, time + first, block)
-                    if job.surrogate == GIVEN:
-                        copy_in(rows, GATE + first, job.gate, job, lane, count, time + first, block)
-                    if first > 0:
-                        soon = place(job.grad_spk, job, lane, time + first - BLOCK)
-                        adjoint(rows, job, first, count, block, grad_spk, soon, job.grad_spk[TIME])
-                    else:
-                        soon = place(job.x, job, lane, time - CHUNK)
-                        adjoint(rows, job, first, count, block, x, soon, job.x[TIME])
-                    if job.grad_x[ADDRESS]:
-                        copy_out(job.grad_x, rows, GRAD + first, job, lane, count, time + first, block)
-                if job.grad_x[ADDRESS] and active < steps:
-                    clear(rows, GRAD + active, steps - active)
-                    copy_out(job.grad_x, rows, GRAD + active, job, lane, count, time + active, steps - active)
-                for i in range(0, 9 * width, REGISTER_BYTES // element_bytes(rows)):
-                    accumulate(totals, i, load1(rows, SUMS * width + i))
-            copy_out(job.grad_initial, rows, CARRY, job, lane, count, FIRST, FIELDS)
-            for k in range(9):
-                neuron = lane % job.neurons
-                for i in range(count):
-                    sums[(task * 9 + k) * job.neurons + neuron] += totals[k * width + i]
-                    neuron = neuron + 1 if neuron + 1 < job.neurons else 0
+                    before = reading(rows, SAVED, job.chunks, job, tile, time // CHUNK * 2 - 2, FIELDS - 1)
+                x = reading(rows, X, job.x, job, tile, time, active)
+                grad = reading(rows, SPKS, job.grad_spk, job, tile, time, active)
+                grad_mem = reading(rows, MEMS, job.grad_mem, job, tile, time, active)
+                grad_ada = reading(rows, ADAS, job.grad_ada, job, tile, time, active)
+                gate = reading(rows, GATES, job.gate, job, tile, time, active)
+                out = writing(rows, GRADS, job.grad_x, job, tile, time)
+                state = time == 0, time // CHUNK % TOTAL == 0, before
+                soon = place(job.x, tile, time - CHUNK), place(job.grad_spk, tile, time - CHUNK)
+                spans = x, grad, grad_mem, grad_ada, gate
+                adjoint(rows, totals, job, count, active, steps, state, spans, soon, out)
+                written(rows, GRADS, job.grad_x, job, tile, time, steps)
+            copy_out(job.grad_initial, rows, CARRY, job, tile, FIRST, FIELDS)
+            add_lanes(sums, task * 9 * job.neurons, totals, pitch, COEFFICIENTS, job, tile)
     fence()

@@ -7,6 +7,7 @@ first touched. The outputs of the kernels, in a training loop the same sizes at 
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
 import sys
 import threading
@@ -78,6 +79,14 @@ class Pool:
 
 
 _pool = Pool()
+
+
+def empty(like: Tensor, *shape: int) -> Tensor:
+    """``like.new_empty(shape)`` on the CPU, with memory that is used again where it is large (on Linux)."""
+    size = math.prod(shape) * like.element_size()
+    if size < LARGE or sys.platform != "linux":
+        return like.new_empty(shape)
+    return _pool.empty(size).view(like.dtype).view(shape)
 
 
 def empty_like(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:

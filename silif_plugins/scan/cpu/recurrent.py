@@ -1,6 +1,6 @@
 """The recurrent form on the CPU: one loop around the matrix product, I[t] + s[t-1] V.
 
-Forward is a product and the kernel of one step, again and again. Backward knows the total currents: it runs 32
+Forward is a product and the kernel of one step, again and again. Backward knows the total currents: it runs 8
 steps of the kernel without the product, and then, step by step, the kernel's adjoint and the transposed product.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .kernels import CHUNK
+from ..fused import CHUNK
 from .memory import empty_like
 from .run import Job, forward
 

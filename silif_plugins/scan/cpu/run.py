@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..fused import CHUNK
 from . import kernels
 from .compile import compiled
-from .kernels import CHUNK, WIDTH
-from .memory import LARGE, empty_like
+from .memory import LARGE, empty, empty_like
 from .threads import run_tasks
+from .tiles import PADDED, WIDTH, job_dtype
 
 
 def forward(
@@ -28,7 +29,7 @@ def forward(
     steps, batch, neurons = current.shape
     spikes = empty_like(current)
     final = torch.empty_like(initial)
-    chunks = current.new_empty((2 * chunk_count(steps), batch, neurons))
+    chunks = empty(current, 2 * chunk_count(steps), batch, neurons)
     mem, ada = (empty_like(current) if trace else current.new_empty(0) for _ in range(2))
     gates = current.new_empty(0, dtype=torch.uint8) if gate_width is None else empty_like(current, torch.uint8)
     Job(
@@ -109,8 +110,15 @@ class Job:
         self, name: str, current: Tensor, coefficients: Tensor, lengths: Tensor | None, **fields: Tensor | float | None
     ) -> None:
         steps, batch, neurons = current.shape
-        row = batch * neurons if lengths is None else neurons  # a tile has one length
-        tiles = batch * neurons // row * -(-row * current.element_size() // WIDTH) if row else 0
+        sequences = [current, *(value for value in fields.values() if isinstance(value, Tensor))]
+        if lengths is not None or (neurons % PADDED == 0 and any(t.stride(1) != neurons for t in sequences)):
+            row = neurons  # a tile has one length, and its lanes lie side by side
+        else:
+            row = batch * neurons
+        # Wide tiles are read fastest; there should be enough of them to be shared.
+        share = -(-batch * neurons // (16 * PADDED)) * PADDED
+        width = min(WIDTH // current.element_size(), max(4 * PADDED, share))
+        tiles = batch * neurons // row * -(-row // width) if row else 0
         # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
         # of two shares them evenly; the sums take some percent of the input's memory.
         self.tasks = min(tiles, max(4, min(64, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
@@ -122,6 +130,7 @@ class Job:
             "batch": batch,
             "neurons": neurons,
             "row": row,
+            "width": width,
             "tiles": tiles,
             "tasks": self.tasks,
             "streams": current.numel() * current.element_size() >= LARGE,
@@ -149,7 +158,7 @@ class Job:
 @cache
 def _kernel(name: str, dtype: torch.dtype) -> tuple[Any, np.dtype[Any]]:
     """Return a kernel's machine code and the layout of its job."""
-    layout = kernels.job_dtype(np.dtype(str(dtype).removeprefix("torch.")))
+    layout = job_dtype(np.dtype(str(dtype).removeprefix("torch.")))
     return compiled(getattr(kernels, name), layout), layout
 
 

@@ -79,70 +79,69 @@ _binary(operator.gt, lambda builder, x, y: builder.fcmp_ordered(">", x, y), comp
 _binary(operator.le, lambda builder, x, y: builder.fcmp_ordered("<=", x, y), compares=True)
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(array_type)(context, builder, array).data
-    return builder.gep(data, [index])
+def _address(builder: Any, pointer: Any, index: Any) -> Any:
+    return builder.gep(pointer, [index])
 
 
-def _element_bytes(array_type: Any) -> int:
-    return int(array_type.dtype.bitwidth // 8)
+def _element_bytes(pointer_type: Any) -> int:
+    return int(pointer_type.dtype.bitwidth // 8)
 
 
 @intrinsic
-def element_bytes(typing_context: Any, array: Any) -> Any:
-    """Bytes of an element: a constant for the compiler, which ``array.itemsize`` is not."""
-    return types.int64(array), lambda context, builder, sig, args: ir.IntType(64)(_element_bytes(array))
+def element_bytes(typing_context: Any, numbers: Any) -> Any:
+    """Bytes of an element: a constant for the compiler."""
+    return types.int64(numbers), lambda context, builder, sig, args: ir.IntType(64)(_element_bytes(sig.args[0]))
 
 
 def _load(registers: int) -> Any:
     @intrinsic
-    def load(typing_context: Any, array: Any, index: Any) -> Any:
-        vector = Vector(array.dtype, registers)
+    def load(typing_context: Any, numbers: Any, index: Any) -> Any:
+        vector = Vector(numbers.dtype, registers)
 
         def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            address = _address(context, builder, sig.args[0], *args)
+            address = _address(builder, *args)
             value = builder.load(builder.bitcast(address, context.get_value_type(vector).as_pointer()))
             value.align = _element_bytes(sig.args[0])
             return value
 
-        return vector(array, types.intp), build
+        return vector(numbers, types.intp), build
 
     return load
 
 
 load1 = _load(1)
-"""load1(array, index): one register of a one-dimensional array from an index on."""
+"""load1(numbers, index): one register of numbers from an index on."""
 
 load2 = _load(2)
-"""load2(array, index): two registers; where a chain of operations waits for itself, two chains run at once."""
+"""load2(numbers, index): two registers; where a chain of operations waits for itself, two chains run at once."""
 
 
 @intrinsic
-def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """Write a vector into a one-dimensional array from an index on."""
+def store(typing_context: Any, numbers: Any, index: Any, value: Any) -> Any:
+    """Write a vector from an index on."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
-        address = _address(context, builder, sig.args[0], *args[:2])
+        address = _address(builder, *args[:2])
         instruction = builder.store(args[2], builder.bitcast(address, args[2].type.as_pointer()))
         instruction.align = _element_bytes(sig.args[0])
 
-    return types.void(array, types.intp, value), build
+    return types.void(numbers, types.intp, value), build
 
 
 @intrinsic
-def stream(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+def stream(typing_context: Any, numbers: Any, index: Any, value: Any) -> Any:
     """Write one register around the caches; the address must be a multiple of its width.
 
     A plain store first reads the line that it fills: for an output larger than the caches, half as many bytes again.
     """
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
-        address = _address(context, builder, sig.args[0], *args[:2])
+        address = _address(builder, *args[:2])
         instruction = builder.store(args[2], builder.bitcast(address, args[2].type.as_pointer()))
         instruction.align = REGISTER_BYTES
         instruction.set_metadata("nontemporal", builder.module.add_metadata([I32(1)]))
 
-    return types.void(array, types.intp, value), build
+    return types.void(numbers, types.intp, value), build
 
 
 @intrinsic
@@ -156,31 +155,31 @@ def fence(typing_context: Any) -> Any:
 
 
 @intrinsic
-def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Ask for the cache line of an element; the address may lie outside the array."""
+def prefetch(typing_context: Any, numbers: Any, index: Any) -> Any:
+    """Ask for the cache line of an element, into the second cache; the address may be anywhere."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
-        address = builder.bitcast(_address(context, builder, sig.args[0], *args), ir.IntType(8).as_pointer())
+        address = builder.bitcast(_address(builder, *args), ir.IntType(8).as_pointer())
         function_type = ir.FunctionType(ir.VoidType(), [address.type, I32, I32, I32])
         function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
-        builder.call(function, [address, I32(0), I32(3), I32(1)])
+        builder.call(function, [address, I32(0), I32(2), I32(1)])
 
-    return types.void(array, types.intp), build
+    return types.void(numbers, types.intp), build
 
 
 @intrinsic
-def accumulate(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """Add a vector to float64 numbers of a one-dimensional array from an index on."""
+def accumulate(typing_context: Any, numbers: Any, index: Any, value: Any) -> Any:
+    """Add a vector to float64 numbers from an index on."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
         kind = ir.VectorType(ir.DoubleType(), value.lanes)
-        address = builder.bitcast(_address(context, builder, sig.args[0], *args[:2]), kind.as_pointer())
+        address = builder.bitcast(_address(builder, *args[:2]), kind.as_pointer())
         before = builder.load(address)
         before.align = 8
         added = args[2] if args[2].type == kind else builder.fpext(args[2], kind)
         builder.store(builder.fadd(before, added), address).align = 8
 
-    return types.void(array, types.intp, value), build
+    return types.void(numbers, types.intp, value), build
 
 
 @intrinsic
@@ -220,29 +219,29 @@ def lowest(typing_context: Any, number: Any) -> Any:
 
 
 @intrinsic
-def store_bytes(typing_context: Any, array: Any, index: Any, mask: Any) -> Any:
-    """Write a mask into an array of bytes, one 0 or 1 a lane."""
+def store_bytes(typing_context: Any, numbers: Any, index: Any, mask: Any) -> Any:
+    """Write a mask as bytes from an index on, one 0 or 1 a lane."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
         value = builder.zext(args[2], ir.VectorType(ir.IntType(8), mask.lanes))
-        address = _address(context, builder, sig.args[0], *args[:2])
+        address = _address(builder, *args[:2])
         builder.store(value, builder.bitcast(address, value.type.as_pointer())).align = 1
 
-    return types.void(array, types.intp, mask), build
+    return types.void(numbers, types.intp, mask), build
 
 
 @intrinsic
-def byte_bits(typing_context: Any, array: Any, index: Any) -> Any:
-    """Which of 16 bytes of an array from an index on are not zero, as bits of an integer."""
+def byte_bits(typing_context: Any, numbers: Any, index: Any) -> Any:
+    """Which of 16 bytes from an index on are not zero, as bits of an integer."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        address = _address(context, builder, sig.args[0], *args)
+        address = _address(builder, *args)
         value = builder.load(builder.bitcast(address, ir.VectorType(ir.IntType(8), 16).as_pointer()))
         value.align = 1
         mask = builder.icmp_unsigned("!=", value, ir.Constant(value.type, None))
         return builder.zext(builder.bitcast(mask, ir.IntType(16)), ir.IntType(64))
 
-    return types.int64(array, types.intp), build
+    return types.int64(numbers, types.intp), build
 
 
 @intrinsic
@@ -285,42 +284,29 @@ def magnitude(typing_context: Any, x: Any) -> Any:
     return x(x), build
 
 
-def _view(context: Any, builder: Any, array_type: Any, pointer: Any) -> Any:
-    """Memory without a known end as a numba array."""
-    size = _element_bytes(array_type)
-    view = context.make_array(array_type)(context, builder)
-    context.populate_array(
-        view,
-        data=pointer,
-        shape=cgutils.pack_array(builder, [context.get_constant(types.intp, 2**62 // size)]),
-        strides=cgutils.pack_array(builder, [context.get_constant(types.intp, size)]),
-        itemsize=context.get_constant(types.intp, size),
-        meminfo=None,
-    )
-    return view._getvalue()
-
-
 @intrinsic
-def array_at(typing_context: Any, address: Any, like: Any) -> Any:
-    """The memory at an address as a one-dimensional array of the type of ``like``, without a known end."""
-    array = types.Array(like, 1, "C")
+def numbers_at(typing_context: Any, address: Any, like: Any) -> Any:
+    """The memory at an address as numbers of the type of ``like``.
+
+    A pointer, without a known end. Numba counts the references to arrays, which costs more than a short loop.
+    """
+    pointer = types.CPointer(like)
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = builder.inttoptr(args[0], context.get_data_type(like).as_pointer())
-        return _view(context, builder, array, pointer)
+        return builder.inttoptr(args[0], context.get_value_type(pointer))
 
-    return array(types.intp, like), build
+    return pointer(types.intp, like), build
 
 
 @intrinsic(prefer_literal=True)
-def stack_array(typing_context: Any, size: Any, like: Any) -> Any:
+def stack_numbers(typing_context: Any, size: Any, like: Any) -> Any:
     """``size`` bytes (a constant) of uninitialised memory for numbers like ``like``, gone when the kernel returns."""
-    array = types.Array(types.unliteral(like), 1, "C")
+    pointer = types.CPointer(types.unliteral(like))
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        number = context.get_data_type(array.dtype)
-        memory = cgutils.alloca_once(builder, number, size=size.literal_value // _element_bytes(array))
+        number = context.get_data_type(pointer.dtype)
+        memory = cgutils.alloca_once(builder, number, size=size.literal_value // _element_bytes(pointer))
         memory.align = REGISTER_BYTES
-        return _view(context, builder, array, memory)
+        return memory
 
-    return array(size, like), build
+    return pointer(size, like), build
