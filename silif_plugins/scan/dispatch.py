@@ -78,7 +78,7 @@ def scan(
             run a spike function that is not the step H(x > 0).
         checkpoint_chunks: Run the sequence in so many pieces, each of them again in backward: of each only the state
             before it is kept, so √T pieces need the memory of 2 √T steps instead of T. It is for the reference;
-            the fused kernel does so by itself, every 8 steps.
+            the fused kernel does so by itself, every 16 steps.
 
     Returns:
         The spikes [T, B, \*neurons] in the data type of ``current``, the state after the last step, and with

@@ -1,8 +1,8 @@
 """The fused scan as PyTorch operators: what the backends compute, its gradient, its shapes for compilers.
 
 All backends of this file have the same two functions. Between forward and backward they keep the input current
-(which the caller holds in any case) and the states before every 8th step, 2/8 of a tensor [T, B, N]: 5 bytes per
-element in float32, one of them of its own. Backward computes the other states again.
+(which the caller holds in any case) and the states before every 16th step, 2/16 of a tensor [T, B, N]: 4.5
+bytes per element in float32, half a byte of them of its own. Backward computes the other states again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .operators import operator, shapes_of
 GIVEN = 4
 """The surrogate whose derivative is given as a tensor."""
 
-CHUNK = 8
+CHUNK = 16
 """Steps between two saved states: as many rows of the input as a processor fetches ahead side by side."""
 
 
@@ -86,7 +86,7 @@ def run_forward(
 
     Returns:
         Spikes [T, B, N] in the layout of current; mem, ada and spk after the last step, [3, B, N]; mem and ada
-        before the steps 8, 16, ..., [2C, B, N]; with ``trace`` mem and ada, each [T, B, N], else empty; with
+        before the steps 16, 32, ..., [2C, B, N]; with ``trace`` mem and ada, each [T, B, N], else empty; with
         ``gate_width`` bytes [T, B, N], else empty.
     """
     return fused_backend(backend).forward(current, coefficients, initial, lengths, trace, gate_width)

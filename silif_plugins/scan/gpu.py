@@ -1,6 +1,6 @@
 """The fused GPU backend in Triton: a program runs a block of neurons of one sequence, its state in registers.
 
-Backward runs every chunk of 8 steps again, into scratch memory of 16 numbers per neuron and sequence, and then
+Backward runs every chunk of 16 steps again, into scratch memory of 32 numbers per neuron and sequence, and then
 the adjoint over it; the equations are those of ``cpu/kernels.py``.
 """
 

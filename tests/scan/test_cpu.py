@@ -7,7 +7,7 @@ from silif_plugins.neurons import LIF, RF, CSiLIF, SiLIF, State, StateSpace
 from silif_plugins.scan import callables, scan, scan_with_gate
 from silif_plugins.surrogate import ATan, Boxcar, FastSigmoid, Triangle
 
-# Around the chunk of 8 steps, the 64 of them after which sums are added up, the tile of 512 (float64: 256) lanes
+# Around the chunk of 16 steps, the 64 of them after which sums are added up, the tile of 512 (float64: 256) lanes
 # or less, the 32 of them that need no padding, and the vector of 16 (8).
 SHAPES = [
     (1, 1, 1),
@@ -20,9 +20,9 @@ SHAPES = [
     (40, 130, 1),
     (20, 4, 300),
     (97, 2, 100),
-    (7, 3, 32),
-    (8, 1, 512),
-    (9, 2, 520),
+    (15, 3, 32),
+    (16, 1, 512),
+    (17, 2, 520),
     (130, 17, 64),
     (20, 20, 512),
 ]

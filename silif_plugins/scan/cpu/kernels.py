@@ -57,7 +57,7 @@ from .tiles import (
     written,
 )
 
-TOTAL = 8
+TOTAL = 4
 """Chunks whose sums are added in the input's precision before they go into float64 numbers."""
 
 BOXCAR, ATAN, FAST_SIGMOID, TRIANGLE, GIVEN = range(5)
@@ -68,7 +68,8 @@ A11, A12, A21, A22, B1, B2, R1, R2, THRESHOLD = np.arange(9)
 again for every plain one that it is called with."""
 SUMS, CARRY, MEM = np.cumsum([9, 9, 3])
 ADA, SPK, SAVED, HISTORY = MEM + np.array([1, 2, 3, 6])
-X, SPKS, MEMS, ADAS, GRADS, GATES, SCRATCH_ROWS = HISTORY + 2 + CHUNK * np.arange(7)
+HISTORY_ROWS = -(-4 * REGISTER_BYTES * (CHUNK + 1) // PITCH)
+X, SPKS, MEMS, ADAS, GRADS, GATES, SCRATCH_ROWS = HISTORY + HISTORY_ROWS + CHUNK * np.arange(7)
 """From SAVED on: the state before a chunk; those within it, of two vectors; what is not read or written in place."""
 SCRATCH_BYTES = int(SCRATCH_ROWS) * PITCH
 OCTET_BYTES = CHUNK * PITCH

@@ -1,6 +1,6 @@
 """The recurrent form on the CPU: one loop around the matrix product, I[t] + s[t-1] V.
 
-Forward is a product and the kernel of one step, again and again. Backward knows the total currents: it runs 8
+Forward is a product and the kernel of one step, again and again. Backward knows the total currents: it runs 16
 steps of the kernel without the product, and then, step by step, the kernel's adjoint and the transposed product.
 """
 
