@@ -26,6 +26,7 @@ from ..fused import CHUNK
 from .simd import (
     REGISTER_BYTES,
     accumulate,
+    address_of,
     element_bytes,
     fence,
     fma,
@@ -43,18 +44,19 @@ from .simd import (
 )
 from .tiles import (
     ADDRESS,
+    IN,
+    LOAD,
+    OUT,
     PITCH,
+    SAVE,
     add_lanes,
     clear,
     compiled,
-    copy_in,
-    copy_out,
+    copy,
     inlined,
     locate,
     place,
-    reading,
-    writing,
-    written,
+    span,
 )
 
 TOTAL = 4
@@ -64,8 +66,7 @@ BOXCAR, ATAN, FAST_SIGMOID, TRIANGLE, GIVEN = range(5)
 """The derivatives that the kernel knows; GIVEN is read from a tensor."""
 
 A11, A12, A21, A22, B1, B2, R1, R2, THRESHOLD = np.arange(9)
-"""Rows of a tile's scratch memory: first its coefficients. NumPy's integers, since numba would compile a kernel
-again for every plain one that it is called with."""
+"""Rows of a tile's scratch memory: first its coefficients."""
 SUMS, CARRY, MEM = np.cumsum([9, 9, 3])
 ADA, SPK, SAVED, HISTORY = MEM + np.array([1, 2, 3, 6])
 HISTORY_ROWS = -(-4 * REGISTER_BYTES * (CHUNK + 1) // PITCH)
@@ -105,18 +106,25 @@ def step(m: Any, a: Any, current: Any, reset: Any, coefficients: Any) -> Any:
 
 
 @inlined
-def lane(span: Any, time: Any, i: Any) -> Any:
-    """Index of a lane of a span at a step."""
-    return span[1] + time * span[2] + i
+def get(where: Any, time: Any, i: Any, like: Any) -> Any:
+    """A register of a span at a step, from lane ``i`` on."""
+    return load1(numbers_at(where[0], like), time * where[1] + i)
 
 
 @inlined
-def put(span: Any, time: Any, i: Any, value: Any) -> None:
+def get2(where: Any, time: Any, i: Any, like: Any) -> Any:
+    """Two registers of a span at a step."""
+    return load2(numbers_at(where[0], like), time * where[1] + i)
+
+
+@inlined
+def put(where: Any, time: Any, i: Any, value: Any, like: Any) -> None:
     """Write lanes of a span at a step."""
-    if span[3]:
-        stream(span[0], lane(span, time, i), value)
+    numbers = numbers_at(where[0], like)
+    if where[2]:
+        stream(numbers, time * where[1] + i, value)
     else:
-        store(span[0], lane(span, time, i), value)
+        store(numbers, time * where[1] + i, value)
 
 
 @compiled
@@ -125,8 +133,9 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
 
     ``soon`` is where the next chunk of x begins, which is fetched meanwhile; ``out`` are the spans of what is written.
     """
-    pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
+    pitch, lanes, like = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows), job.shape1
     saves, chunks, spk, mem, ada, gates = out
+    fetched, opened = numbers_at(job.x[ADDRESS], like), numbers_at(gates[0], np.uint8(0))
     traced, gated = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0
     for i in range(0, count, lanes):
         coefficients = nine2(rows, A11, i)
@@ -134,31 +143,31 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
         zero, one = splat(r1, 0.0), splat(r1, 1.0)
         m, a, s = load2(rows, MEM * pitch + i), load2(rows, ADA * pitch + i), load2(rows, SPK * pitch + i)
         if saves:
-            put(chunks, 0, i, m)
-            put(chunks, 1, i, a)
+            put(chunks, 0, i, m, like)
+            put(chunks, 1, i, a, like)
         reset = r1 * s, r2 * s
         for t in range(active):
-            prefetch(x[0], soon + t * x[2] + i)
-            prefetch(x[0], soon + t * x[2] + i + lanes // 2)
-            m, a = step(m, a, load2(x[0], lane(x, t, i)), reset, coefficients)
+            prefetch(fetched, soon + t * x[1] + i)
+            prefetch(fetched, soon + t * x[1] + i + lanes // 2)
+            m, a = step(m, a, get2(x, t, i, like), reset, coefficients)
             fired = m > threshold
             s, reset = select(fired, one, zero), (select(fired, r1, zero), select(fired, r2, zero))
-            put(spk, t, i, s)
+            put(spk, t, i, s, like)
             if traced:
-                put(mem, t, i, m)
-                put(ada, t, i, a)
+                put(mem, t, i, m, like)
+                put(ada, t, i, a, like)
             if gated:
-                store_bytes(gates[0], lane(gates, t, i), magnitude(m - threshold) <= splat(m, job.gate_width))
+                store_bytes(opened, t * gates[1] + i, magnitude(m - threshold) <= splat(m, job.gate_width))
         store(rows, MEM * pitch + i, m)
         store(rows, ADA * pitch + i, a)
         store(rows, SPK * pitch + i, s)
         for t in range(active, steps):
-            put(spk, t, i, zero)
+            put(spk, t, i, zero, like)
             if traced:
-                put(mem, t, i, zero)
-                put(ada, t, i, zero)
+                put(mem, t, i, zero, like)
+                put(ada, t, i, zero, like)
             if gated:
-                store_bytes(gates[0], lane(gates, t, i), magnitude(threshold) <= splat(m, job.gate_width))
+                store_bytes(opened, t * gates[1] + i, magnitude(threshold) <= splat(m, job.gate_width))
 
 
 @inlined
@@ -185,36 +194,37 @@ def adjoint(
 
     CARRY is the gradient of the state after the chunk (mem, ada, spk) and becomes that of the one before it. SUMS
     are gradients of the coefficients; ``totals`` take them from time to time, which keeps the digits of long sums.
+    ``state`` tells whether the sequence begins here, whether totals are due, and the span of the state before it.
     """
     lanes = REGISTER_BYTES // element_bytes(rows)
     for i in range(0, count, 2 * lanes):
-        run_again(rows, i, active, state, spans[0], soon[0])
+        run_again(rows, job, i, active, state, spans[0], soon[0])
         run_back(rows, totals, job, i, HISTORY * PITCH // element_bytes(rows), active, state, spans, soon[1], out)
         history = HISTORY * PITCH // element_bytes(rows) + lanes
         run_back(rows, totals, job, i + lanes, history, active, state, spans, soon[1], out)
         for t in range(active, steps):
-            put(out, t, i, splat(load2(rows, i), 0.0))
+            put(out, t, i, splat(load2(rows, i), 0.0), job.shape1)
 
 
 @inlined
-def run_again(rows: Any, i: Any, active: Any, state: Any, x: Any, soon: Any) -> None:
+def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, x: Any, soon: Any) -> None:
     """Write the states before and after the steps of a chunk to HISTORY, for a pair of vectors."""
     pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
     begins, _, before = state
-    history = HISTORY * pitch
+    history, like, fetched = HISTORY * pitch, job.shape1, numbers_at(job.x[ADDRESS], job.shape1)
     coefficients = nine2(rows, A11, i)
     _, _, _, _, _, _, r1, r2, threshold = coefficients
     zero, one = splat(r1, 0.0), splat(r1, 1.0)
-    m, a = load2(before[0], lane(before, 0, i)), load2(before[0], lane(before, 1, i))
-    s = load2(before[0], lane(before, 2, i)) if begins else select(m > threshold, one, zero)
+    m, a = get2(before, 0, i, like), get2(before, 1, i, like)
+    s = get2(before, 2, i, like) if begins else select(m > threshold, one, zero)
     store(rows, SPK * pitch + i, s)
     reset = r1 * s, r2 * s
     store(rows, history, m)
     store(rows, history + lanes, a)
     for t in range(active):
-        prefetch(x[0], soon + t * x[2] + i)
-        prefetch(x[0], soon + t * x[2] + i + lanes // 2)
-        m, a = step(m, a, load2(x[0], lane(x, t, i)), reset, coefficients)
+        prefetch(fetched, soon + t * x[1] + i)
+        prefetch(fetched, soon + t * x[1] + i + lanes // 2)
+        m, a = step(m, a, get2(x, t, i, like), reset, coefficients)
         fired = m > threshold
         reset = select(fired, r1, zero), select(fired, r2, zero)
         store(rows, history + (2 * t + 2) * lanes, m)
@@ -237,24 +247,24 @@ def run_back(
     """Run the adjoint over a chunk, for one vector: the two of a pair together would not fit into the registers."""
     pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     x, grad, grad_mem, grad_ada, gate = spans
-    traced = job.grad_mem[ADDRESS] != 0
+    traced, like, fetched = job.grad_mem[ADDRESS] != 0, job.shape1, numbers_at(job.grad_spk[ADDRESS], job.shape1)
     a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine1(rows, A11, i)
     s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine1(rows, SUMS, i)
     zero, one, first = splat(a11, 0.0), splat(a11, 1.0), load1(rows, SPK * pitch + i)
     carry_mem, carry_ada = load1(rows, CARRY * pitch + i), load1(rows, (CARRY + 1) * pitch + i)
     carry_spk, after = load1(rows, (CARRY + 2) * pitch + i), load1(rows, history + active * 4 * lanes)
     for t in range(active - 1, -1, -1):
-        prefetch(grad[0], soon + t * grad[2] + i)
-        slope = load1(gate[0], lane(gate, t, i)) if job.surrogate == GIVEN else derivative(after - threshold, job)
-        through = slope * (load1(grad[0], lane(grad, t, i)) + carry_spk)
+        prefetch(fetched, soon + t * grad[1] + i)
+        slope = get(gate, t, i, like) if job.surrogate == GIVEN else derivative(after - threshold, job)
+        through = slope * (get(grad, t, i, like) + carry_spk)
         p, q = carry_mem + through, carry_ada
         if traced:
-            p = p + load1(grad_mem[0], lane(grad_mem, t, i))
-            q = q + load1(grad_ada[0], lane(grad_ada, t, i))
-        put(out, t, i, fma(b1, p, b2 * q))
+            p = p + get(grad_mem, t, i, like)
+            q = q + get(grad_ada, t, i, like)
+        put(out, t, i, fma(b1, p, b2 * q), like)
         carry_mem, carry_ada, carry_spk = fma(a11, p, a21 * q), fma(a12, p, a22 * q), fma(r1, p, r2 * q)
         m, a = load1(rows, history + t * 4 * lanes), load1(rows, history + t * 4 * lanes + 2 * lanes)
-        s, current = select(m > threshold, one, zero) if t > 0 else first, load1(x[0], lane(x, t, i))
+        s, current = select(m > threshold, one, zero) if t > 0 else first, get(x, t, i, like)
         s11, s12, s21, s22 = fma(p, m, s11), fma(p, a, s12), fma(q, m, s21), fma(q, a, s22)
         sb1, sb2, sr1, sr2 = fma(p, current, sb1), fma(q, current, sb2), fma(p, s, sr1), fma(q, s, sr2)
         sth = sth - through
@@ -288,30 +298,31 @@ def forward(begin: Any, end: Any, call: Any) -> None:
     """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request."""
     job = carray(call, 1)[0]
     rows, octets = stack_numbers(SCRATCH_BYTES, job.shape1), stack_numbers(OCTET_BYTES, np.uint8(0))
+    scratch, size = address_of(rows), element_bytes(rows)
     for index in range(begin * job.tiles // job.tasks, end * job.tiles // job.tasks):
         tile = locate(job, index)
         _, _, _, count, length = tile
-        copy_in(rows, A11, job.coefficients, job, tile, FIRST, COEFFICIENTS)
-        copy_in(rows, MEM, job.initial, job, tile, FIRST, FIELDS)
+        copy(rows, A11, job.coefficients, job, tile, FIRST, COEFFICIENTS, LOAD)
+        copy(rows, MEM, job.initial, job, tile, FIRST, FIELDS, LOAD)
         for time in range(0, job.steps, CHUNK):
             steps = min(CHUNK, job.steps - time)
             active = max(0, min(steps, length - time))
             saved = time // CHUNK * 2 - 2
-            x = reading(rows, X, job.x, job, tile, time, active)
-            chunks = writing(rows, SAVED, job.chunks, job, tile, saved)
-            spk = writing(rows, SPKS, job.spk, job, tile, time)
-            mem = writing(rows, MEMS, job.mem, job, tile, time)
-            ada = writing(rows, ADAS, job.ada, job, tile, time)
-            gates = writing(octets, FIRST, job.gates, job, tile, time)
+            chunks = span(scratch, SAVED, job.chunks, job, tile, saved, size)
+            x, spk = span(scratch, X, job.x, job, tile, time, size), span(scratch, SPKS, job.spk, job, tile, time, size)
+            mem = span(scratch, MEMS, job.mem, job, tile, time, size)
+            ada = span(scratch, ADAS, job.ada, job, tile, time, size)
+            gates = span(address_of(octets), FIRST, job.gates, job, tile, time, FIRST + 1)
+            copy(rows, X, job.x, job, tile, time, active, IN)
             soon = place(job.x, tile, time + CHUNK)
             advance(rows, job, count, active, steps, x, soon, (time > 0, chunks, spk, mem, ada, gates))
             if time > 0:
-                written(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1)
-            written(rows, SPKS, job.spk, job, tile, time, steps)
-            written(rows, MEMS, job.mem, job, tile, time, steps)
-            written(rows, ADAS, job.ada, job, tile, time, steps)
-            written(octets, FIRST, job.gates, job, tile, time, steps)
-        copy_out(job.final, rows, MEM, job, tile, FIRST, FIELDS)
+                copy(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1, OUT)
+            copy(rows, SPKS, job.spk, job, tile, time, steps, OUT)
+            copy(rows, MEMS, job.mem, job, tile, time, steps, OUT)
+            copy(rows, ADAS, job.ada, job, tile, time, steps, OUT)
+            copy(octets, FIRST, job.gates, job, tile, time, steps, OUT)
+        copy(rows, MEM, job.final, job, tile, FIRST, FIELDS, SAVE)
     fence()
 
 
@@ -319,37 +330,47 @@ def backward(begin: Any, end: Any, call: Any) -> None:
     """Run the adjoint of tasks ``begin`` to ``end``; each task sums its coefficients' gradients in its own place."""
     job = carray(call, 1)[0]
     rows, totals = stack_numbers(SCRATCH_BYTES, job.shape1), stack_numbers(TOTAL_BYTES, 1.0)
-    sums, pitch = numbers_at(job.sums, 1.0), PITCH // element_bytes(rows)
+    scratch, size, sums = address_of(rows), element_bytes(rows), numbers_at(job.sums, 1.0)
+    pitch = PITCH // size
     for task in range(begin, end):
         for index in range(task * job.tiles // job.tasks, (task + 1) * job.tiles // job.tasks):
             tile = locate(job, index)
             _, _, _, count, length = tile
-            copy_in(rows, A11, job.coefficients, job, tile, FIRST, COEFFICIENTS)
+            copy(rows, A11, job.coefficients, job, tile, FIRST, COEFFICIENTS, LOAD)
             clear(rows, SUMS, pitch, count, COEFFICIENTS)
             clear(rows, CARRY, pitch, count, FIELDS)
             clear(totals, FIRST, pitch, count, COEFFICIENTS)
             if job.grad_final[ADDRESS]:
-                copy_in(rows, CARRY, job.grad_final, job, tile, FIRST, FIELDS)
+                copy(rows, CARRY, job.grad_final, job, tile, FIRST, FIELDS, LOAD)
             if job.grad_spk[ADDRESS] == 0:
-                clear(rows, SPKS, pitch, count, CHUNK)
+                clear(rows, SPKS, pitch, count, MEMS - SPKS)
             for time in range((job.steps - 1) // CHUNK * CHUNK, -1, -CHUNK):
                 steps = min(CHUNK, job.steps - time)
                 active = max(0, min(steps, length - time))
                 if time == 0:
-                    before = reading(rows, SAVED, job.initial, job, tile, FIRST, FIELDS)
+                    before = span(scratch, SAVED, job.initial, job, tile, FIRST, size)
+                    copy(rows, SAVED, job.initial, job, tile, FIRST, FIELDS, IN)
                 else:
-                    before = reading(rows, SAVED, job.chunks, job, tile, time // CHUNK * 2 - 2, FIELDS - 1)
-                x = reading(rows, X, job.x, job, tile, time, active)
-                grad = reading(rows, SPKS, job.grad_spk, job, tile, time, active)
-                grad_mem = reading(rows, MEMS, job.grad_mem, job, tile, time, active)
-                grad_ada = reading(rows, ADAS, job.grad_ada, job, tile, time, active)
-                gate = reading(rows, GATES, job.gate, job, tile, time, active)
-                out = writing(rows, GRADS, job.grad_x, job, tile, time)
+                    saved = time // CHUNK * 2 - 2
+                    before = span(scratch, SAVED, job.chunks, job, tile, saved, size)
+                    copy(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1, IN)
+                copy(rows, X, job.x, job, tile, time, active, IN)
+                copy(rows, SPKS, job.grad_spk, job, tile, time, active, IN)
+                copy(rows, MEMS, job.grad_mem, job, tile, time, active, IN)
+                copy(rows, ADAS, job.grad_ada, job, tile, time, active, IN)
+                copy(rows, GATES, job.gate, job, tile, time, active, IN)
+                spans = (
+                    span(scratch, X, job.x, job, tile, time, size),
+                    span(scratch, SPKS, job.grad_spk, job, tile, time, size),
+                    span(scratch, MEMS, job.grad_mem, job, tile, time, size),
+                    span(scratch, ADAS, job.grad_ada, job, tile, time, size),
+                    span(scratch, GATES, job.gate, job, tile, time, size),
+                )
+                out = span(scratch, GRADS, job.grad_x, job, tile, time, size)
                 state = time == 0, time // CHUNK % TOTAL == 0, before
                 soon = place(job.x, tile, time - CHUNK), place(job.grad_spk, tile, time - CHUNK)
-                spans = x, grad, grad_mem, grad_ada, gate
                 adjoint(rows, totals, job, count, active, steps, state, spans, soon, out)
-                written(rows, GRADS, job.grad_x, job, tile, time, steps)
-            copy_out(job.grad_initial, rows, CARRY, job, tile, FIRST, FIELDS)
+                copy(rows, GRADS, job.grad_x, job, tile, time, steps, OUT)
+            copy(rows, CARRY, job.grad_initial, job, tile, FIRST, FIELDS, SAVE)
             add_lanes(sums, task * 9 * job.neurons, totals, pitch, COEFFICIENTS, job, tile)
     fence()

@@ -89,8 +89,9 @@ def _element_bytes(pointer_type: Any) -> int:
 
 @intrinsic
 def element_bytes(typing_context: Any, numbers: Any) -> Any:
-    """Bytes of an element: a constant for the compiler."""
-    return types.int64(numbers), lambda context, builder, sig, args: ir.IntType(64)(_element_bytes(sig.args[0]))
+    """Bytes of a number, or of those at a pointer: a constant for the compiler."""
+    size = getattr(numbers, "dtype", numbers).bitwidth // 8
+    return types.int64(numbers), lambda context, builder, sig, args: ir.IntType(64)(size)
 
 
 def _load(registers: int) -> Any:
@@ -296,6 +297,12 @@ def numbers_at(typing_context: Any, address: Any, like: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(pointer))
 
     return pointer(types.intp, like), build
+
+
+@intrinsic
+def address_of(typing_context: Any, numbers: Any) -> Any:
+    """The address of the first number at a pointer."""
+    return types.int64(numbers), lambda context, builder, sig, args: builder.ptrtoint(args[0], ir.IntType(64))
 
 
 @intrinsic(prefer_literal=True)

@@ -1,9 +1,9 @@
 """Where a tile of neurons lies: in the tensors themselves, or copied into scratch memory that looks the same.
 
 A tile is a stretch of neighbouring lanes, a lane being one neuron of one sequence; [B, N] is one row of lanes, so
-that small N costs nothing. Kernels see a span of a tensor as (array, index, pitch): the first lane's index at the
-first step, and how many elements later the next step follows. Where lanes do not lie side by side, or do not fill
-whole vectors, the span is in the scratch memory.
+that small N costs nothing. Kernels see some steps of a tile as a span: the address of the first lane, how many
+elements later the next step follows, and whether to write around the caches. Where lanes do not lie side by side, or
+do not fill whole vectors, the span is in the scratch memory.
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -29,6 +29,10 @@ PITCH = WIDTH + REGISTER_BYTES
 PADDED = 32
 """Kernels run a multiple of this number of lanes, two vectors at least; scratch memory has zeros after the last."""
 
+IN, OUT, LOAD, SAVE = np.arange(4)
+"""Ways to :func:`copy`, the even ones into the scratch memory. NumPy's integers: numba would compile a function again
+for every plain one."""
+
 ADDRESS, TIME, BATCH, NEURON = range(4)
 """A view: where a [T, B, N] tensor lies (0 for an absent one), and its strides in elements."""
 
@@ -47,7 +51,7 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     )
 
 
-@inlined
+@compiled
 def locate(job: Any, index: Any) -> tuple[int, int, int, int, int]:
     """Tile number ``index``: its first lane, the sequence and the neuron of that, how many lanes and steps it runs."""
     per_row = (job.row + job.width - 1) // job.width
@@ -64,101 +68,68 @@ def place(view: Any, tile: Any, time: Any) -> Any:
     return view[TIME] * time + view[BATCH] * tile[1] + view[NEURON] * tile[2]
 
 
-@inlined
-def in_place(view: Any, job: Any, tile: Any) -> Any:
+@compiled
+def in_place(view: Any, job: Any, tile: Any) -> bool:
     """Whether the lanes of a tile lie side by side and need no padding."""
     _, _, neuron, count, _ = tile
     together = view[BATCH] == job.neurons or neuron + count <= job.neurons
     return view[ADDRESS] != 0 and view[NEURON] == 1 and count % PADDED == 0 and together
 
 
-@inlined
-def reading(rows: Any, row: Any, view: Any, job: Any, tile: Any, time: Any, steps: Any) -> Any:
-    """Span of some steps of an input: in place, or copied into rows of the scratch memory; those for an absent one."""
+@compiled
+def span(scratch: Any, row: Any, view: Any, job: Any, tile: Any, time: Any, size: Any) -> tuple[int, int, int]:
+    """Where some steps of a tensor with elements of ``size`` bytes are read or written: in place, or in scratch rows.
+
+    There they are put, and fetched from, by :func:`copy`. An absent tensor has its rows, too.
+    """
     if in_place(view, job, tile):
-        return numbers_at(view[ADDRESS], rows[0]), place(view, tile, time), view[TIME]
-    if view[ADDRESS] != 0:
-        copy_in(rows, row, view, job, tile, time, steps)
-    pitch = PITCH // element_bytes(rows)
-    return rows, row * pitch, pitch
-
-
-@inlined
-def writing(rows: Any, row: Any, view: Any, job: Any, tile: Any, time: Any) -> Any:
-    """Span for some steps of an output, and whether it is written around the caches; ends with :func:`written`."""
-    if in_place(view, job, tile):
-        first, size = place(view, tile, time), element_bytes(rows)
-        aligned = (view[ADDRESS] + first * size | view[TIME] * size) % REGISTER_BYTES == 0
-        return numbers_at(view[ADDRESS], rows[0]), first, view[TIME], job.streams != 0 and aligned
-    pitch = PITCH // element_bytes(rows)
-    return rows, row * pitch, pitch, False
-
-
-@inlined
-def written(rows: Any, row: Any, view: Any, job: Any, tile: Any, time: Any, steps: Any) -> None:
-    """Copy an output to where it belongs, if that is not where it was written."""
-    if view[ADDRESS] != 0 and not in_place(view, job, tile):
-        copy_out(view, rows, row, job, tile, time, steps)
-
-
-@inlined
-def first_run(view: Any, job: Any, tile: Any, time: Any) -> Any:
-    """Lanes that lie at equal distances in a tensor: how many, which of them is the tile's first, where they begin."""
-    lane, sample, neuron, _, _ = tile
-    if view[BATCH] == job.neurons * view[NEURON]:
-        return job.neurons * job.batch, lane, view[TIME] * time
-    return job.neurons, neuron, view[TIME] * time + view[BATCH] * sample
+        address = view[ADDRESS] + place(view, tile, time) * size
+        streams = job.streams != 0 and (address | view[TIME] * size) % REGISTER_BYTES == 0
+        return address, view[TIME], 1 if streams else 0
+    return scratch + row * PITCH, PITCH // size, 0
 
 
 @compiled
-def copy_in(rows: Any, row: Any, view: Any, job: Any, tile: Any, time: Any, steps: Any) -> None:
-    """Copy some steps of a tile from a [T, B, N] tensor into rows of the scratch memory, zeros after them."""
+def copy(rows: Any, row: Any, view: Any, job: Any, tile: Any, time: Any, steps: Any, way: Any) -> None:
+    """Copy some steps of a tile from a [T, B, N] tensor IN to rows of the scratch memory, or OUT to the tensor.
+
+    IN and OUT do so where the tensor is there and not used in place, LOAD and SAVE always. Behind the last lane the
+    rows are filled up with zeros.
+    """
+    if way < LOAD and (view[ADDRESS] == 0 or in_place(view, job, tile)):
+        return
+    into = way % 2 == IN
+    lane, sample, neuron, count, _ = tile
     pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
-    source, unit, count = numbers_at(view[ADDRESS], rows[0]), view[NEURON], tile[3]
+    tensor, unit = numbers_at(view[ADDRESS], rows[0]), view[NEURON]
+    source, source_unit, target, target_unit = (tensor, unit, rows, 1) if into else (rows, 1, tensor, unit)
+    # A run are lanes at equal distances: all of them, or the neurons of one sequence.
+    flat = view[BATCH] == job.neurons * unit
+    run = job.neurons * job.batch if flat else job.neurons
     for t in range(steps):
-        run, start, begin = first_run(view, job, tile, time + t)
-        done, to = 0, (row + t) * pitch
+        done, start, inner = 0, lane if flat else neuron, (row + t) * pitch
+        begin = view[TIME] * (time + t) + (0 if flat else view[BATCH] * sample)
         while done < count:
-            size = min(count - done, run - start)
-            first = begin + start * unit
+            size, outer = min(count - done, run - start), begin + start * unit
+            first, to = (outer, inner) if into else (inner, outer)
             if unit == 1 and size >= lanes:
                 for i in range(0, size, lanes):
                     i = min(i, size - lanes)  # the last vector overlaps the one before it
-                    store(rows, to + done + i, load1(source, first + i))
+                    store(target, to + i, load1(source, first + i))
             else:
                 for i in range(size):
-                    rows[to + done + i] = source[first + i * unit]
-            done, start, begin = done + size, 0, begin + view[BATCH]
-        for i in range(count, (count + PADDED - 1) // PADDED * PADDED):
-            rows[to + i] = 0
-
-
-@compiled
-def copy_out(view: Any, rows: Any, row: Any, job: Any, tile: Any, time: Any, steps: Any) -> None:
-    """Copy rows of the scratch memory into some steps of a tile of a [T, B, N] tensor."""
-    pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
-    target, unit, count = numbers_at(view[ADDRESS], rows[0]), view[NEURON], tile[3]
-    for t in range(steps):
-        run, start, begin = first_run(view, job, tile, time + t)
-        done, source = 0, (row + t) * pitch
-        while done < count:
-            size = min(count - done, run - start)
-            first = begin + start * unit
-            if unit == 1 and size >= lanes:
-                for i in range(0, size, lanes):
-                    i = min(i, size - lanes)
-                    store(target, first + i, load1(rows, source + done + i))
-            else:
-                for i in range(size):
-                    target[first + i * unit] = rows[source + done + i]
-            done, start, begin = done + size, 0, begin + view[BATCH]
+                    target[to + i * target_unit] = source[first + i * source_unit]
+            done, start, inner, begin = done + size, 0, inner + size, begin + view[BATCH]
+        if into:
+            for i in range(inner, inner + -count % PADDED):
+                rows[i] = 0
 
 
 @compiled
 def clear(numbers: Any, row: Any, pitch: Any, count: Any, steps: Any) -> None:
     """Set ``count`` numbers, and those up to the next multiple of PADDED, of some rows to zero."""
     for t in range(row, row + steps):
-        for i in range((count + PADDED - 1) // PADDED * PADDED):
+        for i in range(count + -count % PADDED):
             numbers[t * pitch + i] = 0
 
 
