@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from .measure import copy_seconds, interleaved, peak_memory
+from .measure import copying, interleaved, peak_memory
 from .rivals import QUADRATIC, layers, training_step
 
 SHAPES = [(250, 32, 512), (250, 128, 512), (1000, 16, 256), (16000, 1, 128)]
@@ -27,18 +27,18 @@ def table(shape: tuple[int, int, int], threads: int, *, compile: bool, quick: bo
     makers = layers(shape[2], compile=compile)
     if shape[0] > 2000 or quick:
         makers = {name: make for name, make in makers.items() if name not in QUADRATIC}
-    times = interleaved({name: training_step(make(), x) for name, make in makers.items()})
-    copy = copy_seconds(x.numel())
+    runs = {name: training_step(make(), x) for name, make in makers.items()}
+    times = interleaved(runs | {"copy of the tensor": copying(x.numel())})
+    copy = times["copy of the tensor"]
     floor = TRAFFIC / 2 * copy  # a copy reads one float32 and writes one
     print(f"\n## {list(shape)}, {threads} thread{'s' if threads > 1 else ''}, float32, forward + backward\n")
     print("| layer | ns per element | times SiLIF |\n|---|---|---|")
     for name, seconds in times.items():
         print(f"| {name} | {1e9 * seconds / x.numel():.2f} | {seconds / times['SiLIF']:.2f} |")
-    print(f"| copy of the tensor | {1e9 * copy / x.numel():.2f} | {copy / times['SiLIF']:.2f} |")
     speed, copied = 4 * TRAFFIC * x.numel() / times["SiLIF"] / 1e9, 8 * x.numel() / copy / 1e9
     print(f"\nSiLIF moves {speed:.1f} GB/s of what it must, a copy {copied:.1f}: ", end="")
     print(f"{times['SiLIF'] / floor:.2f} times the memory-traffic limit.")
-    return {name: 1e9 * seconds / x.numel() for name, seconds in times.items()}
+    return {name: 1e9 * times[name] / x.numel() for name in makers}
 
 
 def memory(shape: tuple[int, int, int]) -> None:

@@ -49,6 +49,7 @@ from .tiles import (
     OUT,
     PITCH,
     SAVE,
+    TIME,
     add_lanes,
     clear,
     compiled,
@@ -198,7 +199,7 @@ def adjoint(
     """
     lanes = REGISTER_BYTES // element_bytes(rows)
     for i in range(0, count, 2 * lanes):
-        run_again(rows, job, i, active, state, spans[0], soon[0])
+        run_again(rows, job, i, active, state, spans[0], soon)
         run_back(rows, totals, job, i, HISTORY * PITCH // element_bytes(rows), active, state, spans, soon[1], out)
         history = HISTORY * PITCH // element_bytes(rows) + lanes
         run_back(rows, totals, job, i + lanes, history, active, state, spans, soon[1], out)
@@ -215,6 +216,10 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, x: Any, soon
     coefficients = nine2(rows, A11, i)
     _, _, _, _, _, _, r1, r2, threshold = coefficients
     zero, one = splat(r1, 0.0), splat(r1, 1.0)
+    states = numbers_at(job.chunks[ADDRESS], like)
+    for place_of in (soon[2] + i, soon[2] + job.chunks[TIME] + i):
+        prefetch(states, place_of)
+        prefetch(states, place_of + lanes // 2)
     m, a = get2(before, 0, i, like), get2(before, 1, i, like)
     s = get2(before, 2, i, like) if begins else select(m > threshold, one, zero)
     store(rows, SPK * pitch + i, s)
@@ -222,8 +227,8 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, x: Any, soon
     store(rows, history, m)
     store(rows, history + lanes, a)
     for t in range(active):
-        prefetch(fetched, soon + t * x[1] + i)
-        prefetch(fetched, soon + t * x[1] + i + lanes // 2)
+        prefetch(fetched, soon[0] + t * x[1] + i)
+        prefetch(fetched, soon[0] + t * x[1] + i + lanes // 2)
         m, a = step(m, a, get2(x, t, i, like), reset, coefficients)
         fired = m > threshold
         reset = select(fired, r1, zero), select(fired, r2, zero)
@@ -315,6 +320,8 @@ def forward(begin: Any, end: Any, call: Any) -> None:
             gates = span(address_of(octets), FIRST, job.gates, job, tile, time, FIRST + 1)
             copy(rows, X, job.x, job, tile, time, active, IN)
             soon = place(job.x, tile, time + CHUNK)
+            if time + CHUNK >= job.steps:
+                soon = place(job.x, locate(job, min(index + 1, job.tiles - 1)), FIRST)
             advance(rows, job, count, active, steps, x, soon, (time > 0, chunks, spk, mem, ada, gates))
             if time > 0:
                 copy(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1, OUT)
@@ -368,7 +375,14 @@ def backward(begin: Any, end: Any, call: Any) -> None:
                 )
                 out = span(scratch, GRADS, job.grad_x, job, tile, time, size)
                 state = time == 0, time // CHUNK % TOTAL == 0, before
-                soon = place(job.x, tile, time - CHUNK), place(job.grad_spk, tile, time - CHUNK)
+                then, ahead = tile, time - CHUNK
+                if time == 0:
+                    then, ahead = locate(job, min(index + 1, job.tiles - 1)), (job.steps - 1) // CHUNK * CHUNK
+                soon = (
+                    place(job.x, then, ahead),
+                    place(job.grad_spk, then, ahead),
+                    place(job.chunks, then, ahead // CHUNK * 2 - 2),
+                )
                 adjoint(rows, totals, job, count, active, steps, state, spans, soon, out)
                 copy(rows, GRADS, job.grad_x, job, tile, time, steps, OUT)
             copy(rows, CARRY, job.grad_initial, job, tile, FIRST, FIELDS, SAVE)
