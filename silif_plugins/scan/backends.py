@@ -80,7 +80,7 @@ def _obstacle(
 def run(
     space: StateSpace,
     current: Tensor,
-    state: State,
+    state: State | None,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
     lengths: Tensor | None,
@@ -93,7 +93,7 @@ def run(
     Args:
         space: The neurons' coefficients.
         current: Input currents, [T, B, *neurons], float32 or float64.
-        state: The state before the first step.
+        state: The state before the first step; None at rest.
         surrogate: Spike function.
         recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
         lengths: Steps of each sequence, int64 [B].
@@ -108,10 +108,16 @@ def run(
     shape = current.shape
     dims = max(1, len(space.shape))  # of the neurons; what is before them is the batch
     neurons = shape[-dims:] if len(shape) > dims else shape[1:]
-    flat = current.reshape(shape[0], math.prod(shape[1:]) // max(1, math.prod(neurons)), math.prod(neurons))
+    # Every view costs some microseconds and more in the backward pass: none is made of what has its shape already.
+    flat = as_shape(
+        current, torch.Size((shape[0], math.prod(shape[1:]) // max(1, math.prod(neurons)), math.prod(neurons)))
+    )
     batch = flat.shape[1:]
-    coefficients = torch.stack([field.to(flat.dtype).expand(neurons) for field in space]).flatten(1)
-    initial = torch.stack([field.reshape(batch) for field in state])
+    fields = [field if field.dtype == flat.dtype else field.to(flat.dtype) for field in space]
+    coefficients = torch.stack([field if field.shape == neurons else field.expand(neurons) for field in fields])
+    coefficients = as_shape(coefficients, torch.Size((len(fields), math.prod(neurons))))
+    given = [as_shape(field, batch) for field in state or ()]
+    initial = torch.stack(given) if given else flat.new_zeros((3, *batch))
     if lengths is not None:
         lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
     number, shape1, shape2 = in_kernel(surrogate)
@@ -127,8 +133,13 @@ def run(
         results = operator(flat, coefficients, initial, lengths, trace, number, shape1, shape2, backend, gate_width)
     spikes, final, _, mem, ada, gates = results
     if trace:
-        mem, ada = mem.reshape(shape), ada.reshape(shape)
-    last = State(*(field.reshape(shape[1:]) for field in final))
+        mem, ada = as_shape(mem, shape), as_shape(ada, shape)
+    last = State(*(as_shape(field, shape[1:]) for field in final.unbind()))
     if gate_width is not None:
-        gates = gates.reshape(shape).view(torch.bool)
-    return State(mem, ada, spikes.reshape(shape)), last, gates
+        gates = as_shape(gates, shape).view(torch.bool)
+    return State(mem, ada, as_shape(spikes, shape)), last, gates
+
+
+def as_shape(tensor: Tensor, shape: torch.Size) -> Tensor:
+    """``tensor.reshape(shape)``, or the tensor itself where that is its shape."""
+    return tensor if tensor.shape == shape else tensor.reshape(shape)

@@ -105,7 +105,7 @@ def scan(
     shape = current.shape[1:]
     if recurrent is not None and recurrent.shape != (shape[-1], shape[-1]):
         raise ValueError(f"recurrent: got shape {tuple(recurrent.shape)}; it must be {(shape[-1], shape[-1])}")
-    initial = initial_state(state, shape, dtype, current.device)
+    initial = None if state is None else initial_state(state, shape, dtype, current.device)
     spike_function = spike_functions.resolve(surrogate)
     steps = None if lengths is None else as_lengths(lengths, current)
     name = backends.choose(backend, current, dtype, spike_function, recurrent)
@@ -124,11 +124,13 @@ def scan(
             )
             return spikes, last, states if return_states else State(*(spikes[:0] for _ in State._fields))
 
+        initial = initial_state(state, shape, dtype, current.device)
         spikes, last, trace = in_chunks(run, checkpoint_chunks, current, initial, steps)
         return (spikes, last, trace) if return_states else (spikes, last)
     current = current.to(dtype)
     weights = None if recurrent is None else recurrent.to(dtype)
     if name == "reference":
+        initial = initial_state(state, shape, dtype, current.device)
         states, last = reference.run(space, current, initial, spike_function, weights, steps)
         if states:
             trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
@@ -188,7 +190,7 @@ def scan_with_gate(
         )
         gate = None if width is None else (states.mem.detach() - space.threshold.detach()).abs() <= width
         return spikes, last, gate
-    initial = initial_state(state, current.shape[1:], dtype, current.device)
+    initial = None if state is None else initial_state(state, current.shape[1:], dtype, current.device)
     steps = None if lengths is None else as_lengths(lengths, current)
     trace, last, gate = backends.run(
         space, current.to(dtype), initial, spike_function, None, steps, False, name, gate_width=width

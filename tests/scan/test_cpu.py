@@ -94,7 +94,7 @@ def test_batch_first_input_is_not_copied(random_problem):
     current = current.transpose(0, 1).contiguous().transpose(0, 1).requires_grad_()
     spikes, _ = scan(space, current, backend="cpu")
     assert spikes.transpose(0, 1).is_contiguous()
-    assert spikes.grad_fn.next_functions[0][0].saved_tensors[0].data_ptr() == current.data_ptr()
+    assert spikes.grad_fn.saved_tensors[0].data_ptr() == current.data_ptr()
 
 
 @pytest.mark.parametrize("neurons", [10, 32, 544])
