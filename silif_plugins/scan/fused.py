@@ -7,6 +7,7 @@ bytes per element in float32, half a byte of them of its own. Backward computes 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -196,6 +197,8 @@ def differentiable_function(function: Callable[..., Any], save: Callable[..., No
         setup_context = staticmethod(save)
         backward = staticmethod(differentiate)
 
+    # PyTorch asks for it at every call, and inspect takes longer to find it than a short sequence to run.
+    Function.forward.__signature__ = inspect.signature(Function.forward)  # type: ignore[attr-defined]
     return Function
 
 

@@ -121,7 +121,7 @@ class Job:
         tiles = batch * neurons // row * -(-row // width) if row else 0
         # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
         # of two shares them evenly; the sums take some percent of the input's memory.
-        self.tasks = min(tiles, max(4, min(64, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
+        self.tasks = min(tiles, max(4, min(32, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
         self.sums = torch.zeros((self.tasks if name == "backward" else 0, 9, neurons), dtype=torch.float64)
         self.elements = current.numel()
         self.kernel, layout = _kernel(name, current.dtype)
