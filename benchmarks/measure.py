@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ Contender = Callable[[], object]
 def interleaved(contenders: Mapping[str, Contender], *, rounds: int = 9, seconds: float = 20.0) -> dict[str, float]:
     """Return the median seconds of each contender; in every round each runs once, so that all see the same load.
 
+    Their order changes from round to round: who comes next finds the caches as the one before has left them.
     With one thread it is CPU time, which other processes disturb least; with several it is wall time. Contenders
     that would take longer than their share of ``seconds`` run in fewer rounds, but in three at least.
     """
@@ -25,12 +27,14 @@ def interleaved(contenders: Mapping[str, Contender], *, rounds: int = 9, seconds
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for run in contenders.values():
         run()
+    order = list(contenders)
     for index in range(rounds):
-        for name, run in contenders.items():
+        random.Random(index).shuffle(order)
+        for name in order:
             if index >= 3 and sum(times[name]) > seconds / len(contenders):
                 continue
             start = clock()
-            run()
+            contenders[name]()
             times[name].append(clock() - start)
     return {name: statistics.median(values) for name, values in times.items()}
 
