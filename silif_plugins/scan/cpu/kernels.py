@@ -200,9 +200,9 @@ def adjoint(
     lanes = REGISTER_BYTES // element_bytes(rows)
     for i in range(0, count, 2 * lanes):
         run_again(rows, job, i, active, state, spans[0], soon)
-        run_back(rows, totals, job, i, HISTORY * PITCH // element_bytes(rows), active, state, spans, soon[1], out)
-        history = HISTORY * PITCH // element_bytes(rows) + lanes
-        run_back(rows, totals, job, i + lanes, history, active, state, spans, soon[1], out)
+        for half in range(0, 2 * lanes, lanes):  # the two together would not fit into the registers
+            history = HISTORY * PITCH // element_bytes(rows) + half
+            run_back(rows, totals, job, i + half, history, active, state, spans, soon[1], out)
         for t in range(active, steps):
             put(out, t, i, splat(load2(rows, i), 0.0), job.shape1)
 
@@ -249,7 +249,7 @@ def run_back(
     soon: Any,
     out: Any,
 ) -> None:
-    """Run the adjoint over a chunk, for one vector: the two of a pair together would not fit into the registers."""
+    """Run the adjoint over a chunk, for one vector."""
     pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     x, grad, grad_mem, grad_ada, gate = spans
     traced, like, fetched = job.grad_mem[ADDRESS] != 0, job.shape1, numbers_at(job.grad_spk[ADDRESS], job.shape1)
