@@ -34,7 +34,7 @@ from .simd import (
     load2,
     magnitude,
     numbers_at,
-    prefetch,
+    prefetch2,
     select,
     splat,
     stack_numbers,
@@ -148,8 +148,7 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
             put(chunks, 1, i, a, like)
         reset = r1 * s, r2 * s
         for t in range(active):
-            prefetch(fetched, soon + t * x[1] + i)
-            prefetch(fetched, soon + t * x[1] + i + lanes // 2)
+            prefetch2(fetched, soon + t * x[1] + i)
             m, a = step(m, a, get2(x, t, i, like), reset, coefficients)
             fired = m > threshold
             s, reset = select(fired, one, zero), (select(fired, r1, zero), select(fired, r2, zero))
@@ -199,27 +198,25 @@ def adjoint(
     """
     lanes = REGISTER_BYTES // element_bytes(rows)
     for i in range(0, count, 2 * lanes):
-        run_again(rows, job, i, active, state, spans[0], soon)
+        run_again(rows, job, i, active, state, spans, soon)
         for half in range(0, 2 * lanes, lanes):  # the two together would not fit into the registers
             history = HISTORY * PITCH // element_bytes(rows) + half
-            run_back(rows, totals, job, i + half, history, active, state, spans, soon[1], out)
+            run_back(rows, totals, job, i + half, history, active, state, spans, out)
         for t in range(active, steps):
             put(out, t, i, splat(load2(rows, i), 0.0), job.shape1)
 
 
 @inlined
-def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, x: Any, soon: Any) -> None:
+def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, soon: Any) -> None:
     """Write the states before and after the steps of a chunk to HISTORY, for a pair of vectors."""
     pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
     begins, _, before = state
-    history, like, fetched = HISTORY * pitch, job.shape1, numbers_at(job.x[ADDRESS], job.shape1)
+    (x, grad, _, _, _), history, like = spans, HISTORY * pitch, job.shape1
     coefficients = nine2(rows, A11, i)
     _, _, _, _, _, _, r1, r2, threshold = coefficients
     zero, one = splat(r1, 0.0), splat(r1, 1.0)
-    states = numbers_at(job.chunks[ADDRESS], like)
-    for place_of in (soon[2] + i, soon[2] + job.chunks[TIME] + i):
-        prefetch(states, place_of)
-        prefetch(states, place_of + lanes // 2)
+    prefetch2(numbers_at(job.chunks[ADDRESS], like), soon[2] + i)
+    prefetch2(numbers_at(job.chunks[ADDRESS], like), soon[2] + job.chunks[TIME] + i)
     m, a = get2(before, 0, i, like), get2(before, 1, i, like)
     s = get2(before, 2, i, like) if begins else select(m > threshold, one, zero)
     store(rows, SPK * pitch + i, s)
@@ -227,8 +224,8 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, x: Any, soon
     store(rows, history, m)
     store(rows, history + lanes, a)
     for t in range(active):
-        prefetch(fetched, soon[0] + t * x[1] + i)
-        prefetch(fetched, soon[0] + t * x[1] + i + lanes // 2)
+        prefetch2(numbers_at(job.x[ADDRESS], like), soon[0] + t * x[1] + i)
+        prefetch2(numbers_at(job.grad_spk[ADDRESS], like), soon[1] + t * grad[1] + i)
         m, a = step(m, a, get2(x, t, i, like), reset, coefficients)
         fired = m > threshold
         reset = select(fired, r1, zero), select(fired, r2, zero)
@@ -246,20 +243,18 @@ def run_back(
     active: Any,
     state: Any,
     spans: Any,
-    soon: Any,
     out: Any,
 ) -> None:
     """Run the adjoint over a chunk, for one vector."""
     pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     x, grad, grad_mem, grad_ada, gate = spans
-    traced, like, fetched = job.grad_mem[ADDRESS] != 0, job.shape1, numbers_at(job.grad_spk[ADDRESS], job.shape1)
+    traced, like = job.grad_mem[ADDRESS] != 0, job.shape1
     a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine1(rows, A11, i)
     s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine1(rows, SUMS, i)
     zero, one, first = splat(a11, 0.0), splat(a11, 1.0), load1(rows, SPK * pitch + i)
     carry_mem, carry_ada = load1(rows, CARRY * pitch + i), load1(rows, (CARRY + 1) * pitch + i)
     carry_spk, after = load1(rows, (CARRY + 2) * pitch + i), load1(rows, history + active * 4 * lanes)
     for t in range(active - 1, -1, -1):
-        prefetch(fetched, soon + t * grad[1] + i)
         slope = get(gate, t, i, like) if job.surrogate == GIVEN else derivative(after - threshold, job)
         through = slope * (get(grad, t, i, like) + carry_spk)
         p, q = carry_mem + through, carry_ada

@@ -23,6 +23,9 @@ from numba.extending import intrinsic, lower_builtin, models, register_model
 REGISTER_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
 """Width of a vector. Processors with 16-byte registers work on two at a time."""
 
+LINE_BYTES = 64
+"""Width of a line of the caches."""
+
 I32 = ir.IntType(32)
 
 
@@ -156,14 +159,15 @@ def fence(typing_context: Any) -> Any:
 
 
 @intrinsic
-def prefetch(typing_context: Any, numbers: Any, index: Any) -> Any:
-    """Ask for the cache line of an element, into the second cache; the address may be anywhere."""
+def prefetch2(typing_context: Any, numbers: Any, index: Any) -> Any:
+    """Ask for the cache lines of two registers, into the second cache; the address may be anywhere."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
-        address = builder.bitcast(_address(builder, *args), ir.IntType(8).as_pointer())
-        function_type = ir.FunctionType(ir.VoidType(), [address.type, I32, I32, I32])
+        first = builder.bitcast(_address(builder, *args), ir.IntType(8).as_pointer())
+        function_type = ir.FunctionType(ir.VoidType(), [first.type, I32, I32, I32])
         function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
-        builder.call(function, [address, I32(0), I32(2), I32(1)])
+        for offset in range(0, 2 * REGISTER_BYTES, LINE_BYTES):
+            builder.call(function, [builder.gep(first, [I32(offset)]), I32(0), I32(2), I32(1)])
 
     return types.void(numbers, types.intp), build
 
