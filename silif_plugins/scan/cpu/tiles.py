@@ -29,11 +29,17 @@ PITCH = WIDTH + REGISTER_BYTES
 PADDED = 32
 """Kernels run a multiple of this number of lanes, two vectors at least; scratch memory has zeros after the last."""
 
-IN, OUT, LOAD, SAVE = np.arange(4)
+IN = np.int64(0)
+OUT = np.int64(1)
+LOAD = np.int64(2)
+SAVE = np.int64(3)
 """Ways to :func:`copy`, the even ones into the scratch memory. NumPy's integers: numba would compile a function again
 for every plain one."""
 
-ADDRESS, TIME, BATCH, NEURON = range(4)
+ADDRESS = 0
+TIME = 1
+BATCH = 2
+NEURON = 3
 """A view: where a [T, B, N] tensor lies (0 for an absent one), and its strides in elements."""
 
 
