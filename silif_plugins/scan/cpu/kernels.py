@@ -80,23 +80,13 @@ FIRST, COEFFICIENTS, FIELDS = np.array([0, 9, 3])
 
 
 @inlined
-def nine1(rows: Any, row: Any, i: Any) -> Any:
-    """Nine rows of the scratch memory at a lane, a register each: coefficients, or their gradients."""
+def nine(load: Any, rows: Any, row: Any, i: Any) -> Any:
+    """Nine rows of the scratch memory at a lane, by load1 or load2: coefficients, or their gradients."""
     pitch = PITCH // element_bytes(rows)
     i += row * pitch
-    first = load1(rows, i), load1(rows, i + pitch), load1(rows, i + 2 * pitch)
-    second = load1(rows, i + 3 * pitch), load1(rows, i + 4 * pitch), load1(rows, i + 5 * pitch)
-    return first + second + (load1(rows, i + 6 * pitch), load1(rows, i + 7 * pitch), load1(rows, i + 8 * pitch))
-
-
-@inlined
-def nine2(rows: Any, row: Any, i: Any) -> Any:
-    """As :func:`nine1`, two registers each."""
-    pitch = PITCH // element_bytes(rows)
-    i += row * pitch
-    first = load2(rows, i), load2(rows, i + pitch), load2(rows, i + 2 * pitch)
-    second = load2(rows, i + 3 * pitch), load2(rows, i + 4 * pitch), load2(rows, i + 5 * pitch)
-    return first + second + (load2(rows, i + 6 * pitch), load2(rows, i + 7 * pitch), load2(rows, i + 8 * pitch))
+    first = load(rows, i), load(rows, i + pitch), load(rows, i + 2 * pitch)
+    second = load(rows, i + 3 * pitch), load(rows, i + 4 * pitch), load(rows, i + 5 * pitch)
+    return first + second + (load(rows, i + 6 * pitch), load(rows, i + 7 * pitch), load(rows, i + 8 * pitch))
 
 
 @inlined
@@ -107,15 +97,9 @@ def step(m: Any, a: Any, current: Any, reset: Any, coefficients: Any) -> Any:
 
 
 @inlined
-def get(where: Any, time: Any, i: Any, like: Any) -> Any:
-    """A register of a span at a step, from lane ``i`` on."""
-    return load1(numbers_at(where[0], like), time * where[1] + i)
-
-
-@inlined
-def get2(where: Any, time: Any, i: Any, like: Any) -> Any:
-    """Two registers of a span at a step."""
-    return load2(numbers_at(where[0], like), time * where[1] + i)
+def get(load: Any, where: Any, time: Any, i: Any, like: Any) -> Any:
+    """Lanes of a span at a step, by load1 or load2."""
+    return load(numbers_at(where[0], like), time * where[1] + i)
 
 
 @inlined
@@ -139,7 +123,7 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
     fetched, opened = numbers_at(job.x[ADDRESS], like), numbers_at(gates[0], np.uint8(0))
     traced, gated = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0
     for i in range(0, count, lanes):
-        coefficients = nine2(rows, A11, i)
+        coefficients = nine(load2, rows, A11, i)
         _, _, _, _, _, _, r1, r2, threshold = coefficients
         zero, one = splat(r1, 0.0), splat(r1, 1.0)
         m, a, s = load2(rows, MEM * pitch + i), load2(rows, ADA * pitch + i), load2(rows, SPK * pitch + i)
@@ -149,7 +133,7 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
         reset = r1 * s, r2 * s
         for t in range(active):
             prefetch2(fetched, soon + t * x[1] + i)
-            m, a = step(m, a, get2(x, t, i, like), reset, coefficients)
+            m, a = step(m, a, get(load2, x, t, i, like), reset, coefficients)
             fired = m > threshold
             s, reset = select(fired, one, zero), (select(fired, r1, zero), select(fired, r2, zero))
             put(spk, t, i, s, like)
@@ -212,13 +196,13 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
     pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
     begins, _, before = state
     (x, grad, _, _, _), history, like = spans, HISTORY * pitch, job.shape1
-    coefficients = nine2(rows, A11, i)
+    coefficients = nine(load2, rows, A11, i)
     _, _, _, _, _, _, r1, r2, threshold = coefficients
     zero, one = splat(r1, 0.0), splat(r1, 1.0)
     prefetch2(numbers_at(job.chunks[ADDRESS], like), soon[2] + i)
     prefetch2(numbers_at(job.chunks[ADDRESS], like), soon[2] + job.chunks[TIME] + i)
-    m, a = get2(before, 0, i, like), get2(before, 1, i, like)
-    s = get2(before, 2, i, like) if begins else select(m > threshold, one, zero)
+    m, a = get(load2, before, 0, i, like), get(load2, before, 1, i, like)
+    s = get(load2, before, 2, i, like) if begins else select(m > threshold, one, zero)
     store(rows, SPK * pitch + i, s)
     reset = r1 * s, r2 * s
     store(rows, history, m)
@@ -226,7 +210,7 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
     for t in range(active):
         prefetch2(numbers_at(job.x[ADDRESS], like), soon[0] + t * x[1] + i)
         prefetch2(numbers_at(job.grad_spk[ADDRESS], like), soon[1] + t * grad[1] + i)
-        m, a = step(m, a, get2(x, t, i, like), reset, coefficients)
+        m, a = step(m, a, get(load2, x, t, i, like), reset, coefficients)
         fired = m > threshold
         reset = select(fired, r1, zero), select(fired, r2, zero)
         store(rows, history + (2 * t + 2) * lanes, m)
@@ -249,22 +233,22 @@ def run_back(
     pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     x, grad, grad_mem, grad_ada, gate = spans
     traced, like = job.grad_mem[ADDRESS] != 0, job.shape1
-    a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine1(rows, A11, i)
-    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine1(rows, SUMS, i)
+    a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine(load1, rows, A11, i)
+    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine(load1, rows, SUMS, i)
     zero, one, first = splat(a11, 0.0), splat(a11, 1.0), load1(rows, SPK * pitch + i)
     carry_mem, carry_ada = load1(rows, CARRY * pitch + i), load1(rows, (CARRY + 1) * pitch + i)
     carry_spk, after = load1(rows, (CARRY + 2) * pitch + i), load1(rows, history + active * 4 * lanes)
     for t in range(active - 1, -1, -1):
-        slope = get(gate, t, i, like) if job.surrogate == GIVEN else derivative(after - threshold, job)
-        through = slope * (get(grad, t, i, like) + carry_spk)
+        slope = get(load1, gate, t, i, like) if job.surrogate == GIVEN else derivative(after - threshold, job)
+        through = slope * (get(load1, grad, t, i, like) + carry_spk)
         p, q = carry_mem + through, carry_ada
         if traced:
-            p = p + get(grad_mem, t, i, like)
-            q = q + get(grad_ada, t, i, like)
+            p = p + get(load1, grad_mem, t, i, like)
+            q = q + get(load1, grad_ada, t, i, like)
         put(out, t, i, fma(b1, p, b2 * q), like)
         carry_mem, carry_ada, carry_spk = fma(a11, p, a21 * q), fma(a12, p, a22 * q), fma(r1, p, r2 * q)
         m, a = load1(rows, history + t * 4 * lanes), load1(rows, history + t * 4 * lanes + 2 * lanes)
-        s, current = select(m > threshold, one, zero) if t > 0 else first, get(x, t, i, like)
+        s, current = select(m > threshold, one, zero) if t > 0 else first, get(load1, x, t, i, like)
         s11, s12, s21, s22 = fma(p, m, s11), fma(p, a, s12), fma(q, m, s21), fma(q, a, s22)
         sb1, sb2, sr1, sr2 = fma(p, current, sb1), fma(q, current, sb2), fma(p, s, sr1), fma(q, s, sr2)
         sth = sth - through
