@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from silif_plugins.neurons import LIF, RF, CSiLIF, SiLIF, State, StateSpace
 from silif_plugins.scan import callables, scan, scan_with_gate
@@ -42,6 +44,30 @@ def test_equals_reference_over_shapes(shape, dtype, random_problem, assert_equal
     problem = random_problem(*shape, dtype)
     spikes = assert_equals_reference("cpu", *problem, return_states=True)
     assert shape[0] * shape[2] < 100 or 0.01 < spikes.mean() < 0.9
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.integers(1, 80),
+    batch=st.integers(1, 5),
+    neurons=st.sampled_from([1, 7, 16, 32, 33, 64, 100, 160, 512, 544]),
+    dtype=st.sampled_from([torch.float64, torch.float32]),
+    layout=st.sampled_from([(0, 1, 2), (1, 0, 2), (2, 1, 0), (0, 2, 1)]),
+    surrogate=st.sampled_from(["boxcar", "atan", SURROGATES["callable"]]),
+    cut=st.booleans(),
+    traced=st.booleans(),
+)
+def test_equals_reference_whatever_is_asked_for(
+    steps, batch, neurons, dtype, layout, surrogate, cut, traced, random_problem, assert_equals_reference
+):
+    """Each tensor of a tile is read and written in place or copied, by its layout and its size."""
+    space, current, state = random_problem(steps, batch, neurons, dtype)
+    current = current.permute(layout).contiguous().permute([layout.index(axis) for axis in range(3)])
+    lengths = torch.randint(steps + 1, (batch,)) if cut else None
+    # What is looked for is in the wrong place, not rounded; sums of float32 may cancel to almost nothing.
+    tolerance = 1e-10 if dtype == torch.float64 else 0.05
+    options = {"surrogate": surrogate, "lengths": lengths, "return_states": traced, "tolerance": tolerance}
+    assert_equals_reference("cpu", space, current, state, **options)
 
 
 @pytest.mark.parametrize("batch", [100, 125, 128])
