@@ -105,7 +105,7 @@ def scan(
     shape = current.shape[1:]
     if recurrent is not None and recurrent.shape != (shape[-1], shape[-1]):
         raise ValueError(f"recurrent: got shape {tuple(recurrent.shape)}; it must be {(shape[-1], shape[-1])}")
-    initial = None if state is None else initial_state(state, shape, dtype, current.device)
+    initial = initial_state(state, shape, dtype)
     spike_function = spike_functions.resolve(surrogate)
     steps = None if lengths is None else as_lengths(lengths, current)
     name = backends.choose(backend, current, dtype, spike_function, recurrent)
@@ -124,13 +124,13 @@ def scan(
             )
             return spikes, last, states if return_states else State(*(spikes[:0] for _ in State._fields))
 
-        initial = initial_state(state, shape, dtype, current.device)
+        initial = initial or State.zeros(tuple(shape), dtype=dtype, device=current.device)
         spikes, last, trace = in_chunks(run, checkpoint_chunks, current, initial, steps)
         return (spikes, last, trace) if return_states else (spikes, last)
     current = current.to(dtype)
     weights = None if recurrent is None else recurrent.to(dtype)
     if name == "reference":
-        initial = initial_state(state, shape, dtype, current.device)
+        initial = initial or State.zeros(tuple(shape), dtype=dtype, device=current.device)
         states, last = reference.run(space, current, initial, spike_function, weights, steps)
         if states:
             trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
@@ -190,7 +190,7 @@ def scan_with_gate(
         )
         gate = None if width is None else (states.mem.detach() - space.threshold.detach()).abs() <= width
         return spikes, last, gate
-    initial = None if state is None else initial_state(state, current.shape[1:], dtype, current.device)
+    initial = initial_state(state, current.shape[1:], dtype)
     steps = None if lengths is None else as_lengths(lengths, current)
     trace, last, gate = backends.run(
         space, current.to(dtype), initial, spike_function, None, steps, False, name, gate_width=width
@@ -227,7 +227,8 @@ def step(
     """
     dtype = state_dtype(space, current)
     check_current(space, current, time=False)
-    state = initial_state(state, current.shape, dtype, current.device)
+    state = initial_state(state, current.shape, dtype)
+    state = state or State.zeros(tuple(current.shape), dtype=dtype, device=current.device)
     state = reference.step(space, current.to(dtype), state, spike_functions.resolve(surrogate))
     return state.spk.to(current.dtype if current.is_floating_point() else dtype), state
 
@@ -255,10 +256,10 @@ def check_current(space: StateSpace, current: Tensor, *, time: bool) -> None:
         )
 
 
-def initial_state(state: State | None, shape: torch.Size, dtype: torch.dtype, device: torch.device) -> State:
-    """Return the state at rest, or the given one after checking that it fits: it is never broadcast."""
+def initial_state(state: State | None, shape: torch.Size, dtype: torch.dtype) -> State | None:
+    """Return the given state after checking that it fits, since it is never broadcast; None, at rest, as it is."""
     if state is None:
-        return State.zeros(tuple(shape), dtype=dtype, device=device)
+        return None
     for name, field in zip(State._fields, state, strict=True):
         if field.shape != shape:
             raise ValueError(f"state.{name}: got shape {tuple(field.shape)}; the input needs {tuple(shape)}")
