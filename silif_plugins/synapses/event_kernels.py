@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
 from ..scan.cpu.simd import (
     REGISTER_BYTES,
@@ -20,6 +20,7 @@ from ..scan.cpu.simd import (
     byte_bits,
     element_bytes,
     fma,
+    inlined,
     load1,
     load2,
     lowest,
@@ -29,8 +30,6 @@ from ..scan.cpu.simd import (
     store,
     total,
 )
-
-compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 PIECE = 1024
 """Inputs of a row whose events are listed at a time."""
@@ -55,7 +54,7 @@ def padded(outputs: int, itemsize: int) -> int:
     return -(-outputs // lanes) * lanes
 
 
-@compiled
+@inlined
 def kept(job: Any, index: Any) -> Any:
     """Whether dropout keeps an input: the finaliser of SplitMix64 on its place and the seed, a hash without state."""
     z = np.uint64(index) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(job.seed)
@@ -64,7 +63,7 @@ def kept(job: Any, index: Any) -> Any:
     return np.int64((z ^ (z >> np.uint64(31))) >> np.uint64(32)) >= job.drop
 
 
-@compiled
+@inlined
 def event_word(x: Any, start: Any, size: Any) -> Any:
     """Which of up to WORD numbers are not zero, as bits of an integer."""
     lanes, found = REGISTER_BYTES // element_bytes(x), 0
@@ -78,7 +77,7 @@ def event_word(x: Any, start: Any, size: Any) -> Any:
     return found
 
 
-@compiled
+@inlined
 def gate_word(gate: Any, start: Any, size: Any) -> Any:
     """Which of up to WORD bytes are not zero, as bits of an integer."""
     found = 0
@@ -91,7 +90,7 @@ def gate_word(gate: Any, start: Any, size: Any) -> Any:
     return found
 
 
-@compiled
+@inlined
 def events(job: Any, x: Any, row: Any, begin: Any, places: Any, values: Any) -> Any:
     """List the inputs of a row from ``begin`` on that are not zero and not dropped: places, values; their number."""
     number, start = 0, row * job.inputs
@@ -107,7 +106,7 @@ def events(job: Any, x: Any, row: Any, begin: Any, places: Any, values: Any) -> 
     return number
 
 
-@compiled
+@inlined
 def sort_events(job: Any, row: Any, rows: Any, begin: Any, end: Any, counts: Any, places: Any) -> None:
     """List, for each input from ``begin`` to ``end``, in which of the rows it is an event and not dropped.
 
@@ -208,7 +207,7 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
                             store(grad, j * outputs + rest, a)
 
 
-@compiled
+@inlined
 def along(weight: Any, at: Any, grad_y: Any, start: Any, outputs: Any) -> Any:
     """The product of a row of weights and a row of dL/dy."""
     pair = 2 * REGISTER_BYTES // element_bytes(weight)

@@ -158,7 +158,7 @@ def _run(
     tasks: int = 64,
     **tensors: Tensor,
 ) -> None:
-    from ..scan.cpu.compile import compiled
+    from ..scan.cpu.compile import machine_code
     from ..scan.cpu.threads import run_tasks
     from .event_kernels import job_dtype
 
@@ -172,4 +172,4 @@ def _run(
         job[name] = tensor.data_ptr()
     if x.shape[0]:
         # A sparse row costs about as much as 16 steps of a neuron for each output.
-        run_tasks(compiled(kernel, layout), tasks, job.ctypes.data, 16 * x.shape[0] * width)
+        run_tasks(machine_code(kernel, layout), tasks, job.ctypes.data, 16 * x.shape[0] * width)

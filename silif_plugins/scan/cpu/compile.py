@@ -16,7 +16,7 @@ _alive: list[Any] = []
 
 
 @cache
-def compiled(kernel: Callable[..., None], job: np.dtype[Any]) -> Any:
+def machine_code(kernel: Callable[..., None], job: np.dtype[Any]) -> Any:
     """Return machine code of a kernel, a module's function of begin, end and a pointer to its job.
 
     The first call after an installation compiles for one or two seconds; later processes read the result from

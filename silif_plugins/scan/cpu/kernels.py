@@ -27,9 +27,11 @@ from .simd import (
     REGISTER_BYTES,
     accumulate,
     address_of,
+    compiled,
     element_bytes,
     fence,
     fma,
+    inlined,
     load1,
     load2,
     magnitude,
@@ -44,7 +46,6 @@ from .simd import (
 )
 from .tiles import (
     ADDRESS,
-    IN,
     LOAD,
     OUT,
     PITCH,
@@ -52,11 +53,10 @@ from .tiles import (
     TIME,
     add_lanes,
     clear,
-    compiled,
     copy,
-    inlined,
     locate,
     place,
+    reading,
     span,
 )
 
@@ -293,11 +293,11 @@ def forward(begin: Any, end: Any, call: Any) -> None:
             active = max(0, min(steps, length - time))
             saved = time // CHUNK * 2 - 2
             chunks = span(scratch, SAVED, job.chunks, job, tile, saved, size)
-            x, spk = span(scratch, X, job.x, job, tile, time, size), span(scratch, SPKS, job.spk, job, tile, time, size)
+            x = reading(rows, scratch, X, job.x, job, tile, time, active)
+            spk = span(scratch, SPKS, job.spk, job, tile, time, size)
             mem = span(scratch, MEMS, job.mem, job, tile, time, size)
             ada = span(scratch, ADAS, job.ada, job, tile, time, size)
             gates = span(address_of(octets), FIRST, job.gates, job, tile, time, FIRST + 1)
-            copy(rows, X, job.x, job, tile, time, active, IN)
             soon = place(job.x, tile, time + CHUNK)
             if time + CHUNK >= job.steps:
                 soon = place(job.x, locate(job, min(index + 1, job.tiles - 1)), FIRST)
@@ -334,23 +334,15 @@ def backward(begin: Any, end: Any, call: Any) -> None:
                 steps = min(CHUNK, job.steps - time)
                 active = max(0, min(steps, length - time))
                 if time == 0:
-                    before = span(scratch, SAVED, job.initial, job, tile, FIRST, size)
-                    copy(rows, SAVED, job.initial, job, tile, FIRST, FIELDS, IN)
+                    before = reading(rows, scratch, SAVED, job.initial, job, tile, FIRST, FIELDS)
                 else:
-                    saved = time // CHUNK * 2 - 2
-                    before = span(scratch, SAVED, job.chunks, job, tile, saved, size)
-                    copy(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1, IN)
-                copy(rows, X, job.x, job, tile, time, active, IN)
-                copy(rows, SPKS, job.grad_spk, job, tile, time, active, IN)
-                copy(rows, MEMS, job.grad_mem, job, tile, time, active, IN)
-                copy(rows, ADAS, job.grad_ada, job, tile, time, active, IN)
-                copy(rows, GATES, job.gate, job, tile, time, active, IN)
+                    before = reading(rows, scratch, SAVED, job.chunks, job, tile, time // CHUNK * 2 - 2, FIELDS - 1)
                 spans = (
-                    span(scratch, X, job.x, job, tile, time, size),
-                    span(scratch, SPKS, job.grad_spk, job, tile, time, size),
-                    span(scratch, MEMS, job.grad_mem, job, tile, time, size),
-                    span(scratch, ADAS, job.grad_ada, job, tile, time, size),
-                    span(scratch, GATES, job.gate, job, tile, time, size),
+                    reading(rows, scratch, X, job.x, job, tile, time, active),
+                    reading(rows, scratch, SPKS, job.grad_spk, job, tile, time, active),
+                    reading(rows, scratch, MEMS, job.grad_mem, job, tile, time, active),
+                    reading(rows, scratch, ADAS, job.grad_ada, job, tile, time, active),
+                    reading(rows, scratch, GATES, job.gate, job, tile, time, active),
                 )
                 out = span(scratch, GRADS, job.grad_x, job, tile, time, size)
                 state = time == 0, time // CHUNK % TOTAL == 0, before

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..fused import CHUNK
 from . import kernels
-from .compile import compiled
+from .compile import machine_code
 from .memory import LARGE, empty, empty_like
 from .threads import run_tasks
 from .tiles import PADDED, WIDTH, job_dtype
@@ -159,7 +159,7 @@ class Job:
 def _kernel(name: str, dtype: torch.dtype) -> tuple[Any, np.dtype[Any]]:
     """Return a kernel's machine code and the layout of its job."""
     layout = job_dtype(np.dtype(str(dtype).removeprefix("torch.")))
-    return compiled(getattr(kernels, name), layout), layout
+    return machine_code(getattr(kernels, name), layout), layout
 
 
 def _view(tensor: Tensor) -> tuple[int, ...]:

@@ -15,13 +15,19 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 REGISTER_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
 """Width of a vector. Processors with 16-byte registers work on two at a time."""
+
+compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""A function of a kernel."""
+
+inlined = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+"""A function of a kernel that becomes part of its callers: what runs once a vector or an event."""
 
 LINE_BYTES = 64
 """Width of a line of the caches."""
@@ -86,15 +92,14 @@ def _address(builder: Any, pointer: Any, index: Any) -> Any:
     return builder.gep(pointer, [index])
 
 
-def _element_bytes(pointer_type: Any) -> int:
-    return int(pointer_type.dtype.bitwidth // 8)
+def _element_bytes(kind: Any) -> int:
+    return int(getattr(kind, "dtype", kind).bitwidth // 8)
 
 
 @intrinsic
 def element_bytes(typing_context: Any, numbers: Any) -> Any:
     """Bytes of a number, or of those at a pointer: a constant for the compiler."""
-    size = getattr(numbers, "dtype", numbers).bitwidth // 8
-    return types.int64(numbers), lambda context, builder, sig, args: ir.IntType(64)(size)
+    return types.int64(numbers), lambda context, builder, sig, args: ir.IntType(64)(_element_bytes(sig.args[0]))
 
 
 def _load(registers: int) -> Any:

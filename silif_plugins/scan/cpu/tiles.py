@@ -13,12 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from .simd import REGISTER_BYTES, element_bytes, load1, numbers_at, store
-
-compiled = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-inlined = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+from .simd import REGISTER_BYTES, compiled, element_bytes, inlined, load1, numbers_at, store
 
 WIDTH = 2048
 """Most bytes of a row of a tile."""
@@ -129,6 +125,13 @@ def copy(rows: Any, row: Any, view: Any, job: Any, tile: Any, time: Any, steps: 
         if into:
             for i in range(inner, inner + -count % PADDED):
                 rows[i] = 0
+
+
+@inlined
+def reading(rows: Any, scratch: Any, row: Any, view: Any, job: Any, tile: Any, time: Any, steps: Any) -> Any:
+    """Span of some steps of an input, which are there: in place, or copied into rows of the scratch memory."""
+    copy(rows, row, view, job, tile, time, steps, IN)
+    return span(scratch, row, view, job, tile, time, element_bytes(rows))
 
 
 @compiled
