@@ -27,10 +27,12 @@ class LeanStep:
     Args:
         space: Coefficients.
         surrogate: Spike function of mem - threshold.
+        detach_reset: Whether the spikes that reset are constants for the gradient; see :func:`silif_plugins.scan.scan`.
     """
 
-    def __init__(self, space: StateSpace, surrogate: SpikeFunction) -> None:
+    def __init__(self, space: StateSpace, surrogate: SpikeFunction, detach_reset: bool = False) -> None:
         self._surrogate = surrogate
+        self._detach_reset = detach_reset
         self._threshold = space.threshold
         row = [getattr(space, name) for name in (*MEM_ROW, *ADA_ROW)]
         self._coefficients = [None if is_constant(c, 0.0) else c for c in row]
@@ -45,7 +47,8 @@ class LeanStep:
             current: Input current, [B, *neurons], of a data type no wider than that of the state.
             state: State, each field [B, *neurons].
         """
-        tensors = (state.mem, state.ada, current.to(state.mem.dtype), state.spk, *self._coefficients, self._threshold)
+        reset = state.spk.detach() if self._detach_reset else state.spk
+        tensors = (state.mem, state.ada, current.to(state.mem.dtype), reset, *self._coefficients, self._threshold)
         run = _Step.apply if torch.is_grad_enabled() else _forward
         mem, ada, *spk = run(self._inner, *tensors)
         return State(mem, ada, spk[0] if spk else self._surrogate(mem - self._threshold).to(mem.dtype))

@@ -14,19 +14,20 @@ from silif_plugins.scan.fused import run_forward
 from silif_plugins.surrogate import Triangle
 
 
-def arguments(trace=False, lengths=None):
+def arguments(trace=False, lengths=None, detach_reset=False):
     space = SiLIF(5).double().state_space()
     coefficients = torch.stack([field.expand(5) for field in space]).detach()
     current = torch.randn(40, 2, 5, dtype=torch.float64) * 6
     initial = torch.rand(3, 2, 5, dtype=torch.float64)
     inputs = [tensor.requires_grad_() for tensor in (current, coefficients, initial)]
-    return (*inputs, lengths, trace, 0, 0.5, 0.0, "cpu", 0.5)
+    return (*inputs, lengths, trace, 0, 0.5, 0.0, detach_reset, "cpu", 0.5)
 
 
+@pytest.mark.parametrize("detach_reset", [False, True])
 @pytest.mark.parametrize("trace", [False, True])
 @pytest.mark.parametrize("lengths", [None, torch.tensor([40, 3])], ids=["full", "lengths"])
-def test_opcheck(trace, lengths):
-    torch.library.opcheck(run_forward, arguments(trace, lengths))
+def test_opcheck(trace, lengths, detach_reset):
+    torch.library.opcheck(run_forward, arguments(trace, lengths, detach_reset))
 
 
 class Layer(torch.nn.Module):

@@ -7,7 +7,7 @@ ahead of. A step's row after another's, or a column of vectors through all steps
 Backward knows the input and the state before every chunk. From the last chunk to the first, each pair of vectors
 runs again, its states in memory that stays in the cache, and then the adjoint over it:
 
-    g = dL/ds[t] + R·λ[t+1]          the spike's gradient, through the output and through the reset
+    g = dL/ds[t] + R·λ[t+1]          the spike's gradient, through the output and, unless detached, the reset
     λ[t] = Aᵀ λ[t+1] + (σ'(mem[t] - threshold) g, 0) + dL/dx[t]
     dL/dI[t] = B·λ[t],  dL/dA += λ[t] x[t-1]ᵀ,  dL/dB += λ[t] I[t],  dL/dR += λ[t] s[t-1]
 """
@@ -232,7 +232,7 @@ def run_back(
     """Run the adjoint over a chunk, for one vector."""
     pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     x, grad, grad_mem, grad_ada, gate = spans
-    traced, like = job.grad_mem[ADDRESS] != 0, job.shape1
+    traced, detached, like = job.grad_mem[ADDRESS] != 0, job.detach_reset != 0, job.shape1
     a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine(load1, rows, A11, i)
     s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine(load1, rows, SUMS, i)
     zero, one, first = splat(a11, 0.0), splat(a11, 1.0), load1(rows, SPK * pitch + i)
@@ -246,7 +246,8 @@ def run_back(
             p = p + get(load1, grad_mem, t, i, like)
             q = q + get(load1, grad_ada, t, i, like)
         put(out, t, i, fma(b1, p, b2 * q), like)
-        carry_mem, carry_ada, carry_spk = fma(a11, p, a21 * q), fma(a12, p, a22 * q), fma(r1, p, r2 * q)
+        carry_mem, carry_ada = fma(a11, p, a21 * q), fma(a12, p, a22 * q)
+        carry_spk = zero if detached else fma(r1, p, r2 * q)
         m, a = load1(rows, history + t * 4 * lanes), load1(rows, history + t * 4 * lanes + 2 * lanes)
         s, current = select(m > threshold, one, zero) if t > 0 else first, get(load1, x, t, i, like)
         s11, s12, s21, s22 = fma(p, m, s11), fma(p, a, s12), fma(q, m, s21), fma(q, a, s22)
