@@ -15,6 +15,7 @@ from torch import Tensor
 from ..neurons import State, StateSpace
 from ..scan import step
 from ..surrogate import SpikeFunction, Surrogate, is_above
+from .membrane import as_membrane
 
 MEM_ROW = ("a11", "a12", "b1", "r1")
 ADA_ROW = ("a21", "a22", "b2", "r2")
@@ -41,7 +42,7 @@ class LeanStep:
             self._inner = surrogate
 
     def __call__(self, current: Tensor, state: State) -> State:
-        """Return the next state.
+        """Return the next state, its membrane as a :class:`Membrane`.
 
         Args:
             current: Input current, [B, *neurons], of a data type no wider than that of the state.
@@ -51,6 +52,7 @@ class LeanStep:
         tensors = (state.mem, state.ada, current.to(state.mem.dtype), reset, *self._coefficients, self._threshold)
         run = _Step.apply if torch.is_grad_enabled() else _forward
         mem, ada, *spk = run(self._inner, *tensors)
+        mem.syn = ada
         return State(mem, ada, spk[0] if spk else self._surrogate(mem - self._threshold).to(mem.dtype))
 
 
@@ -63,13 +65,18 @@ class _Step(torch.autograd.Function):
         mem, ada = _linear_part(tensors)
         if surrogate is None:
             ctx.save_for_backward(*tensors)
-            return mem, ada
+            return as_membrane(mem), ada
         margin = mem - tensors[12]  # saved instead of mem, which users may edit: to silence neurons, for example
         ctx.save_for_backward(*tensors, margin)
-        return mem, ada, is_above(margin, 0.0)
+        return as_membrane(mem), ada, is_above(margin, 0.0)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        with torch._C.DisableTorchFunctionSubclass():  # the states that were saved may be of a class of their own
+            return _Step._backward(ctx, *grads)
+
+    @staticmethod
+    def _backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         tensors, margin = ctx.saved_tensors[:13], ctx.saved_tensors[13:]
         needed = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():  # someone wants to differentiate again
@@ -99,7 +106,8 @@ class _Step(torch.autograd.Function):
 
 def _forward(surrogate: Surrogate | None, *tensors: Any) -> tuple[Tensor, ...]:
     mem, ada = _linear_part(tensors)
-    return (mem, ada) if surrogate is None else (mem, ada, is_above(mem - tensors[12], 0.0))
+    packed = as_membrane(mem)
+    return (packed, ada) if surrogate is None else (packed, ada, is_above(mem - tensors[12], 0.0))
 
 
 def _linear_part(tensors: Sequence[Any]) -> tuple[Tensor, Tensor]:

@@ -356,5 +356,5 @@ def test_packed_states_share_the_work_too(counted):
     for now in currents():
         _, state = lif(now, state)
     assert len(counted) == 1
-    _, state = lif(now, SecondOrderState(state.syn.clone(), state.mem))
+    _, state = lif(now, Membrane.of(state, state.syn.clone()))
     assert len(counted) == 2
