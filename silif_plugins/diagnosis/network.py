@@ -153,7 +153,7 @@ def _dynamics(space: StateSpace, timestep: Tensor | None) -> dict[str, Any]:
 
 
 def time_constants(space: StateSpace, timestep: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return the time constants -Δ / log \|eigenvalue\| of the membrane and of the second state, [\*neurons].
+    r"""Return the time constants -Δ / log \|eigenvalue\| of the membrane and of the second state, [\*neurons].
 
     Where states are coupled both share both: that of the membrane is then the eigenvalue nearer to a11.
 

@@ -134,7 +134,10 @@ def _dynamics(layers: Sequence[LayerDiagnosis]) -> list[list[str]]:
     rows = [["layer", "radius", "margin", "unstable", "membrane", "second", "oscillate"]]
     for layer in layers:
         times = [_times(each, layer.in_seconds) for each in (layer.membrane, layer.second)]
-        radius, margin = (f"{value:.3g}" if value is not None else "-" for value in (layer.radius, layer.margin))
+        assert layer.radius is not None
+        assert layer.margin is not None
+        radius = f"{layer.radius:.4f}" if layer.radius < 10 else f"{layer.radius:.1e}"
+        margin = f"{layer.margin:.2g}"
         rows.append([layer.name, radius, margin, str(layer.unstable), *times, _percent(layer.oscillating)])
     return rows
 
@@ -142,7 +145,7 @@ def _dynamics(layers: Sequence[LayerDiagnosis]) -> list[list[str]]:
 def _fitted(rows: list[list[str]]) -> str:
     """Lay out a table, with the beginnings of names and classes cut off where it would be too wide."""
     shortened = range(2 if rows[0][1] == "class" else 1)
-    while max(map(len, table(rows).splitlines())) > WIDTH:
+    while max(map(len, table(rows).splitlines())) > WIDTH:  # which ends: the others need 76 columns at most
         column = max(shortened, key=lambda each: max(len(row[each]) for row in rows))
         longest = max(len(row[column]) for row in rows)
         rows = [[_ending(cell, longest - 1) if i == column else cell for i, cell in enumerate(row)] for row in rows]
@@ -176,4 +179,6 @@ def _times(spread: Quantiles | None, in_seconds: bool) -> str:
 
 
 def _two_digits(value: float) -> str:
-    return f"{value:.0f}" if 10 <= value < 1e4 else f"{value:.2g}"
+    if value >= 9999.5:
+        return ">9999"
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
