@@ -31,14 +31,20 @@ class Remedies:
     reach: str
 
 
-def advice(layer: LayerDiagnosis, remedies: Remedies, before: LayerDiagnosis | None) -> str | None:
+def advise(
+    layer: LayerDiagnosis, remedies: Remedies, before: LayerDiagnosis | None, *, fresh: bool = False
+) -> str | None:
     """Return a line of advice about the most pressing trouble of a layer, or None.
 
     Args:
         layer: Its figures.
         remedies: What can be changed about it.
         before: The layer that ran before it, or None for the first.
+        fresh: Whether batch norms of the network have seen no batch yet.
     """
+    rouse = remedies.rouse
+    if fresh:
+        rouse = "train some steps before you diagnose, its batch norms have seen no batch yet; then " + rouse
     if layer.unstable:
         return (
             f"{layer.unstable} of {layer.size} neurons are unstable, their states grow without bound: use SiLIF or "
@@ -49,13 +55,13 @@ def advice(layer: LayerDiagnosis, remedies: Remedies, before: LayerDiagnosis | N
         if layer.silent == 1 and before is not None and before.silent == 1:
             return f"{who}, nor does {before.name} before it: mend that first"
         if layer.gradient is not None and layer.gradient < UNREACHED:
-            return f"{who}, and no gradient passes that could change it: {remedies.rouse}; {remedies.reach}"
-        return f"{who}: {remedies.rouse}"
+            return f"{who}, and no gradient passes that could change it: {rouse}; {remedies.reach}"
+        return f"{who}: {rouse}"
     if layer.saturated >= SATURATED:
         return f"{layer.saturated:.0%} of the neurons fire at nearly every step: {remedies.calm}"
     if layer.gradient is not None and layer.gradient < UNREACHED:
         return (
             f"gradients pass in {layer.gradient:.1%} of the bins only, the membranes are too far from the threshold: "
-            f"{remedies.reach}, or {remedies.rouse}"
+            f"{remedies.reach}, or {rouse}"
         )
     return None

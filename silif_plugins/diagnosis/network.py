@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..neurons import StateSpace
 from ..neurons.stability import eigenvalues, is_stable, oscillates, spectral_radius, stability_margin
-from .advice import advice
+from .advice import advise
 from .layers import Layer, spiking_layers
 from .recording import ALWAYS, Recording
 from .report import Diagnosis, LayerDiagnosis, Quantiles
@@ -82,7 +82,7 @@ def diagnose(
             raise ValueError(
                 "sample: the network ran for one step; for a network written for one step give steps= or over_time=True"
             )
-        return _report(pairs)
+        return _report(pairs, fresh=_has_fresh_norms(net))
 
 
 def bare(net: nn.Module) -> nn.Module:
@@ -117,7 +117,13 @@ def _run(net: nn.Module, inputs: tuple[Any, ...], steps: int | None, over_time: 
             _, state = net(*moment, state=state)
 
 
-def _report(pairs: list[tuple[Layer, Recording]]) -> Diagnosis:
+def _has_fresh_norms(net: nn.Module) -> bool:
+    """Whether batch norms have no statistics yet: in evaluation mode they then normalise nothing."""
+    seen = [getattr(module, "num_batches_tracked", None) for module in net.modules()]
+    return any(each is not None and not bool(each) for each in seen)
+
+
+def _report(pairs: list[tuple[Layer, Recording]], *, fresh: bool) -> Diagnosis:
     """Turn what was recorded, in the order in which the layers ran, into figures and advice."""
     reports: list[LayerDiagnosis] = []
     for layer, recording in pairs:
@@ -134,7 +140,7 @@ def _report(pairs: list[tuple[Layer, Recording]]) -> Diagnosis:
         if (space := layer.space) is not None:
             figures = dataclasses.replace(figures, **_dynamics(space, layer.timestep))
         before = reports[-1] if reports else None
-        reports.append(dataclasses.replace(figures, advice=advice(figures, layer.remedies, before)))
+        reports.append(dataclasses.replace(figures, advice=advise(figures, layer.remedies, before, fresh=fresh)))
     return Diagnosis(tuple(reports))
 
 
@@ -173,6 +179,7 @@ def time_constants(space: StateSpace, timestep: Tensor | None = None) -> tuple[T
     both = eigenvalues(space)
     nearer = (both - space.a11.double().unsqueeze(-1)).abs().argmin(dim=-1, keepdim=True)
     moduli = torch.cat([both.gather(-1, nearer), both.gather(-1, 1 - nearer)], dim=-1).abs()
+    moduli = moduli.where(moduli > 1e-9, 0.0)  # rounding leaves a trace of a state that keeps nothing
     step = 1.0 if timestep is None else timestep.double().unsqueeze(-1)
     membrane, second = (-step / moduli.log()).unbind(-1)
     return membrane, second
@@ -180,8 +187,7 @@ def time_constants(space: StateSpace, timestep: Tensor | None = None) -> tuple[T
 
 def _quantiles(times: Tensor) -> Quantiles | None:
     """Return the spread of the time constants of the states that keep something."""
-    # Rounding leaves a trace of a state that keeps nothing.
-    times = times[times > 1e-9 * times.abs().max()].flatten()
+    times = times[(times > 0) & times.isfinite()]
     if not len(times):
         return None
     return Quantiles(*(float(each) for each in torch.quantile(times, times.new_tensor([0.1, 0.5, 0.9]))))

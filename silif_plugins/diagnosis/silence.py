@@ -27,16 +27,16 @@ class SilenceWatch:
         self.silence(self, spikes)                                                       # in forward
 
     It looks no more after the first spike, after the warning and in evaluation mode, nor while the layer is compiled,
-    exported, traced or transformed by ``torch.func``: it then costs a test. It holds two numbers and a text: copies
-    and pickles of the layer carry on from where it was.
+    exported, traced or transformed by ``torch.func``: it then costs a test. Copies and pickles of the layer carry on
+    from where it was.
 
     Layers that never fire on purpose are left alone: those whose threshold is infinite, and those that do not reset
     (``reset_mechanism="none"``), whose membrane is what is read.
 
     Args:
         remedy: What to do, in the words of the layer's arguments.
-        calls: Number of calls without a spike. A layer that is called once for every time step needs more than one
-            that is called once for a sequence.
+        calls: Number of calls without a spike. A layer that is called once for every time step needs more of them
+            than one that is called once for a sequence: recordings often begin with silence.
 
     Examples:
         >>> layer, silence = nn.Linear(4, 8), SilenceWatch("lower threshold=", calls=2)
@@ -52,8 +52,8 @@ class SilenceWatch:
 
     def __init__(self, remedy: str, calls: int = CALLS) -> None:
         self.remedy = remedy
-        self.calls = calls
-        self.left = calls
+        self.calls = self.left = calls
+        self.watches = True
 
     def __call__(self, layer: nn.Module, spikes: Tensor) -> None:
         """Look at the spikes of a call; their last dimension is neurons.
@@ -61,14 +61,18 @@ class SilenceWatch:
         Warns:
             SilenceWarning: If this was the last of the calls, and none had a spike.
         """
-        # First of all the compilers: what they read becomes a guard, and a number that counts would recompile.
-        if torch.compiler.is_compiling() or not self.left or not layer.training or not _has_values(spikes):
+        # Compiled code looks at what precedes the question whether it is compiled, and is made anew when that changes:
+        # so this is not the number of calls left.
+        if not self.watches or torch.compiler.is_compiling() or not layer.training or not _has_values(spikes):
             return
         if bool(spikes.any()):
-            self.left = 0
+            self.watches = False
             return
         self.left -= 1
-        if not self.left and not _is_silent_on_purpose(layer):
+        if self.left > 0:
+            return
+        self.watches = False
+        if not _is_silent_on_purpose(layer):
             warnings.warn(
                 f"{type(layer).__name__} of {spikes.shape[-1]} neurons: no spike in its first {self.calls} calls in "
                 f"training, so that what comes after it cannot learn. Try: {self.remedy}. "

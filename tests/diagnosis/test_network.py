@@ -23,7 +23,7 @@ from silif_plugins.norse import (  # noqa: E402
     SiLIFRecurrent,
 )
 from silif_plugins.norse import SiLIF as NorseSiLIF  # noqa: E402
-from silif_plugins.snntorch import AdLIF, CSiLIF, SiLIF, Spiking  # noqa: E402
+from silif_plugins.snntorch import AdLIF, SiLIF, Spiking  # noqa: E402
 
 INPUTS = torch.rand(25, 4, 8, generator=torch.Generator().manual_seed(1))  # [T, B, inputs]
 
@@ -97,7 +97,7 @@ def test_the_state_that_is_returned_is_as_good_as_the_hidden_one():
 
 
 def test_a_dead_net_of_snntorch():
-    net = Tutorial(lambda size: SiLIF(size, threshold=5.0, spike_grad="boxcar"))
+    net = Tutorial(lambda size: Spiking(neurons.SiLIF(size), threshold=5.0, spike_grad="boxcar"))
     report = diagnose(net, INPUTS)
     assert [layer.name for layer in report] == ["lif1", "lif2"]
     assert report["lif1"].silent == 1
@@ -111,15 +111,15 @@ def test_a_dead_net_of_snntorch():
 
 def test_what_is_advised_helps():
     torch.manual_seed(1)
-    dead = Tutorial(lambda size: SiLIF(size, threshold=5.0, spike_grad="boxcar"))
+    dead = Tutorial(lambda size: Spiking(neurons.SiLIF(size), threshold=5.0, spike_grad="boxcar"))
     assert diagnose(dead, INPUTS)["lif1"].gradient == 0
-    assert diagnose(Tutorial(lambda size: SiLIF(size, threshold=0.05)), INPUTS).advice == ()
-    reaching = Tutorial(lambda size: SiLIF(size, threshold=2.0, spike_grad="atan"))
+    assert diagnose(Tutorial(lambda size: Spiking(neurons.SiLIF(size), threshold=0.05)), INPUTS).advice == ()
+    reaching = Tutorial(lambda size: Spiking(neurons.SiLIF(size), threshold=2.0, spike_grad="atan"))
     assert diagnose(reaching, INPUTS)["lif1"].gradient > 0.5
 
 
 def test_a_saturated_net_of_snntorch():
-    net = Tutorial(lambda size: SiLIF(size, threshold=0.01, a=0.0, b=0.0))
+    net = Tutorial(lambda size: Spiking(neurons.SiLIF(size, a=0.0, b=0.0), threshold=0.01))
     with torch.no_grad():
         net.fc1.bias.fill_(50.0)
         net.fc1.weight.zero_()
@@ -130,7 +130,7 @@ def test_a_saturated_net_of_snntorch():
 
 
 def test_a_healthy_net_needs_no_advice():
-    report = diagnose(Tutorial(lambda size: CSiLIF(size), gain=2.0), INPUTS)
+    report = diagnose(Tutorial(lambda size: Spiking(neurons.CSiLIF(size)), gain=2.0), INPUTS)
     assert report.advice == ()
     assert all(layer.oscillating == 1 and layer.gradient > 0.1 for layer in report)
     lif1 = report["lif1"]
@@ -430,6 +430,13 @@ def test_errors_say_what_to_do(net, options, message):
         diagnose(net, INPUTS[0], **options)
 
 
+def test_batch_norms_that_have_seen_nothing():
+    net = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), SiLIF(8, threshold=50.0, init_hidden=True))
+    assert "batch norms have seen no batch" in diagnose(net, INPUTS, over_time=True).advice[0]
+    net(INPUTS[0])
+    assert "batch norms have seen no batch" not in diagnose(net, INPUTS, over_time=True).advice[0]
+
+
 def test_an_unknown_layer_lists_those_that_are_there():
     report = diagnose(leaky(8), INPUTS, over_time=True)
     with pytest.raises(KeyError, match=r"lif1.*it has net"):
@@ -447,3 +454,13 @@ def test_time_constants_of_a_decoupled_neuron_are_its_own():
     assert second.tolist() == pytest.approx([0.1] * 3, rel=1e-4)
     assert neurons.RF(3).timestep.item() == pytest.approx(0.004)
     assert neurons.LIF(3).timestep is None
+
+
+def test_a_state_that_does_not_decay_has_no_time_constant():
+    class Perfect(neurons.Neuron):
+        def state_space(self):
+            return neurons.StateSpace.of(a11=torch.ones(3), b1=1.0, r1=-1.0, threshold=self.threshold)
+
+    report = diagnose(NeuronLayer(Perfect(3)), INPUTS[:, :, :3])["net"]
+    assert (report.unstable, report.membrane, report.second) == (3, None, None)
+    assert "-" in str(diagnose(NeuronLayer(Perfect(3)), INPUTS[:, :, :3]))

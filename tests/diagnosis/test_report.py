@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from silif_plugins.diagnosis import Diagnosis, LayerDiagnosis, Quantiles
-from silif_plugins.diagnosis.advice import Remedies, advice
+from silif_plugins.diagnosis.advice import Remedies, advise
 
 share = st.floats(0, 1)
 times = st.none() | st.tuples(*[st.floats(1e-5, 1e5)] * 3).map(lambda three: Quantiles(*sorted(three)))
@@ -68,14 +68,14 @@ REMEDIES = Remedies("rouse it", "calm it", "reach it")
     ],
 )
 def test_advice_is_about_the_most_pressing(changes, words):
-    said = advice(dataclasses.replace(HEALTHY, **changes), REMEDIES, None)
+    said = advise(dataclasses.replace(HEALTHY, **changes), REMEDIES, None)
     assert said == words if words is None else said.startswith(words)
 
 
 def test_a_layer_behind_a_silent_one_is_not_to_blame():
     dead = dataclasses.replace(HEALTHY, silent=1.0, gradient=0.0)
-    assert advice(dead, REMEDIES, dataclasses.replace(dead, name="first")).endswith("first before it: mend that first")
-    assert "rouse" in advice(dead, REMEDIES, HEALTHY)
+    assert advise(dead, REMEDIES, dataclasses.replace(dead, name="first")).endswith("first before it: mend that first")
+    assert "rouse" in advise(dead, REMEDIES, HEALTHY)
 
 
 def test_shares_near_all_and_nothing_do_not_look_so():
