@@ -69,6 +69,11 @@ class Layer(ABC):
         threshold = self.module.threshold if self.space is None else self.space.threshold
         return not bool((torch.as_tensor(threshold) == math.inf).all())
 
+    @property
+    def may_be_silent(self) -> bool:
+        """Whether it may be silent on purpose, although it could fire."""
+        return False
+
     @abstractmethod
     def record(self, into: Recording) -> RemovableHandle:
         """Record what it does from now on, until the handle is removed."""
@@ -135,8 +140,11 @@ class SpArchLayer(Layer):
             assert space is not None
             recurrent = self.module.recurrent_weights()
             spikes, _, states = scan(space, current, surrogate=self.surrogate, recurrent=recurrent, return_states=True)
-            keep = torch.ones(current.shape[:2], dtype=torch.bool) if valid is None else valid
-            into.add(spikes[keep], (states.mem - space.threshold)[keep], len(current))
+            margins = states.mem - space.threshold
+            if valid is None:
+                into.add(*_in_bins(spikes, margins, True), len(current))
+            else:
+                into.add(spikes[valid], margins[valid], len(current))
 
         handle: RemovableHandle = self.module.current.register_forward_hook(look, with_kwargs=True)
         return handle
@@ -253,9 +261,9 @@ class SnnTorchLayer(Layer):
         )
 
     @property
-    def fires(self) -> bool:
-        """Whether it can fire and resets: a readout often does neither, and its membrane is taken."""
-        return super().fires and getattr(self.module, "reset_mechanism", None) != "none"
+    def may_be_silent(self) -> bool:
+        """Whether it does not reset, as readouts whose membrane is taken."""
+        return getattr(self.module, "reset_mechanism", None) == "none"
 
     def record(self, into: Recording) -> RemovableHandle:
         """Record every call."""

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from ..neurons import StateSpace
 from ..neurons.stability import eigenvalues, is_stable, oscillates, spectral_radius, stability_margin
-from .advice import advise
+from .advice import DEAD, advise
 from .layers import Layer, spiking_layers
 from .recording import ALWAYS, Recording
 from .report import Diagnosis, LayerDiagnosis, Quantiles
 from .untouched import untouched
 
 
+@torch.no_grad()
 def diagnose(
     net: nn.Module, sample: Tensor | tuple[Any, ...], *, steps: int | None = None, over_time: bool = False
 ) -> Diagnosis:
@@ -30,8 +31,8 @@ def diagnose(
     statistics of batch norms and random numbers are afterwards as they were.
 
     Of our neurons everything is told; of the hosts' own what can be seen from outside: how they fire, and for
-    ``snn.Leaky`` and its like where the surrogate passes gradient. Readouts that never fire on purpose are left out:
-    those with an infinite threshold, and neurons of snnTorch with ``reset_mechanism="none"``.
+    ``snn.Leaky`` and its like where the surrogate passes gradient. Readouts, whose membrane is taken, may be silent:
+    those with an infinite threshold are left out, neurons of snnTorch with ``reset_mechanism="none"`` get no advice.
 
     Args:
         net: The network.
@@ -67,7 +68,7 @@ def diagnose(
     if not layers:
         raise ValueError("net: no spiking layer of snnTorch, Norse or silif_plugins.sparch is in it")
     ran: list[Recording] = []
-    with untouched(net), eager(net), torch.no_grad(), contextlib.ExitStack() as stack:
+    with untouched(net), eager(net), contextlib.ExitStack() as stack:
         recordings = [Recording(layer.surrogate, ran) for layer in layers]
         for layer, recording in zip(layers, recordings, strict=True):
             stack.callback(layer.record(recording).remove)
@@ -139,8 +140,10 @@ def _report(pairs: list[tuple[Layer, Recording]], *, fresh: bool) -> Diagnosis:
         )
         if (space := layer.space) is not None:
             figures = dataclasses.replace(figures, **_dynamics(space, layer.timestep))
-        before = reports[-1] if reports else None
-        reports.append(dataclasses.replace(figures, advice=advise(figures, layer.remedies, before, fresh=fresh)))
+        if not (layer.may_be_silent and figures.silent >= DEAD):
+            before = reports[-1] if reports else None
+            figures = dataclasses.replace(figures, advice=advise(figures, layer.remedies, before, fresh=fresh))
+        reports.append(figures)
     return Diagnosis(tuple(reports))
 
 
@@ -180,7 +183,7 @@ def time_constants(space: StateSpace, timestep: Tensor | None = None) -> tuple[T
     nearer = (both - space.a11.double().unsqueeze(-1)).abs().argmin(dim=-1, keepdim=True)
     moduli = torch.cat([both.gather(-1, nearer), both.gather(-1, 1 - nearer)], dim=-1).abs()
     moduli = moduli.where(moduli > 1e-9, 0.0)  # rounding leaves a trace of a state that keeps nothing
-    step = 1.0 if timestep is None else timestep.double().unsqueeze(-1)
+    step = 1.0 if timestep is None else timestep.to(moduli).unsqueeze(-1)
     membrane, second = (-step / moduli.log()).unbind(-1)
     return membrane, second
 

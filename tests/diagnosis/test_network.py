@@ -10,6 +10,7 @@ import silif_plugins
 from silif_plugins import neurons, scan
 from silif_plugins.diagnosis import diagnose
 from silif_plugins.diagnosis.network import time_constants
+from silif_plugins.scan.callables import derivative
 from silif_plugins.sparch import SpArchNet
 
 snn = pytest.importorskip("snntorch")
@@ -243,6 +244,12 @@ class TestNorse:
             spikes, before = layer(3 * INPUTS)
         report = diagnose(net, 3 * INPUTS)["0"]
         assert report.firing_rate == pytest.approx(spikes.mean().item())
+        recorder = copy.deepcopy(layer)
+        recorder.record_states = True
+        margin = recorder(3 * INPUTS)[1].v.detach() - layer.p.v_th
+        passes = derivative(recorder.surrogate, margin)
+        peak = derivative(recorder.surrogate, torch.zeros(1))
+        assert report.gradient == pytest.approx((passes > 0.01 * peak).float().mean().item())
         assert 0 < report.gradient <= 1
         with torch.no_grad():
             _, after = layer(3 * INPUTS)
@@ -306,6 +313,13 @@ class TestSpArch:
             report = diagnose(net, sample)
             assert [layer.name for layer in report] == ["hidden.0", "hidden.1"]  # the readout does not fire
             assert [layer.firing_rate for layer in report] == pytest.approx([each.mean().item() for each in hidden])
+
+    def test_gradients_pass_within_the_window(self):
+        net = SpArchNet(8, (16,), 4, neuron="LIF", recurrent=True).eval()
+        layer, inputs = net.hidden[0], INPUTS
+        _, margin = states_of(layer.neuron, layer.current(inputs), recurrent=layer.recurrent_weights())
+        inside = (margin > -0.5) & (margin <= 0.5)
+        assert diagnose(net, inputs.transpose(0, 1))["hidden.0"].gradient == pytest.approx(inside.float().mean().item())
 
     def test_dead_and_what_to_do(self):
         inputs = INPUTS.transpose(0, 1)
@@ -410,9 +424,12 @@ def test_readouts_are_left_out():
     net = nn.Sequential(
         SiLIF(8, threshold=0.1, init_hidden=True),
         SiLIF(8, threshold=float("inf"), init_hidden=True),
-        snn.Leaky(beta=0.9, reset_mechanism="none", init_hidden=True),
+        snn.Leaky(beta=0.9, threshold=99.0, reset_mechanism="none", init_hidden=True),
     )
-    assert [layer.name for layer in diagnose(net, INPUTS, over_time=True)] == ["0"]
+    report = diagnose(net, INPUTS, over_time=True)
+    assert [layer.name for layer in report] == ["0", "2"]
+    assert report["2"].silent == 1
+    assert report.advice == ()
 
 
 @pytest.mark.parametrize(
