@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..neurons import Neuron, State, StateSpace
+from ..neurons.sampling import has_values
 from ..surrogate import SpikeFunction
 from .continuation import Continuation, may_continue
 from .dynamics import Dynamics, Quantiser, ResetMechanism, heaviside, is_rewritten, winners
@@ -430,7 +431,7 @@ def _packed(state: State) -> Tensor | SecondOrderState:
 def _option(name: str, value: float | Tensor, neuron: Neuron) -> Tensor:
     """Return an option as a tensor of its own, in the data type of the neuron, that fits its population."""
     tensor = torch.as_tensor(value).detach().clone().to(neuron.threshold)
-    if tensor.isnan().any():
+    if has_values(tensor) and bool(tensor.isnan().any()):
         raise ValueError(f"{name}: got NaN; it must be a number or one for each neuron")
     try:
         fits = torch.broadcast_shapes(tensor.shape, neuron.size) == neuron.size
