@@ -143,8 +143,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         self.sequence = sequence
         self.detach_reset = detach_reset
         self.neuron = neuron
-        self.register_buffer("input_scale", _option("input_scale", input_scale, neuron))
-        self.register_buffer("reset_scale", _option("reset_scale", reset_scale, neuron))
+        for name, scale in (("input_scale", input_scale), ("reset_scale", reset_scale)):
+            self.register_buffer(name, _option(name, scale, neuron).expand(neuron.size).clone())
         self._state = None
         self._gives_three = False
         self._continuation: Continuation | None = None
@@ -203,10 +203,10 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         else:
             scale = 1 / unit if self.reset_mechanism == "zero" else torch.zeros_like(unit)
         return space._replace(
-            b1=space.b1 * self.input_scale,
-            b2=space.b2 * self.input_scale,
-            r1=space.r1 * scale,
-            r2=space.r2 * scale,
+            b1=_scaled(space.b1, self.input_scale),
+            b2=_scaled(space.b2, self.input_scale),
+            r1=_scaled(space.r1, scale),
+            r2=_scaled(space.r2, scale),
             threshold=self.threshold,
         )
 
@@ -409,6 +409,11 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         shown += [f"output={self.output!r}"] if self.output else []
         flags = ("init_hidden", "inhibition", "sequence", "surrogate_disable", "detach_reset")
         return ", ".join(shown + [name for name in flags if getattr(self, name)])
+
+
+def _scaled(coefficient: Tensor, scale: Tensor) -> Tensor:
+    """Scale a coefficient; one that is missing stays the number 0, which a step leaves out."""
+    return coefficient if is_constant(coefficient, 0.0) else coefficient * scale
 
 
 def _pair(state: Tensor | SecondOrderState) -> SecondOrderState:
