@@ -58,7 +58,7 @@ def test_copies_go_on_from_the_same_state():
     twin = copy.deepcopy(net)
     assert torch.equal(twin(x), net(x))
     assert torch.equal(twin[1].mem, net[1].mem)
-    assert not twin[1].mem is net[1].mem
+    assert twin[1].mem is not net[1].mem
 
 
 class Loop(nn.Module):
