@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import snntorch as snn
 import torch
@@ -16,6 +16,9 @@ from .lean import is_constant
 from .registration import register_weakly
 from .state import SecondOrderState, at_rest, rest_like, unpack
 from .surrogates import spike_function
+
+if TYPE_CHECKING:
+    from .over_time import _Pass
 
 Output = bool | Literal["mem"]
 
@@ -90,6 +93,7 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
     mem: Tensor
     threshold: Tensor
     graded_spikes_factor: Tensor
+    _over_time: _Pass | None = None  # set while over_time runs
 
     def __init__(
         self,
@@ -191,7 +195,12 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         given, was_packed = unpack(syn, mem)
         if given is not None and self.init_hidden:
             raise TypeError("with init_hidden=True the neuron keeps its state: pass none, or leave init_hidden out")
-        spk, states = self._run(input_, given) if self.sequence else self._step(input_, given)
+        if self._over_time is not None:
+            spk, states = self._over_time.run_neuron(self, input_, given)
+        elif self.sequence:
+            spk, states = self._run(input_, given, all_steps=bool(self.output))
+        else:
+            spk, states = self._step(input_, given)
         if self.output == "mem":
             return spk, states.mem
         if self.init_hidden and not self.output:
@@ -216,15 +225,17 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         self._keep(state, given)
         return self._emit(state.spk, state.mem, input_, scales), SecondOrderState(state.ada, state.mem)
 
-    def _run(self, input_: Tensor, given: SecondOrderState | None) -> tuple[Tensor, SecondOrderState]:
+    def _run(
+        self, input_: Tensor, given: SecondOrderState | None, *, all_steps: bool
+    ) -> tuple[Tensor, SecondOrderState]:
         before = SecondOrderState(self.syn, self.mem) if given is None else given
         dynamics = self._dynamics()
         start = self._before(before, given, input_.shape[1:], dynamics, None)
-        spk, state, trace = dynamics.run(input_, start, trace=bool(self.output or self.inhibition))
+        spk, state, trace = dynamics.run(input_, start, trace=all_steps or self.inhibition)
         self._keep(state, given)
         scales = not (may_continue(input_) and is_constant(self.graded_spikes_factor, 1.0))
         spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_, scales)
-        shown = trace if self.output and trace is not None else state
+        shown = trace if all_steps and trace is not None else state
         return spk, SecondOrderState(shown.ada, shown.mem)
 
     def _dynamics(self) -> Dynamics:

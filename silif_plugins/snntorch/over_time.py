@@ -1,0 +1,295 @@
+"""Run a network that is written for one time step over all steps in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn
+
+import snntorch as snn
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.overrides import TorchFunctionMode
+
+from .kept import Slot, changes, slots
+from .spiking import Spiking
+from .state import SecondOrderState, rest_like
+
+
+def over_time(net: nn.Module, inputs: Tensor | tuple[Any, ...]) -> Any:
+    r"""Run a network that is written for one time step over all steps in one call, layer by layer.
+
+    Layers without a state see all steps as one large batch, [T\*B, ...]; our neurons see them in their order and run
+    the fused kernel. In evaluation mode the result is that of calling ``net`` step by step, many times sooner. It
+    works on any module whose forward handles one step and in which nothing but our neurons remembers:
+    ``nn.Sequential`` with ``init_hidden=True``, and classes with a forward of their own, which keep the states of their
+    neurons, take and return them, or ask for them by ``init_leaky()``. The neurons continue from the states that
+    they hold, or start at rest, see :func:`reset`; afterwards they hold those of the last step, so that the next
+    call continues the sequence. A forward that begins with ``init_leaky()`` is called once: the sequence starts at
+    rest, its steps do not.
+
+    In training mode, batch norm takes its statistics over all steps and samples at once, and moves its running
+    mean once, not once a step; dropout draws for each step anew, as it does when stepping.
+
+    Args:
+        net: The network. Samples of its batch do not see each other, but for batch norm.
+        inputs: What ``net`` takes at a step, with time first: a tensor [T, B, ...], or a tuple of its arguments.
+            Among these, states are handed on as they are: those at rest that ``init_leaky()`` returns, those that a
+            neuron holds (``net.lif1.mem``), and None.
+
+    Returns:
+        What ``net`` returns at a step, with time first: every tensor [T, B, ...], in nested tuples, lists and dicts
+        too. Membranes that neurons return are those of all steps.
+
+    Raises:
+        TypeError: If ``net`` is not a module or an input is not a tensor.
+        ValueError: If something else in ``net`` has a state, if something is fed back to an earlier layer, if a neuron
+            is called twice or is made for sequences, or if shapes do not fold. The message names the layer.
+
+    Examples:
+        >>> from silif_plugins.snntorch import SiLIF
+        >>> net = nn.Sequential(nn.Linear(4, 8), SiLIF(8, init_hidden=True), nn.Linear(8, 2))
+        >>> over_time(net, torch.rand(100, 16, 4)).shape  # instead of torch.stack([net(x) for x in inputs])
+        torch.Size([100, 16, 2])
+    """
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net: got {type(net).__name__}; it must be a torch.nn.Module")
+    return _Pass(net, inputs if isinstance(inputs, tuple) else (inputs,)).run()
+
+
+class _Pass:
+    """One call of :func:`over_time`: what its neurons get and leave, and whether anything else remembers."""
+
+    def __init__(self, net: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self.net = net
+        modules = {module: name or type(module).__name__ for name, module in net.named_modules()}
+        self.names = {module: name for module, name in modules.items() if isinstance(module, Spiking)}
+        for module, name in modules.items():
+            _refuse_other_states(name, module)
+        for neuron in self.names:
+            for part in neuron.neuron.modules():
+                modules.pop(part, None)
+        self.others = {name: module for module, name in modules.items() if not isinstance(module, MAY_CHANGE)}
+        self.before = {neuron: SecondOrderState(neuron.syn, neuron.mem) for neuron in self.names}
+        self.shown: dict[Spiking, SecondOrderState] = {}  # the states of all steps, as the network has seen them
+        self.finished: set[Spiking] = set()
+        self.given = [x for x in inputs if self._is_state(x)]
+        self.steps, self.batch = _leading(x for x in inputs if x is not None and not self._is_state(x))
+        self.inputs = [x.flatten(0, 1) if isinstance(x, Tensor) and not self._is_state(x) else x for x in inputs]
+
+    def run(self) -> Any:
+        """Run the network once."""
+        kept = slots(self.others)
+        try:
+            for neuron in self.names:
+                neuron._over_time = self
+            with _Watch(self.check_read):
+                output = self._call()
+            self._settle(kept, slots(self.others))
+            return self._unfold(output)
+        except BaseException:
+            for neuron, state in self.before.items():
+                neuron._buffers["syn"], neuron._buffers["mem"] = state
+            raise
+        finally:
+            for neuron in self.names:
+                neuron._over_time = None
+
+    def run_neuron(
+        self, neuron: Spiking, input_: Tensor, given: SecondOrderState | None
+    ) -> tuple[Tensor, SecondOrderState]:
+        r"""Run a neuron over all steps.
+
+        Args:
+            neuron: The neuron.
+            input_: Its input at all steps, [T\*B, \*size].
+            given: The state that it was called with.
+
+        Returns:
+            Spikes, and both states if the neuron returns any, [T\*B, \*size].
+        """
+        name = self.names[neuron]
+        if neuron in self.finished:
+            raise ValueError(
+                f"{name}: it is called twice in one step, which over_time cannot do: "
+                "its second call needs the state that its first one left at the same step"
+            )
+        self._check_folded(f"{name}: its input", input_)
+        start = self._start(name, neuron, given)
+        all_steps = bool(neuron.output) or not neuron.init_hidden
+        with torch._C.DisableTorchFunction():  # what neurons do with their own states is not watched
+            spk, states = neuron._run(input_.unflatten(0, (self.steps, self.batch)), start, all_steps=all_steps)
+        self.finished.add(neuron)
+        if all_steps:
+            states = SecondOrderState(states.syn.flatten(0, 1), states.mem.flatten(0, 1))
+            self.shown[neuron] = states
+        return spk.flatten(0, 1), states
+
+    def check_read(self, values: Any) -> None:
+        """Refuse a function of a state that is not that of all steps.
+
+        Raises:
+            ValueError: If there is one among the arguments ``values``.
+        """
+        for value in _tensors(values):
+            if not value.numel():
+                continue  # the placeholder of a neuron at rest
+            for neuron, name in self.names.items():
+                if any(value is state for state in (neuron.mem, neuron.syn, *self.before[neuron])):
+                    self._refuse_read(name)
+            if any(value is state for state in _tensors(self.given)):
+                self._refuse_read("net")
+
+    def _refuse_read(self, name: str) -> NoReturn:
+        raise ValueError(
+            f"{name}: its state is read by something else than the neuron, which over_time cannot do for every step. "
+            "If this is no feedback, use the membrane that the neuron returns (output=True with init_hidden=True)"
+        )
+
+    def _call(self) -> Any:
+        try:
+            return self.net(*self.inputs)
+        except RuntimeError as error:
+            if type(error) is not RuntimeError:  # such as one that tells of a lack of memory
+                raise
+            raise RuntimeError(
+                f"net: its forward fails with the {self.steps} x {self.batch} samples of all steps as one batch. If it "
+                f"runs on one step, a batch size is written into it: use x.size(0). It said: {error}"
+            ) from error
+
+    def _is_state(self, value: Any) -> bool:
+        if isinstance(value, SecondOrderState):
+            return True
+        if not isinstance(value, Tensor):
+            return False
+        return (value.dim() == 1 and not value.numel()) or any(value is s for s in _tensors(list(self.before.values())))
+
+    def _start(self, name: str, neuron: Spiking, given: SecondOrderState | None) -> SecondOrderState | None:
+        """Return the state before the first step, None for the neuron's own."""
+        if given is None or (given.mem is neuron.mem and given.syn is neuron.syn):
+            return given
+        passed = list(_tensors(self.given))
+        if all(any(state is value for value in passed) for state in given):
+            return given
+        shown = list(_tensors(list(self.shown.values())))
+        is_new = not any(state is value for value in shown for state in given)
+        if is_new and not given.mem.any() and not given.syn.any():
+            return SecondOrderState(rest_like(neuron.syn), rest_like(neuron.mem))
+        raise ValueError(
+            f"{name}: it is given a state that is neither rest nor what its last call left: over_time cannot know what "
+            "it would be at every step"
+        )
+
+    def _check_folded(self, what: str, value: Tensor) -> None:
+        if value.shape[:1] != (self.steps * self.batch,):
+            raise ValueError(
+                f"{what} has shape {tuple(value.shape)}; with time folded into the batch it needs {self.steps} x "
+                f"{self.batch} samples first. A batch size may be written into the network, or a mean taken over it"
+            )
+
+    def _settle(self, before: dict[str, Slot], after: dict[str, Slot]) -> None:
+        """Refuse anything but a neuron's state that was stored, and store that of the last step."""
+        for name, (holder, key, value, _) in changes(before, after).items():
+            if (last := self._last_of(value)) is None or holder is None:
+                raise ValueError(
+                    f"{name}: it is stored during a step, and may be read in the next one, which over_time cannot do: "
+                    "only silif_plugins.snntorch neurons may remember. If it is a record, return it instead"
+                )
+            holder[key] = last
+
+    def _last_of(self, value: Any) -> Any:
+        """Return the state after the last step, given the states of all steps; None if it is something else."""
+        for neuron, shown in self.shown.items():
+            last = SecondOrderState(neuron.syn, neuron.mem)
+            if isinstance(value, SecondOrderState) and value.mem is shown.mem and value.syn is shown.syn:
+                return last
+            if value is shown.mem:
+                return last.mem
+            if value is shown.syn:
+                return last.syn
+        return None
+
+    def _unfold(self, output: Any) -> Any:
+        if isinstance(output, Tensor):
+            self._check_folded("net: a tensor that it returns", output)
+            return output.unflatten(0, (self.steps, self.batch))
+        if isinstance(output, Mapping):
+            return type(output)((key, self._unfold(value)) for key, value in output.items())  # type: ignore[call-arg]
+        if isinstance(output, tuple | list):
+            values = [self._unfold(value) for value in output]
+            return type(output)(*values) if hasattr(output, "_fields") else type(output)(values)
+        return output
+
+
+class _Watch(TorchFunctionMode):
+    """Looks at the arguments of all functions of PyTorch that a network calls, but for those that neurons call."""
+
+    def __init__(self, check: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.check = check
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Check the arguments and call the function."""
+        if func not in WITHOUT_VALUES:
+            self.check((args, kwargs))
+        return func(*args, **(kwargs or {}))
+
+
+WITHOUT_VALUES: frozenset[Any] = frozenset(
+    {
+        *(getattr(Tensor, name).__get__ for name in ("shape", "dtype", "device", "ndim", "requires_grad", "is_cuda")),
+        *(Tensor.size, Tensor.dim, Tensor.numel, Tensor.is_floating_point, Tensor.__len__),
+        *(torch.zeros_like, torch.ones_like, torch.empty_like, torch.full_like, torch.rand_like, torch.randn_like),
+        *(Tensor.new_zeros, Tensor.new_ones, Tensor.new_empty, Tensor.new_full),
+    }
+)
+"""Functions that ask a tensor for its shape or type, not for its values."""
+
+
+MAY_CHANGE = (nn.modules.batchnorm._NormBase, LazyModuleMixin)
+"""Modules that change when they run: running statistics, and what a first call makes."""
+OTHER_STATES = (snn.SpikingNeuron, nn.RNNBase, nn.RNNCellBase)
+
+
+def _refuse_other_states(name: str, module: nn.Module) -> None:
+    if isinstance(module, Spiking):
+        if module.sequence:
+            raise ValueError(f"{name}: it is made with sequence=True; over_time takes neurons made for one step")
+    elif isinstance(module, OTHER_STATES):
+        raise ValueError(
+            f"{name}: {type(module).__module__.split('.')[0]}'s {type(module).__name__} has a state, which over_time "
+            "cannot run over all steps: only silif_plugins.snntorch neurons may remember; see replace()"
+        )
+
+
+def _leading(inputs: Iterable[Any]) -> tuple[int, int]:
+    """Return T and B, which all inputs share."""
+    found: tuple[int, int] | None = None
+    for value in inputs:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"inputs: got {type(value).__name__}; they must be tensors [T, B, ...]")
+        if value.dim() < 2:
+            raise ValueError(f"inputs: got shape {tuple(value.shape)}; they need time and batch first, [T, B, ...]")
+        here = (value.shape[0], value.shape[1])
+        if found is not None and here != found:
+            raise ValueError(f"inputs: got [T, B] = {list(found)} and {list(here)}; all need the same")
+        found = here
+    if found is None:
+        raise ValueError("inputs: got no tensor; one [T, B, ...] is needed")
+    return found
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
