@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import snntorch as snn
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
-from .kept import Slot, changes, slots
+from .kept import changes, slots
 from .spiking import Spiking
 from .state import SecondOrderState, rest_like
 
@@ -70,6 +70,7 @@ class _Pass:
             for part in neuron.neuron.modules():
                 modules.pop(part, None)
         self.others = {name: module for module, name in modules.items() if not isinstance(module, MAY_CHANGE)}
+        self.kept = slots(self.others)
         self.before = {neuron: SecondOrderState(neuron.syn, neuron.mem) for neuron in self.names}
         self.shown: dict[Spiking, SecondOrderState] = {}  # the states of all steps, as the network has seen them
         self.finished: set[Spiking] = set()
@@ -79,17 +80,18 @@ class _Pass:
 
     def run(self) -> Any:
         """Run the network once."""
-        kept = slots(self.others)
         try:
             for neuron in self.names:
                 neuron._over_time = self
             with _Watch(self.check_read):
-                output = self._call()
-            self._settle(kept, slots(self.others))
+                output = self.net(*self.inputs)
+            self._settle()
             return self._unfold(output)
-        except BaseException:
+        except BaseException as error:
             for neuron, state in self.before.items():
                 neuron._buffers["syn"], neuron._buffers["mem"] = state
+            if type(error) in (RuntimeError, DoesNotFold):  # not its subclasses, such as lack of memory
+                raise type(error)(self._why(error)) from error
             raise
         finally:
             for neuron in self.names:
@@ -132,30 +134,15 @@ class _Pass:
             ValueError: If there is one among the arguments ``values``.
         """
         for value in _tensors(values):
-            if not value.numel():
-                continue  # the placeholder of a neuron at rest
             for neuron, name in self.names.items():
-                if any(value is state for state in (neuron.mem, neuron.syn, *self.before[neuron])):
-                    self._refuse_read(name)
-            if any(value is state for state in _tensors(self.given)):
-                self._refuse_read("net")
-
-    def _refuse_read(self, name: str) -> NoReturn:
-        raise ValueError(
-            f"{name}: its state is read by something else than the neuron, which over_time cannot do for every step. "
-            "If this is no feedback, use the membrane that the neuron returns (output=True with init_hidden=True)"
-        )
-
-    def _call(self) -> Any:
-        try:
-            return self.net(*self.inputs)
-        except RuntimeError as error:
-            if type(error) is not RuntimeError:  # such as one that tells of a lack of memory
-                raise
-            raise RuntimeError(
-                f"net: its forward fails with the {self.steps} x {self.batch} samples of all steps as one batch. If it "
-                f"runs on one step, a batch size is written into it: use x.size(0). It said: {error}"
-            ) from error
+                of_neuron = (neuron.mem, neuron.syn, *self.before[neuron])
+                # At rest there is nothing to read: it is a placeholder without elements.
+                if any(value is state for state in of_neuron) and value.numel():
+                    raise ValueError(
+                        f"{name}: its state is read by something else than the neuron, which over_time cannot do for "
+                        "every step. If this is no feedback, use the membrane that the neuron returns "
+                        "(output=True with init_hidden=True)"
+                    )
 
     def _is_state(self, value: Any) -> bool:
         if isinstance(value, SecondOrderState):
@@ -168,33 +155,36 @@ class _Pass:
         """Return the state before the first step, None for the neuron's own."""
         if given is None or (given.mem is neuron.mem and given.syn is neuron.syn):
             return given
-        passed = list(_tensors(self.given))
-        if all(any(state is value for value in passed) for state in given):
-            return given
         shown = list(_tensors(list(self.shown.values())))
         is_new = not any(state is value for value in shown for state in given)
         if is_new and not given.mem.any() and not given.syn.any():
             return SecondOrderState(rest_like(neuron.syn), rest_like(neuron.mem))
         raise ValueError(
-            f"{name}: it is given a state that is neither rest nor what its last call left: over_time cannot know what "
-            "it would be at every step"
+            f"{name}: it is given a state that is neither rest nor what its own last call left: over_time cannot know "
+            "what it would be at every step"
         )
 
     def _check_folded(self, what: str, value: Tensor) -> None:
         if value.shape[:1] != (self.steps * self.batch,):
-            raise ValueError(
-                f"{what} has shape {tuple(value.shape)}; with time folded into the batch it needs {self.steps} x "
-                f"{self.batch} samples first. A batch size may be written into the network, or a mean taken over it"
-            )
+            raise DoesNotFold(f"{what} has shape {tuple(value.shape)}")
 
-    def _settle(self, before: dict[str, Slot], after: dict[str, Slot]) -> None:
+    def _why(self, error: BaseException) -> str:
+        """Say why a network may fail with the samples of all steps."""
+        for name in changes(self.kept, slots(self.others)):
+            return f"{name}: {STORED}"
+        for name, slot in self.kept.items():
+            if isinstance(slot.value, Tensor) and slot.value.shape[:1] == (self.batch,):
+                return f"{name}: it has the samples of a single step, and the network fails on those of all: {error}"
+        return (
+            f"{error}. The {self.steps} x {self.batch} samples of all steps came as one batch: if the network runs on "
+            "one step, it has a batch size written into its forward (use x.size(0)), or joins the samples of a batch"
+        )
+
+    def _settle(self) -> None:
         """Refuse anything but a neuron's state that was stored, and store that of the last step."""
-        for name, (holder, key, value, _) in changes(before, after).items():
+        for name, (holder, key, value, _) in changes(self.kept, slots(self.others)).items():
             if (last := self._last_of(value)) is None or holder is None:
-                raise ValueError(
-                    f"{name}: it is stored during a step, and may be read in the next one, which over_time cannot do: "
-                    "only silif_plugins.snntorch neurons may remember. If it is a record, return it instead"
-                )
+                raise ValueError(f"{name}: {STORED}")
             holder[key] = last
 
     def _last_of(self, value: Any) -> Any:
@@ -221,6 +211,10 @@ class _Pass:
         return output
 
 
+class DoesNotFold(ValueError):
+    """A tensor has not the samples of all steps first."""
+
+
 class _Watch(TorchFunctionMode):
     """Looks at the arguments of all functions of PyTorch that a network calls, but for those that neurons call."""
 
@@ -241,6 +235,10 @@ class _Watch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+STORED = (
+    "it is stored during a step, and may be read in the next one, which over_time cannot do: only neurons of "
+    "silif_plugins.snntorch may remember. If it is a record, return it instead"
+)
 WITHOUT_VALUES: frozenset[Any] = frozenset(
     {
         *(getattr(Tensor, name).__get__ for name in ("shape", "dtype", "device", "ndim", "requires_grad", "is_cuda")),
