@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import snntorch as snn
@@ -54,7 +56,9 @@ def over_time(net: nn.Module, inputs: Tensor | tuple[Any, ...]) -> Any:
     """
     if not isinstance(net, nn.Module):
         raise TypeError(f"net: got {type(net).__name__}; it must be a torch.nn.Module")
-    return _Pass(net, inputs if isinstance(inputs, tuple) else (inputs,)).run()
+    run = _Pass(net, inputs if isinstance(inputs, tuple) else (inputs,)).run
+    # A compiled function breaks its graph here.
+    return torch.compiler.disable(run)() if torch.compiler.is_compiling() else run()
 
 
 class _Pass:
@@ -83,7 +87,7 @@ class _Pass:
         try:
             for neuron in self.names:
                 neuron._over_time = self
-            with _Watch(self.check_read):
+            with _eagerly(), _Watch(self.check_read):
                 output = self.net(*self.inputs)
             self._settle()
             return self._unfold(output)
@@ -209,6 +213,13 @@ class _Pass:
             values = [self._unfold(value) for value in output]
             return type(output)(*values) if hasattr(output, "_fields") else type(output)(values)
         return output
+
+
+def _eagerly() -> AbstractContextManager[Any]:
+    """Run compiled parts of the network as they were written: compilers cannot follow the watch."""
+    # Nothing is compiled where the compiler was never loaded, which takes a second.
+    loaded = "torch._dynamo" in sys.modules
+    return torch.compiler.set_stance("force_eager") if loaded else nullcontext()
 
 
 class DoesNotFold(ValueError):

@@ -510,3 +510,19 @@ def test_errors_of_the_network_itself_pass():
 
     with pytest.raises(KeyError, match="its own"):
         over_time(Fails(), torch.zeros(2, 3, 4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["network", "layer", "caller"])
+def test_what_is_compiled_gives_the_same(how):
+    one, other = pair(sequential)
+    x = data("")
+    expected = over_time(one, x)
+    run = over_time
+    if how == "network":
+        other = torch.compile(other, backend="aot_eager")
+    elif how == "layer":
+        other[0].compile(backend="aot_eager")
+    else:
+        run = torch.compile(run, backend="aot_eager")
+    assert torch.equal(run(other, x), expected)
