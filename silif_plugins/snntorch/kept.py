@@ -39,7 +39,7 @@ def slots(modules: Mapping[str, nn.Module]) -> dict[str, Slot]:
 def _collect(found: dict[str, Slot], name: str, holder: Any, key: Any, value: Any) -> None:
     if isinstance(value, Tensor):
         found[name] = Slot(holder, key, value, 0 if value.is_inference() else value._version)
-    elif isinstance(value, SecondOrderState | int | float):
+    elif value is None or isinstance(value, SecondOrderState | int | float):
         found[name] = Slot(holder, key, value, 0)
     elif isinstance(value, dict):
         for inner, item in value.items():
@@ -51,8 +51,16 @@ def _collect(found: dict[str, Slot], name: str, holder: Any, key: Any, value: An
 
 def changes(before: Mapping[str, Slot], after: Mapping[str, Slot]) -> dict[str, Slot]:
     """Return what was stored or edited between two looks, by name; what has gone, as it was."""
-    gone = {name: slot for name, slot in before.items() if name not in after}
-    return gone | {name: slot for name, slot in after.items() if name not in before or _differ(before[name], slot)}
+    gone = {name: slot for name, slot in before.items() if name not in after and slot.value is not None}
+    new = {name: slot for name, slot in after.items() if name not in before or _differ(before[name], slot)}
+    return gone | {name: slot for name, slot in new.items() if slot.value is not None or name in before}
+
+
+def restore(before: Mapping[str, Slot]) -> None:
+    """Put back what was stored since, as far as its places are still there; edits in place stay."""
+    for holder, key, value, _ in before.values():
+        if isinstance(holder, dict) or (holder is not None and key < len(holder)):
+            holder[key] = value
 
 
 def _differ(before: Slot, after: Slot) -> bool:

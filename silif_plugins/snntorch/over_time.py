@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
-from .kept import changes, slots
+from .kept import changes, restore, slots
 from .spiking import Spiking
 from .state import SecondOrderState, rest_like
 
@@ -33,8 +33,10 @@ def over_time(net: nn.Module, inputs: Tensor | tuple[Any, ...]) -> Any:
     In training mode, batch norm takes its statistics over all steps and samples at once, and moves its running
     mean once, not once a step; dropout draws for each step anew, as it does when stepping.
 
+    Monitors and hooks see all steps as one batch, and of a state what the last step left.
+
     Args:
-        net: The network. Samples of its batch do not see each other, but for batch norm.
+        net: The network. It treats the samples of a batch apart from each other, for time becomes a part of it.
         inputs: What ``net`` takes at a step, with time first: a tensor [T, B, ...], or a tuple of its arguments.
             Among these, states are handed on as they are: those at rest that ``init_leaky()`` returns, those that a
             neuron holds (``net.lif1.mem``), and None.
@@ -78,7 +80,6 @@ class _Pass:
         self.before = {neuron: SecondOrderState(neuron.syn, neuron.mem) for neuron in self.names}
         self.shown: dict[Spiking, SecondOrderState] = {}  # the states of all steps, as the network has seen them
         self.finished: set[Spiking] = set()
-        self.given = [x for x in inputs if self._is_state(x)]
         self.steps, self.batch = _leading(x for x in inputs if x is not None and not self._is_state(x))
         self.inputs = [x.flatten(0, 1) if isinstance(x, Tensor) and not self._is_state(x) else x for x in inputs]
 
@@ -94,8 +95,10 @@ class _Pass:
         except BaseException as error:
             for neuron, state in self.before.items():
                 neuron._buffers["syn"], neuron._buffers["mem"] = state
-            if type(error) in (RuntimeError, DoesNotFold):  # not its subclasses, such as lack of memory
-                raise type(error)(self._why(error)) from error
+            reason = self._why(error)
+            restore(self.kept)
+            if reason is not None:
+                raise type(error)(reason) from error
             raise
         finally:
             for neuron in self.names:
@@ -172,12 +175,15 @@ class _Pass:
         if value.shape[:1] != (self.steps * self.batch,):
             raise DoesNotFold(f"{what} has shape {tuple(value.shape)}")
 
-    def _why(self, error: BaseException) -> str:
-        """Say why a network may fail with the samples of all steps."""
+    def _why(self, error: BaseException) -> str | None:
+        """Say why a network may fail with the samples of all steps, None for errors of another kind."""
+        # No subclasses of RuntimeError, such as those that tell of a lack of memory.
+        if not (type(error) is DoesNotFold or (type(error) is RuntimeError and self.steps > 1)):
+            return None
         for name in changes(self.kept, slots(self.others)):
             return f"{name}: {STORED}"
         for name, slot in self.kept.items():
-            if isinstance(slot.value, Tensor) and slot.value.shape[:1] == (self.batch,):
+            if isinstance(slot.value, Tensor) and slot.value.shape[:1] == (self.batch,) and self.batch > 1:
                 return f"{name}: it has the samples of a single step, and the network fails on those of all: {error}"
         return (
             f"{error}. The {self.steps} x {self.batch} samples of all steps came as one batch: if the network runs on "

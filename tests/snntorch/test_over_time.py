@@ -468,6 +468,30 @@ def test_what_is_refused(name, started):
         net(torch.rand(B, N))  # works on single steps as before
 
 
+def test_a_refused_network_is_as_it_was():
+    """Its own neurons' states and those that it keeps, so that it can be stepped."""
+
+    class Records(KeepsStates):
+        def __init__(self):
+            super().__init__()
+            self.record = []
+
+        def forward(self, x):
+            spk, mem = super().forward(x)
+            self.record.append(spk)
+            return spk, mem
+
+    one, other = pair(Records)
+    x = data("")
+    with pytest.raises(ValueError, match=r"Records.record\[0\]: it is stored"):
+        over_time(other, x)
+    assert other.mem2 is None
+    assert_same(stepped(other, x), stepped(one, x))
+    with pytest.raises(ValueError, match=r"Records.record\[8\]: it is stored"):
+        over_time(other, x)
+    assert_same(stepped(other, x), stepped(one, x))
+
+
 def test_a_kept_state_that_is_read():
     class Peeks(KeepsStates):
         def forward(self, x):
