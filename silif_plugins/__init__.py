@@ -4,6 +4,7 @@ The neurons of a host library are in ``silif_plugins.snntorch``, ``silif_plugins
 What all of them build on is here: neuron models, their state space, and how it runs over time.
 """
 
+from .diagnosis import diagnose
 from .neurons import LI, LIF, RF, AdLIF, CAdLIF, CSiLIF, Neuron, SiLIF, State, StateSpace
 from .scan import scan, step
 
@@ -20,6 +21,7 @@ __all__ = [
     "SiLIF",
     "State",
     "StateSpace",
+    "diagnose",
     "scan",
     "step",
 ]

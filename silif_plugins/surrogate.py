@@ -26,12 +26,12 @@ def is_above(x: Tensor, level: float) -> Tensor:
         >>> is_above(torch.tensor([-1.0, 0.0, 0.5]), 0.0)
         tensor([0., 0., 1.])
     """
-    if (x.requires_grad and torch.is_grad_enabled()) or not _is_plain():
+    if (x.requires_grad and torch.is_grad_enabled()) or not is_plain():
         return (x > level).to(x.dtype)
     return torch.gt(x, level, out=torch.empty_like(x))  # no booleans on the way: a third of the time
 
 
-def _is_plain() -> bool:
+def is_plain() -> bool:
     """Whether operations run as they are written: no compiler, tracer or transform rewrites them."""
     return not (
         torch.compiler.is_compiling()

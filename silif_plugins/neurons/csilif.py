@@ -127,6 +127,10 @@ class CSiLIF(LogDomainNeuron):
         if not input_gating:
             self.register_values(False, b=draw("b", 1.0, False))
 
+    def decays(self) -> Tensor:
+        r"""Return \|α\|, the decay of the state per step, [\*size]."""
+        return decay(self._log_of("decay", RAW_RATE) + self._log_of("dt", RAW_TIMESTEP))
+
     def state_space(self) -> StateSpace:
         """Return the state space of :func:`csilif` with this population's parameters."""
         return csilif(

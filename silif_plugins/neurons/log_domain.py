@@ -51,6 +51,11 @@ class LogDomainNeuron(Neuron):
         super().__init__(size, threshold=threshold)
         self.log = log
 
+    @property
+    def timestep(self) -> Tensor:
+        """Duration of a step in seconds, [*neurons], as it stands in the dynamics."""
+        return self._log_of("dt", RAW_TIMESTEP).exp()
+
     def rescale_dt(self, factor: float) -> None:
         """Run the trained neuron at another time resolution: every timestep becomes ``factor`` times as long.
 

@@ -54,6 +54,11 @@ class Neuron(nn.Module):
         """Return the coefficients that the parameters define; differentiable."""
         raise NotImplementedError
 
+    @property
+    def timestep(self) -> Tensor | None:
+        """Duration of a step in seconds, which broadcasts to [*neurons]; None for neurons that count in steps."""
+        return None
+
     def uniform_state(self, batch: Sequence[int], *, generator: torch.Generator | None = None) -> State:
         """Draw the random initial state of the published code: mem, ada and spk from U[0, 1).
 

@@ -72,6 +72,11 @@ class RF(Neuron):
             a11=real, a12=-imaginary, a21=imaginary, a22=real, b1=self.dt, r1=-1.0, threshold=self.threshold
         )
 
+    @property
+    def timestep(self) -> Tensor:
+        """Duration of a step in seconds, one number."""
+        return torch.tensor(self.dt)
+
     def uniform_state(self, batch: Sequence[int], *, generator: torch.Generator | None = None) -> State:
         """Draw u with real and imaginary part from U[0, 1), then spk."""
         return uniform_complex_state((*batch, *self.size), self.threshold, 1.0, generator)

@@ -104,6 +104,13 @@ class SiLIF(LogDomainNeuron):
             },
         )
 
+    def decays(self) -> tuple[Tensor, Tensor]:
+        r"""Return α and β, the decays of membrane and adaptation per step, each [\*size]."""
+        log_dt = self._log_of("dt", RAW_TIMESTEP)
+        rates = (self._log_of(name, RAW_RATE) for name in ("inv_tau_u", "inv_tau_w"))
+        alpha, beta = (decay(log_rate + log_dt) for log_rate in rates)
+        return alpha, beta
+
     def state_space(self) -> StateSpace:
         """Return the state space of :func:`silif` with this population's parameters."""
         return silif(

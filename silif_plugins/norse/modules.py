@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..neurons import Learn, State
 from ..neurons.sampling import trained
+from ..surrogate import SpikeFunction
 from ._host import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from .functional import (
     NORSE_DT,
@@ -19,7 +20,7 @@ from .functional import (
     recurrent_integral,
     recurrent_step,
 )
-from .parameters import SETTINGS, Parameters, SpikingState, check_method
+from .parameters import SETTINGS, Parameters, SpikingState, check_method, spike_function
 
 P = TypeVar("P", bound=Parameters[Any])
 S = TypeVar("S", bound=SpikingState)
@@ -66,6 +67,11 @@ class Parametrised(nn.Module, Generic[P, S]):
             else:
                 kept = value if value.requires_grad else value.clone()
                 self.register_buffer(name, kept, persistent=name not in SETTINGS)
+
+    @property
+    def surrogate(self) -> SpikeFunction:
+        """The spike function that method and alpha ask for."""
+        return spike_function(self.p.method, self.p.alpha)
 
     def _prepare(self, p: P | None, size: int | None, dt: float, learn: Learn) -> P:
         """Set what the setter of ``p`` needs, before a base class assigns ``p``; return the default for None."""

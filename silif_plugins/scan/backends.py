@@ -85,6 +85,7 @@ def run(
     recurrent: Tensor | None,
     lengths: Tensor | None,
     trace: bool,
+    detach_reset: bool,
     backend: str,
     gate_width: float | None = None,
 ) -> tuple[State, State, Tensor]:
@@ -98,6 +99,7 @@ def run(
         recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
         lengths: Steps of each sequence, int64 [B].
         trace: Whether mem and ada of all steps are wanted; empty otherwise.
+        detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient.
         backend: Which implementation runs it.
         gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate,
             nor with recurrent weights.
@@ -120,17 +122,17 @@ def run(
     initial = torch.stack(given) if given else flat.new_zeros((3, *batch))
     if lengths is not None:
         lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
-    number, shape1, shape2 = in_kernel(surrogate)
+    gradient = *in_kernel(surrogate), detach_reset
     operator: Any
-    if number == GIVEN:
+    if gradient[0] == GIVEN:
         operator = CallableScan.apply
-        results = (*operator(flat, coefficients, initial, lengths, trace, surrogate, backend), flat[:0])
+        results = (*operator(flat, coefficients, initial, lengths, trace, surrogate, detach_reset, backend), flat[:0])
     elif recurrent is not None:
         operator = run_recurrent if torch.compiler.is_compiling() else RecurrentScan.apply
-        results = operator(flat, coefficients, initial, recurrent, lengths, trace, number, shape1, shape2, backend)
+        results = operator(flat, coefficients, initial, recurrent, lengths, trace, *gradient, backend)
     else:
         operator = run_forward if torch.compiler.is_compiling() else Scan.apply
-        results = operator(flat, coefficients, initial, lengths, trace, number, shape1, shape2, backend, gate_width)
+        results = operator(flat, coefficients, initial, lengths, trace, *gradient, backend, gate_width)
     spikes, final, _, mem, ada, gates = results
     if trace:
         mem, ada = as_shape(mem, shape), as_shape(ada, shape)

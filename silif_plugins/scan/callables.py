@@ -40,14 +40,15 @@ class CallableScan(torch.autograd.Function):
         lengths: Tensor | None,
         trace: bool,
         surrogate: SpikeFunction,
+        detach_reset: bool,
         backend: str,
     ) -> tuple[Tensor, ...]:
         """Run the neurons; see ``run_forward``."""
         spikes, final, chunks, mem, ada, _ = run_forward(
-            current, coefficients, initial, lengths, trace, GIVEN, 0.0, 0.0, backend
+            current, coefficients, initial, lengths, trace, GIVEN, 0.0, 0.0, detach_reset, backend
         )
         ctx.save_for_backward(current, coefficients, initial, lengths, chunks)
-        ctx.trace, ctx.surrogate, ctx.backend = trace, surrogate, backend
+        ctx.trace, ctx.surrogate, ctx.detach_reset, ctx.backend = trace, surrogate, detach_reset, backend
         ctx.set_materialize_grads(False)
         return spikes, final, chunks, mem, ada
 
@@ -77,7 +78,7 @@ class CallableScan(torch.autograd.Function):
             before = initial if start == 0 else state_before(start, chunks, coefficients)
             left = None if lengths is None else (lengths - start).clamp(0, min(span, steps - start))
             _, _, inner, mem, _, _ = run_forward(
-                current[piece], coefficients, before, left, True, GIVEN, 0.0, 0.0, ctx.backend
+                current[piece], coefficients, before, left, True, GIVEN, 0.0, 0.0, ctx.detach_reset, ctx.backend
             )
             part, part_coefficients, carry = run_backward(
                 current[piece],
@@ -93,13 +94,14 @@ class CallableScan(torch.autograd.Function):
                 GIVEN,
                 0.0,
                 0.0,
+                ctx.detach_reset,
                 needs_current,
                 ctx.backend,
             )
             grad_coefficients += part_coefficients
             if grad_current is not None:
                 grad_current[piece] = part
-        return grad_current, grad_coefficients.to(coefficients.dtype), carry, None, None, None, None
+        return grad_current, grad_coefficients.to(coefficients.dtype), carry, *[None] * 5
 
 
 def state_before(step: int, chunks: Tensor, coefficients: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ def scan(
     lengths: Tensor | None = None,
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
+    detach_reset: bool = False,
 ) -> tuple[Tensor, State]: ...
 
 
@@ -44,6 +45,7 @@ def scan(
     lengths: Tensor | None = None,
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
+    detach_reset: bool = False,
 ) -> tuple[Tensor, State, State]: ...
 
 
@@ -58,6 +60,7 @@ def scan(
     lengths: Tensor | None = None,
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
+    detach_reset: bool = False,
 ) -> tuple[Tensor, State] | tuple[Tensor, State, State]:
     r"""Run spiking neurons over a sequence.
 
@@ -79,6 +82,9 @@ def scan(
         checkpoint_chunks: Run the sequence in so many pieces, each of them again in backward: of each only the state
             before it is kept, so √T pieces need the memory of 2 √T steps instead of T. It is for the reference;
             the fused kernel does so by itself, every 16 steps.
+        detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient, as in snnTorch: none flows through the
+            spikes that reset. By default it flows, as in the paper. R itself gets its gradient in any case, and the
+            spikes theirs through ``recurrent``.
 
     Returns:
         The spikes [T, B, \*neurons] in the data type of ``current``, the state after the last step, and with
@@ -121,6 +127,7 @@ def scan(
                 return_states=True,
                 lengths=lengths,
                 backend=name,
+                detach_reset=detach_reset,
             )
             return spikes, last, states if return_states else State(*(spikes[:0] for _ in State._fields))
 
@@ -131,13 +138,15 @@ def scan(
     weights = None if recurrent is None else recurrent.to(dtype)
     if name == "reference":
         initial = initial or State.zeros(tuple(shape), dtype=dtype, device=current.device)
-        states, last = reference.run(space, current, initial, spike_function, weights, steps)
+        states, last = reference.run(space, current, initial, spike_function, weights, steps, detach_reset)
         if states:
             trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
         else:
             trace = State(*(field.new_empty((0, *shape)) for field in last))
     else:
-        trace, last, _ = backends.run(space, current, initial, spike_function, weights, steps, return_states, name)
+        trace, last, _ = backends.run(
+            space, current, initial, spike_function, weights, steps, return_states, detach_reset, name
+        )
     spikes = trace.spk.to(spike_dtype)
     return (spikes, last, trace) if return_states else (spikes, last)
 
@@ -151,6 +160,7 @@ def scan_with_gate(
     recurrent: Tensor | None = None,
     lengths: Tensor | None = None,
     backend: Backend = "auto",
+    detach_reset: bool = False,
 ) -> tuple[Tensor, State, Tensor | None]:
     r"""Run spiking neurons over a sequence, and tell which spikes' gradients matter.
 
@@ -187,13 +197,14 @@ def scan_with_gate(
             lengths=lengths,
             return_states=True,
             backend=name,
+            detach_reset=detach_reset,
         )
         gate = None if width is None else (states.mem.detach() - space.threshold.detach()).abs() <= width
         return spikes, last, gate
     initial = initial_state(state, current.shape[1:], dtype)
     steps = None if lengths is None else as_lengths(lengths, current)
     trace, last, gate = backends.run(
-        space, current.to(dtype), initial, spike_function, None, steps, False, name, gate_width=width
+        space, current.to(dtype), initial, spike_function, None, steps, False, detach_reset, name, gate_width=width
     )
     return trace.spk.to(current.dtype if current.is_floating_point() else dtype), last, gate
 
@@ -204,6 +215,7 @@ def step(
     state: State | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
+    detach_reset: bool = False,
 ) -> tuple[Tensor, State]:
     r"""Run spiking neurons for one time step: ``scan`` for a sequence of length one.
 
@@ -212,6 +224,7 @@ def step(
         current: Input current, [B, \*neurons].
         state: State before the step, each field [B, \*neurons]; at rest by default.
         surrogate: Spike function of mem - threshold, by name or as a callable; the paper's boxcar by default.
+        detach_reset: Whether no gradient flows to the spikes of ``state``, which reset; see :func:`scan`.
 
     Returns:
         The spikes [B, \*neurons] in the data type of ``current``, and the state after the step.
@@ -229,7 +242,7 @@ def step(
     check_current(space, current, time=False)
     state = initial_state(state, current.shape, dtype)
     state = state or State.zeros(tuple(current.shape), dtype=dtype, device=current.device)
-    state = reference.step(space, current.to(dtype), state, spike_functions.resolve(surrogate))
+    state = reference.step(space, current.to(dtype), state, spike_functions.resolve(surrogate), detach_reset)
     return state.spk.to(current.dtype if current.is_floating_point() else dtype), state
 
 

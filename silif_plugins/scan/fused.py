@@ -68,6 +68,7 @@ def run_forward(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     backend: str,
     gate_width: float | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -82,6 +83,7 @@ def run_forward(
         surrogate: Number of the derivative, for backward; with its shape parameters.
         shape1: First one.
         shape2: Second one.
+        detach_reset: Whether s[t-1] in R s[t-1] is a constant, for backward too.
         backend: Which implementation runs it.
         gate_width: Also tell where |mem - threshold| is at most this.
 
@@ -103,6 +105,7 @@ def _(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     backend: str,
     gate_width: float | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -128,6 +131,7 @@ def run_backward(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     needs_current: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -150,6 +154,7 @@ def run_backward(
         surrogate,
         shape1,
         shape2,
+        detach_reset,
         needs_current,
     )
 
@@ -169,6 +174,7 @@ def _(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     needs_current: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -215,7 +221,7 @@ def both_or_none(first: Tensor | None, second: Tensor | None) -> tuple[Tensor | 
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    current, coefficients, initial, lengths, ctx.trace, *ctx.surrogate, ctx.backend, _ = inputs
+    current, coefficients, initial, lengths, ctx.trace, *ctx.gradient, ctx.backend, _ = inputs
     ctx.save_for_backward(current, coefficients, initial, lengths, output[2])
     ctx.set_materialize_grads(False)
 
@@ -246,11 +252,11 @@ def _differentiate(
         grad_mem,
         grad_ada,
         None,
-        *ctx.surrogate,
+        *ctx.gradient,
         ctx.needs_input_grad[0],
         ctx.backend,
     )
-    return (grads[0] if ctx.needs_input_grad[0] else None, grads[1], grads[2], *[None] * 7)
+    return (grads[0] if ctx.needs_input_grad[0] else None, grads[1], grads[2], *[None] * 8)
 
 
 torch.library.register_autograd(run_forward, _differentiate, setup_context=_save)

@@ -153,6 +153,7 @@ def _backward(
     TRACE: tl.constexpr,
     LENGTHS: tl.constexpr,
     CURRENT: tl.constexpr,
+    DETACHED: tl.constexpr,
     CHUNK: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -224,7 +225,8 @@ def _backward(
                 q += tl.load(grad_ada + (start + t) * plane + dense, mask=inside)
             if CURRENT:
                 tl.store(grad_x + out + (start + t) * y_time, b1 * p + b2 * q, mask=inside)
-            carry_mem, carry_ada, carry_spk = a11 * p + a21 * q, a12 * p + a22 * q, r1 * p + r2 * q
+            carry_mem, carry_ada = a11 * p + a21 * q, a12 * p + a22 * q
+            carry_spk = zero if DETACHED else r1 * p + r2 * q
             s11, s12, s21, s22 = s11 + p * m, s12 + p * a, s21 + q * m, s22 + q * a
             sb1, sb2, sr1, sr2 = sb1 + p * current, sb2 + q * current, sr1 + p * s, sr2 + q * s
             sth -= through
@@ -306,6 +308,7 @@ def backward(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     needs_current: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run the adjoint; the arguments and results of :func:`silif_plugins.scan.fused.run_backward`."""
@@ -346,6 +349,7 @@ def backward(
                 TRACE=grad_mem is not None,
                 LENGTHS=lengths is not None,
                 CURRENT=needs_current,
+                DETACHED=detach_reset,
                 CHUNK=CHUNK,
                 BLOCK=BLOCK,
                 enable_fp_fusion=False,

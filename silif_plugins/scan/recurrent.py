@@ -22,6 +22,7 @@ def run_forward(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Run neurons over a sequence, with weights [N, N] (from, to) from their spikes to their currents.
@@ -43,6 +44,7 @@ def _(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     steps, batch, neurons = current.shape
@@ -66,6 +68,7 @@ def run_backward(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the current [T, B, N], the coefficients [9, N], the initial state [3, B, N] and the weights."""
@@ -83,6 +86,7 @@ def run_backward(
         surrogate,
         shape1,
         shape2,
+        detach_reset,
     )
 
 
@@ -101,6 +105,7 @@ def _(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return tuple(torch.empty_like(tensor) for tensor in (total, coefficients, initial, weights))  # type: ignore[return-value]
@@ -111,7 +116,7 @@ Backward = differentiable_function(run_backward, lambda ctx, inputs, output: Non
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    _, coefficients, initial, weights, lengths, ctx.trace, *ctx.surrogate, ctx.backend = inputs
+    _, coefficients, initial, weights, lengths, ctx.trace, *ctx.gradient, ctx.backend = inputs
     ctx.save_for_backward(coefficients, initial, weights, lengths, output[2], output[5])
     ctx.set_materialize_grads(False)
 
@@ -132,10 +137,10 @@ def _differentiate(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]
         grad_final,
         grad_mem,
         grad_ada,
-        *ctx.surrogate,
+        *ctx.gradient,
         ctx.backend,
     )
-    return (grad_current, grad_coefficients, grad_initial, grad_weights, *[None] * 6)
+    return (grad_current, grad_coefficients, grad_initial, grad_weights, *[None] * 7)
 
 
 torch.library.register_autograd(run_forward, _differentiate, setup_context=_save)

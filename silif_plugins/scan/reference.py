@@ -12,7 +12,9 @@ from ..neurons import State, StateSpace
 from ..surrogate import SpikeFunction
 
 
-def step(space: StateSpace, current: Tensor, state: State, surrogate: SpikeFunction) -> State:
+def step(
+    space: StateSpace, current: Tensor, state: State, surrogate: SpikeFunction, detach_reset: bool = False
+) -> State:
     """Advance every neuron by one time step.
 
         x[t] = A x[t-1] + B I[t] + R s[t-1],   s[t] = surrogate(mem[t] - threshold)
@@ -22,12 +24,14 @@ def step(space: StateSpace, current: Tensor, state: State, surrogate: SpikeFunct
         current: Input current I[t], [B, *neurons].
         state: The state at t-1.
         surrogate: Spike function of mem - threshold.
+        detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient.
 
     Returns:
         The state at t; its ``spk`` are the spikes of this step.
     """
-    mem = space.a11 * state.mem + space.a12 * state.ada + space.b1 * current + space.r1 * state.spk
-    ada = space.a21 * state.mem + space.a22 * state.ada + space.b2 * current + space.r2 * state.spk
+    reset = state.spk.detach() if detach_reset else state.spk
+    mem = space.a11 * state.mem + space.a12 * state.ada + space.b1 * current + space.r1 * reset
+    ada = space.a21 * state.mem + space.a22 * state.ada + space.b2 * current + space.r2 * reset
     return State(mem, ada, surrogate(mem - space.threshold))
 
 
@@ -38,6 +42,7 @@ def run(
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
     lengths: Tensor | None = None,
+    detach_reset: bool = False,
 ) -> tuple[list[State], State]:
     """Advance every neuron over a sequence; return the states of all steps and the last one.
 
@@ -49,13 +54,14 @@ def run(
         recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
         lengths: Steps of each sequence, [B]: after them its state stays as it is, and the states returned for
             these steps are zero.
+        detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient; in ``recurrent`` it is not.
     """
     states = []
     # unbind, not current[t]: the backward of indexing fills a zero tensor of the whole sequence at every step.
     for t, now in enumerate(torch.unbind(current)):
         if recurrent is not None:
             now = now + state.spk @ recurrent
-        new = step(space, now, state, surrogate)
+        new = step(space, now, state, surrogate, detach_reset)
         if lengths is None:
             states.append(new)
             state = new

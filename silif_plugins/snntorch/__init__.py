@@ -19,6 +19,7 @@ from .reset import reset  # noqa: E402
 from .rf import RF  # noqa: E402
 from .silif import SiLIF  # noqa: E402
 from .spiking import Spiking  # noqa: E402
+from .membrane import Membrane  # noqa: E402
 from .state import SecondOrderState  # noqa: E402
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "AdLIF",
     "CAdLIF",
     "CSiLIF",
+    "Membrane",
     "Replacement",
     "Replacements",
     "SecondOrderState",

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Unpack
 
 import torch
-from torch import Tensor
 
 from .. import neurons
 from ..neurons import Init, Learn
-from ..surrogate import SpikeFunction
-from .dynamics import Quantiser, ResetMechanism
-from .spiking import Output, Spiking
-from .words import explain_host_words, population
+from .options import Options, takes_options
+from .spiking import Spiking
+from .words import population
 
 
 class AdLIF(Spiking):
@@ -31,19 +29,8 @@ class AdLIF(Spiking):
         a: Initial coupling from membrane to adaptation.
         b: Initial jump of the adaptation by a spike.
         learn: True, False, or the names of the parameters to train: ``decay_u, decay_w, a, b``.
-        threshold: Membrane potential above which the neuron fires, in whose units it is reset.
-        spike_grad: Surrogate; snnTorch's atan by default. This and all others: see :class:`Spiking`.
-        surrogate_disable: Fire without a surrogate gradient.
-        init_hidden: Keep the state in the module.
-        inhibition: Only the strongest neuron may fire.
-        learn_threshold: Train the threshold.
-        reset_mechanism: ``"subtract"``, ``"zero"`` or ``"none"``.
-        state_quant: Quantisation of the states.
-        output: Return the states with ``init_hidden=True`` too, or ``"mem"`` alone.
-        graded_spikes_factor: Value of a spike in the output.
-        learn_graded_spikes_factor: Train it.
-        sequence: Run over time in one call.
         generator: Source of randomness of the initial values.
+        **options: Arguments of :class:`Spiking`.
 
     Raises:
         TypeError: If ``size`` is no size, or an argument of snnTorch's own neurons is given that this one does not
@@ -57,7 +44,7 @@ class AdLIF(Spiking):
         torch.Size([2, 10])
     """
 
-    @explain_host_words(decays="decay_u= and decay_w=")
+    @takes_options(decays="decay_u= and decay_w=")
     def __init__(
         self,
         size: int | Sequence[int],
@@ -67,19 +54,8 @@ class AdLIF(Spiking):
         a: Init | None = None,
         b: Init | None = None,
         learn: Learn = True,
-        threshold: float | Tensor = 1.0,
-        spike_grad: str | SpikeFunction | None = None,
-        surrogate_disable: bool = False,
-        init_hidden: bool = False,
-        inhibition: bool = False,
-        learn_threshold: bool = False,
-        reset_mechanism: ResetMechanism = "subtract",
-        state_quant: Literal[False] | Quantiser = False,
-        output: Output = False,
-        graded_spikes_factor: float | Tensor = 1.0,
-        learn_graded_spikes_factor: bool = False,
-        sequence: bool = False,
         generator: torch.Generator | None = None,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(
             neurons.AdLIF(
@@ -91,18 +67,7 @@ class AdLIF(Spiking):
                 learn=learn,
                 generator=generator,
             ),
-            threshold=threshold,
-            spike_grad=spike_grad,
-            surrogate_disable=surrogate_disable,
-            init_hidden=init_hidden,
-            inhibition=inhibition,
-            learn_threshold=learn_threshold,
-            reset_mechanism=reset_mechanism,
-            state_quant=state_quant,
-            output=output,
-            graded_spikes_factor=graded_spikes_factor,
-            learn_graded_spikes_factor=learn_graded_spikes_factor,
-            sequence=sequence,
+            **options,
         )
 
 
@@ -118,19 +83,8 @@ class CAdLIF(Spiking):
         a: Initial coupling from membrane to adaptation.
         b: Initial jump of the adaptation by a spike.
         learn: True, False, or the names of the parameters to train: ``decay_u, decay_w, a, b``.
-        threshold: Membrane potential above which the neuron fires, in whose units it is reset.
-        spike_grad: Surrogate; snnTorch's atan by default. This and all others: see :class:`Spiking`.
-        surrogate_disable: Fire without a surrogate gradient.
-        init_hidden: Keep the state in the module.
-        inhibition: Only the strongest neuron may fire.
-        learn_threshold: Train the threshold.
-        reset_mechanism: ``"subtract"``, ``"zero"`` or ``"none"``.
-        state_quant: Quantisation of the states.
-        output: Return the states with ``init_hidden=True`` too, or ``"mem"`` alone.
-        graded_spikes_factor: Value of a spike in the output.
-        learn_graded_spikes_factor: Train it.
-        sequence: Run over time in one call.
         generator: Source of randomness of the initial values.
+        **options: Arguments of :class:`Spiking`.
 
     Raises:
         TypeError: If ``size`` is no size, or an argument of snnTorch's own neurons is given that this one does not
@@ -143,7 +97,7 @@ class CAdLIF(Spiking):
         True
     """
 
-    @explain_host_words(decays="decay_u= and decay_w=")
+    @takes_options(decays="decay_u= and decay_w=")
     def __init__(
         self,
         size: int | Sequence[int],
@@ -153,19 +107,8 @@ class CAdLIF(Spiking):
         a: Init | None = None,
         b: Init | None = None,
         learn: Learn = True,
-        threshold: float | Tensor = 1.0,
-        spike_grad: str | SpikeFunction | None = None,
-        surrogate_disable: bool = False,
-        init_hidden: bool = False,
-        inhibition: bool = False,
-        learn_threshold: bool = False,
-        reset_mechanism: ResetMechanism = "subtract",
-        state_quant: Literal[False] | Quantiser = False,
-        output: Output = False,
-        graded_spikes_factor: float | Tensor = 1.0,
-        learn_graded_spikes_factor: bool = False,
-        sequence: bool = False,
         generator: torch.Generator | None = None,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(
             neurons.CAdLIF(
@@ -177,16 +120,5 @@ class CAdLIF(Spiking):
                 learn=learn,
                 generator=generator,
             ),
-            threshold=threshold,
-            spike_grad=spike_grad,
-            surrogate_disable=surrogate_disable,
-            init_hidden=init_hidden,
-            inhibition=inhibition,
-            learn_threshold=learn_threshold,
-            reset_mechanism=reset_mechanism,
-            state_quant=state_quant,
-            output=output,
-            graded_spikes_factor=graded_spikes_factor,
-            learn_graded_spikes_factor=learn_graded_spikes_factor,
-            sequence=sequence,
+            **options,
         )

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from ..neurons import State, StateSpace
-from .dynamics import Dynamics
+from .dynamics import Dynamics, is_rewritten
 from .lean import LeanStep, is_constant
+from .membrane import Membrane
 from .state import SecondOrderState
 
 
@@ -47,20 +48,20 @@ class Continuation:
     def __init__(self, dynamics: Dynamics, layer: Any) -> None:
         space, self._node = _through_one_node(dynamics.space)
         self.dynamics = replace(dynamics, space=space)
-        self.lean = None if dynamics.scaled_reset or dynamics.quantiser else LeanStep(space, dynamics.surrogate)
+        is_plain = not (dynamics.scaled_reset or dynamics.quantiser)
+        self.lean = LeanStep(space, dynamics.surrogate, dynamics.detach_reset) if is_plain else None
         self.scales_spikes = not is_constant(layer.graded_spikes_factor, 1.0)
         self.state: State | None = None
         self._fired = (math.nan, math.nan)
         self._input_dtype: torch.dtype | None = None
         self._mode = _mode()
         self._mechanism = layer.reset_mechanism
-        # All but the layer's states, which change at every step.
         self._watched = [
             (values, name, tensor, _version(tensor))
             for module in layer.modules()
             for values in (module._parameters, module._buffers)
             for name, tensor in values.items()
-            if tensor is not None and not (module is layer and name in SecondOrderState._fields)
+            if tensor is not None
         ]
 
     def holds(self, before: SecondOrderState, layer: Any) -> bool:
@@ -72,6 +73,7 @@ class Continuation:
             and layer.spike_grad is self.dynamics.surrogate
             and layer.state_quant is self.dynamics.quantiser
             and layer.reset_mechanism == self._mechanism
+            and layer.detach_reset is self.dynamics.detach_reset
             and self._mode == _mode()
             and (self._node is None or _is_alive(self._node))
             and all(values.get(name) is tensor and _version(tensor) == v for values, name, tensor, v in self._watched)
@@ -82,7 +84,8 @@ class Continuation:
         if state is not None and self.lean is not None and self._fits(current, state):
             self.state = self.lean(current, state)
         else:
-            self.state = self.dynamics.step(current, state)
+            after = self.dynamics.step(current, state)
+            self.state = after._replace(mem=Membrane.of(after.mem, after.ada))
         self._fired = _version(self.state.mem), _version(self.state.spk)
         self._input_dtype = current.dtype
         return self.state
@@ -115,10 +118,8 @@ def _through_one_node(space: StateSpace) -> tuple[StateSpace, Any]:
 
 
 def may_continue(tensor: Tensor) -> bool:
-    """Whether steps on this tensor's device may share work: not where someone records, maps or repeats single steps."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
-        return False
-    if torch._C._are_functorch_transforms_active():
+    """Whether steps on this tensor's device may share work: not where someone rewrites or repeats single steps."""
+    if is_rewritten():
         return False
     # Checkpointing runs a part of the sequence twice and needs both runs to do the same.
     if torch._C._autograd._top_saved_tensors_default_hooks(False) is not None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor
 
 from .. import neurons
 from ..neurons import Init, Learn
-from ..surrogate import SpikeFunction
-from .dynamics import Quantiser, ResetMechanism
-from .spiking import Output, Spiking
-from .words import explain_host_words, population
+from .decay import as_attribute
+from .options import Options, takes_options
+from .spiking import Spiking
+from .start import decays, rate_of
+from .words import population
 
 
 class CSiLIF(Spiking):
-    """Complex-valued SSM-inspired leaky integrate-and-fire neurons: they ring, where SiLIF adapts.
+    r"""Complex-valued SSM-inspired leaky integrate-and-fire neurons: they ring, where SiLIF adapts.
 
         z[t] = α (z[t-1] - s[t-1]) + 2 b I[t],   s[t] = H(Re z[t] - threshold)
         α = exp(Δ (-exp(log_decay) + i ω))
@@ -25,12 +26,19 @@ class CSiLIF(Spiking):
     with ``mem`` = Re z and ``syn`` = Im z, and log_decay, ω, log Δ and b trained for every neuron. Source: SiLIF
     paper, algorithm 2, with z = 2u.
 
+    ``CSiLIF(128, beta=0.9)`` starts beside ``snn.Leaky(beta=0.9)``: |α| = 0.9, b = 1/2, and a spike takes the threshold
+    off. It rings slowly, by at most 10 rad/s: with ``omega=0.0`` it is that very neuron, but then ω has no gradient and
+    stays 0. Without ``beta`` it starts as in the paper. :meth:`paper` has the paper's surrogate and gradient as well.
+
     Args:
         size: Number of neurons, or shape of the population, such as (C, 1, 1) after a convolution.
-        dt: Initial timestep Δ in seconds: a number, a tensor, or a range to draw from.
+        beta: Decay per step to start with, as in ``snn.Leaky``: a number, or one for each neuron.
+        alpha: Decay of the current of a ``snn.Synaptic`` that is replaced. The neuron has no current of its own: it
+            starts with the membrane's decay and the gain of the two together. Calls return ``spk, syn, mem``.
+        dt: Initial timestep Δ in seconds: a number, a tensor, or a range to draw from; 0.004 with ``beta``.
         decay: Initial -Re λ in 1/s.
-        omega: Initial angular frequency Im λ in rad/s.
-        b: Initial input gate.
+        omega: Initial angular frequency Im λ in rad/s; :attr:`SLOW` with ``beta``.
+        b: Initial input gate; 1/2 with ``beta``.
         init: ``"s4d-lin"`` or ``"uniform"``: where dt, decay and omega start if they are not given; see
             :class:`silif_plugins.neurons.CSiLIF`.
         half_reset: False feeds the whole spike back instead of half of it (ablation).
@@ -38,19 +46,9 @@ class CSiLIF(Spiking):
         log: False trains -Re λ and Δ themselves (ablation).
         learn: True, False, or the names of the parameters to train: ``log_decay, omega, log_dt, b``
             (``decay`` and ``dt`` for ``log=False``).
-        threshold: Membrane potential above which the neuron fires, in whose units it is reset.
-        spike_grad: Surrogate; snnTorch's atan by default. This and all others: see :class:`Spiking`.
-        surrogate_disable: Fire without a surrogate gradient.
-        init_hidden: Keep the state in the module.
-        inhibition: Only the strongest neuron may fire.
-        learn_threshold: Train the threshold.
-        reset_mechanism: ``"subtract"``, ``"zero"`` or ``"none"``.
-        state_quant: Quantisation of the states.
-        output: Return the states with ``init_hidden=True`` too, or ``"mem"`` alone.
-        graded_spikes_factor: Value of a spike in the output.
-        learn_graded_spikes_factor: Train it.
-        sequence: Run over time in one call.
+        detach_reset: Cut off the gradient through the spike that resets, as snnTorch does; the paper does not.
         generator: Source of randomness of the initial values.
+        **options: Arguments of :class:`Spiking`, which are those of ``snn.Leaky`` and some more.
 
     Raises:
         TypeError: If ``size`` is no size, or an argument of snnTorch's own neurons is given that this one does not
@@ -64,37 +62,42 @@ class CSiLIF(Spiking):
         torch.Size([2, 10])
     """
 
-    @explain_host_words(decays="decay=, omega= and dt=")
+    SLOW = (0.0, 10.0)
+
+    neuron: neurons.CSiLIF
+
+    @takes_options(decays="beta=, or by decay=, omega= and dt=")
     def __init__(
         self,
         size: int | Sequence[int],
         *,
+        beta: float | Tensor | None = None,
+        alpha: float | Tensor | None = None,
         dt: Init | None = None,
         decay: Init | None = None,
         omega: Init | None = None,
-        b: Init = (0.0, 1.0),
+        b: Init | None = None,
         init: Literal["s4d-lin", "uniform"] = "s4d-lin",
         half_reset: bool = True,
         input_gating: bool = True,
         log: bool = True,
         learn: Learn = True,
-        threshold: float | Tensor = 1.0,
-        spike_grad: str | SpikeFunction | None = None,
-        surrogate_disable: bool = False,
-        init_hidden: bool = False,
-        inhibition: bool = False,
-        learn_threshold: bool = False,
-        reset_mechanism: ResetMechanism = "subtract",
-        state_quant: Literal[False] | Quantiser = False,
-        output: Output = False,
-        graded_spikes_factor: float | Tensor = 1.0,
-        learn_graded_spikes_factor: bool = False,
-        sequence: bool = False,
+        detach_reset: bool = True,
         generator: torch.Generator | None = None,
+        **options: Unpack[Options],
     ) -> None:
+        size = population(size)
+        as_leaky = beta is not None
+        if beta is not None:
+            if decay is not None:
+                raise ValueError("beta, decay: got both; give one of them, for both set the decay")
+            dt = 0.004 if dt is None else dt
+            decay = rate_of("beta", beta, dt, size)
+            omega = self.SLOW if omega is None else omega
+        b = b if b is not None else 0.5 if as_leaky else (0.0, 1.0)
         super().__init__(
             neurons.CSiLIF(
-                population(size),
+                size,
                 dt=dt,
                 decay=decay,
                 omega=omega,
@@ -106,16 +109,26 @@ class CSiLIF(Spiking):
                 learn=learn,
                 generator=generator,
             ),
-            threshold=threshold,
-            spike_grad=spike_grad,
-            surrogate_disable=surrogate_disable,
-            init_hidden=init_hidden,
-            inhibition=inhibition,
-            learn_threshold=learn_threshold,
-            reset_mechanism=reset_mechanism,
-            state_quant=state_quant,
-            output=output,
-            graded_spikes_factor=graded_spikes_factor,
-            learn_graded_spikes_factor=learn_graded_spikes_factor,
-            sequence=sequence,
+            detach_reset=detach_reset,
+            **options,
         )
+        with torch.no_grad():
+            if alpha is not None:
+                self.input_scale = (1 / (1 - decays("alpha", alpha, self.size))).to(self.threshold)
+                self._gives_three = True
+            if as_leaky:
+                self.reset_scale = 1 / self.neuron.decays()
+
+    @property
+    def beta(self) -> Tensor:
+        r"""Decay of the membrane per step, [\*size], as ``snn.Leaky`` calls it."""
+        return as_attribute(self.neuron.decays())
+
+    @classmethod
+    def paper(cls, size: int | Sequence[int], **options: Any) -> CSiLIF:
+        """Return neurons with the start, the surrogate and the gradient through the reset of the SiLIF paper."""
+        return cls(size, **{"detach_reset": False, "spike_grad": "boxcar", **options})
+
+    def decays(self) -> Tensor:
+        r"""Return \|α\|, the decay of the state per step, [\*size]."""
+        return self.neuron.decays()

@@ -27,22 +27,35 @@ class Dynamics:
         surrogate: Spike function of mem - threshold.
         scaled_reset: Whether a spike's reset is in proportion to the membrane (``reset_mechanism="zero"``).
         quantiser: Function applied to both states after every step, or False.
+        detach_reset: Whether the gradient is cut off where a spike resets.
     """
 
     space: StateSpace
     surrogate: SpikeFunction
     scaled_reset: bool
     quantiser: Literal[False] | Quantiser
+    detach_reset: bool
 
     def fire(self, mem: Tensor) -> Tensor:
         """Return the spikes of a membrane, in its data type."""
         return self.surrogate(mem - self.space.threshold).to(mem.dtype)
 
+    def at_rest(self, shape: torch.Size) -> State | None:
+        """Return the state at rest, None if nothing fires there: neurons with a negative threshold do."""
+        threshold = self.space.threshold
+        if not is_rewritten() and not bool((threshold < 0).any()):
+            return None
+        state = State.zeros(tuple(shape), dtype=self.space.dtype, device=threshold.device)
+        return state._replace(spk=self.fire(state.mem))
+
     def step(self, current: Tensor, state: State | None) -> State:
         """Advance by one time step: ``current`` is [B, *size]."""
         if self.scaled_reset and state is not None:
-            state = state._replace(spk=state.spk * state.mem)
-        _, state = step(self.space, current, state, surrogate=self._spike_function)
+            spk = state.spk.detach() if self.detach_reset else state.spk
+            state = state._replace(spk=spk * state.mem)
+        # The membrane's own gradient through a reset in proportion to it stays.
+        detach_reset = self.detach_reset and not self.scaled_reset
+        _, state = step(self.space, current, state, surrogate=self._spike_function, detach_reset=detach_reset)
         if self.quantiser:
             mem, ada = (self.quantiser(x).to(x.dtype) for x in (state.mem, state.ada))
             state = State(mem, ada, self.fire(mem))
@@ -58,9 +71,10 @@ class Dynamics:
         # Compilers cannot look at what a function of the user's does, which the kernel has to know.
         is_known = in_kernel(self.surrogate)[0] != GIVEN or not torch.compiler.is_compiling()
         if is_known and not (self.scaled_reset or self.quantiser):
+            surrogate, detach = self._spike_function, self.detach_reset
             if trace:
-                return scan(self.space, current, state, surrogate=self._spike_function, return_states=True)
-            return *scan(self.space, current, state, surrogate=self._spike_function), None
+                return scan(self.space, current, state, surrogate=surrogate, return_states=True, detach_reset=detach)
+            return *scan(self.space, current, state, surrogate=surrogate, detach_reset=detach), None
         spikes, state, states = scan(self.space, current[:0], state, return_states=True)
         if len(current):
             steps = []
@@ -90,6 +104,15 @@ class _InOwnDtype(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the spikes."""
         return self.surrogate(x).to(x.dtype)
+
+
+def is_rewritten() -> bool:
+    """Whether someone records, maps or compiles the running code."""
+    return (
+        torch.compiler.is_compiling()
+        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        or torch._C._are_functorch_transforms_active()
+    )
 
 
 def heaviside(x: Tensor) -> Tensor:

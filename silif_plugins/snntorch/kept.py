@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from .spiking import Spiking
-from .state import SecondOrderState
 
 OF_EVERY_MODULE = frozenset(vars(nn.Module()))
 
@@ -30,7 +29,7 @@ def slots(modules: Mapping[str, nn.Module]) -> dict[str, Slot]:
         ours = isinstance(module, Spiking)
         for holder in (vars(module), module._buffers):
             for key, value in holder.items():
-                if key in OF_EVERY_MODULE or (ours and (key.startswith("_") or key in SecondOrderState._fields)):
+                if key in OF_EVERY_MODULE or (ours and key.startswith("_")):
                     continue
                 _collect(found, f"{name}.{key}", holder, key, value)
     return found
@@ -39,7 +38,7 @@ def slots(modules: Mapping[str, nn.Module]) -> dict[str, Slot]:
 def _collect(found: dict[str, Slot], name: str, holder: Any, key: Any, value: Any) -> None:
     if isinstance(value, Tensor):
         found[name] = Slot(holder, key, value, 0 if value.is_inference() else value._version)
-    elif value is None or isinstance(value, SecondOrderState | int | float):
+    elif value is None or isinstance(value, int | float):
         found[name] = Slot(holder, key, value, 0)
     elif isinstance(value, dict):
         for inner, item in value.items():

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..neurons import State, StateSpace
 from ..scan import step
 from ..surrogate import SpikeFunction, Surrogate, is_above
+from .membrane import as_membrane
 
 MEM_ROW = ("a11", "a12", "b1", "r1")
 ADA_ROW = ("a21", "a22", "b2", "r2")
@@ -27,10 +28,12 @@ class LeanStep:
     Args:
         space: Coefficients.
         surrogate: Spike function of mem - threshold.
+        detach_reset: Whether the spikes that reset are constants for the gradient; see :func:`silif_plugins.scan.scan`.
     """
 
-    def __init__(self, space: StateSpace, surrogate: SpikeFunction) -> None:
+    def __init__(self, space: StateSpace, surrogate: SpikeFunction, detach_reset: bool = False) -> None:
         self._surrogate = surrogate
+        self._detach_reset = detach_reset
         self._threshold = space.threshold
         row = [getattr(space, name) for name in (*MEM_ROW, *ADA_ROW)]
         self._coefficients = [None if is_constant(c, 0.0) else c for c in row]
@@ -39,15 +42,17 @@ class LeanStep:
             self._inner = surrogate
 
     def __call__(self, current: Tensor, state: State) -> State:
-        """Return the next state.
+        """Return the next state, its membrane as a :class:`Membrane`.
 
         Args:
             current: Input current, [B, *neurons], of a data type no wider than that of the state.
             state: State, each field [B, *neurons].
         """
-        tensors = (state.mem, state.ada, current.to(state.mem.dtype), state.spk, *self._coefficients, self._threshold)
+        reset = state.spk.detach() if self._detach_reset else state.spk
+        tensors = (state.mem, state.ada, current.to(state.mem.dtype), reset, *self._coefficients, self._threshold)
         run = _Step.apply if torch.is_grad_enabled() else _forward
         mem, ada, *spk = run(self._inner, *tensors)
+        mem.syn = ada
         return State(mem, ada, spk[0] if spk else self._surrogate(mem - self._threshold).to(mem.dtype))
 
 
@@ -60,13 +65,18 @@ class _Step(torch.autograd.Function):
         mem, ada = _linear_part(tensors)
         if surrogate is None:
             ctx.save_for_backward(*tensors)
-            return mem, ada
+            return as_membrane(mem), ada
         margin = mem - tensors[12]  # saved instead of mem, which users may edit: to silence neurons, for example
         ctx.save_for_backward(*tensors, margin)
-        return mem, ada, is_above(margin, 0.0)
+        return as_membrane(mem), ada, is_above(margin, 0.0)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        with torch._C.DisableTorchFunctionSubclass():  # the states that were saved may be of a class of their own
+            return _Step._backward(ctx, *grads)
+
+    @staticmethod
+    def _backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         tensors, margin = ctx.saved_tensors[:13], ctx.saved_tensors[13:]
         needed = ctx.needs_input_grad[1:]
         if torch.is_grad_enabled():  # someone wants to differentiate again
@@ -96,7 +106,8 @@ class _Step(torch.autograd.Function):
 
 def _forward(surrogate: Surrogate | None, *tensors: Any) -> tuple[Tensor, ...]:
     mem, ada = _linear_part(tensors)
-    return (mem, ada) if surrogate is None else (mem, ada, is_above(mem - tensors[12], 0.0))
+    packed = as_membrane(mem)
+    return (packed, ada) if surrogate is None else (packed, ada, is_above(mem - tensors[12], 0.0))
 
 
 def _linear_part(tensors: Sequence[Any]) -> tuple[Tensor, Tensor]:

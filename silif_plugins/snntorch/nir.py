@@ -29,6 +29,9 @@ from .spiking import Spiking
 MODELS: dict[str, Callable[..., Spiking]] = {cls.__name__: cls for cls in (SiLIF, CSiLIF, AdLIF, CAdLIF, RF)}
 """Neurons whose parameters are kept with the graph."""
 
+OPTIONS = ("threshold", "input_scale", "reset_scale")
+"""Values of a layer that its state space contains beside those of the neuron."""
+
 HOST_DT = 1e-4
 """Duration of a step in seconds that snnTorch's own exporter and importer assume."""
 
@@ -220,12 +223,13 @@ def _metadata(neuron: Spiking) -> dict[str, Any]:
         "learn": ",".join(name for name, _ in inner.named_parameters()),
         "reset_mechanism": neuron.reset_mechanism,
         "learn_threshold": isinstance(neuron.threshold, nn.Parameter),
+        "detach_reset": neuron.detach_reset,
         "set": ",".join(name for name, value in settings.items() if isinstance(value, bool | float)),
     }
     kept |= {f"set.{name}": value for name, value in settings.items() if isinstance(value, bool | float)}
     kept |= {f"value.{name}": _array(value) for name, value in inner.state_dict().items()}
-    # Compressed arrays need a dimension.
-    kept["threshold"] = _array(neuron.threshold.reshape(1) if not neuron.threshold.dim() else neuron.threshold)
+    kept["numbers"] = ",".join(name for name in OPTIONS if not getattr(neuron, name).dim())
+    kept |= {name: np.atleast_1d(_array(getattr(neuron, name))) for name in OPTIONS}  # files want a dimension
     return kept
 
 
@@ -234,13 +238,16 @@ def _neuron_of(graph: Any, spike_grad: str | SpikeFunction | None) -> Spiking:
     held = population_of(graph).space
     kept = graph.metadata
     if kept.get("snntorch") in MODELS:
-        threshold = torch.as_tensor(kept["threshold"])
+        options = {name: torch.as_tensor(kept[name]) for name in OPTIONS}
+        options |= {name: options[name].reshape(()) for name in kept["numbers"].split(",") if name}
+        threshold = options.pop("threshold")
         neuron = MODELS[kept["snntorch"]](
             tuple(int(n) for n in kept["size"]),
             learn=[name for name in kept["learn"].split(",") if name],
-            threshold=threshold.reshape(()) if threshold.numel() == 1 else threshold,
+            threshold=threshold,
             learn_threshold=bool(kept["learn_threshold"]),
             reset_mechanism=kept["reset_mechanism"],
+            detach_reset=bool(kept["detach_reset"]),
             spike_grad=spike_grad,
             init_hidden=True,
             **{name: _plain(kept[f"set.{name}"]) for name in kept["set"].split(",") if name},
@@ -248,6 +255,8 @@ def _neuron_of(graph: Any, spike_grad: str | SpikeFunction | None) -> Spiking:
         values = {name: torch.as_tensor(kept[f"value.{name}"]) for name in neuron.neuron.state_dict()}
         neuron.to(next(iter(values.values())).dtype)
         neuron.neuron.load_state_dict(values)
+        for name, option in options.items():
+            setattr(neuron, name, option.to(neuron.threshold))
         if _close(neuron.state_space(), held):
             return neuron
     return Spiking(FixedNeuron(held), spike_grad=spike_grad, init_hidden=True)
@@ -300,14 +309,16 @@ def _shapes(net: nn.Module, sample: Tensor) -> dict[nn.Module, tuple[torch.Size,
 @contextmanager
 def _without_states(net: nn.Module) -> Iterator[None]:
     """Let neurons start from no state while a network is traced: NIR's keep theirs, and know no tensors to pass."""
-    neurons = [inner for inner in net.modules() if isinstance(inner, Spiking)]
-    for neuron in neurons:
-        neuron.__dict__["reset_mem"] = lambda: (None, None)
+    neurons = [(inner, inner._gives_three) for inner in net.modules() if isinstance(inner, Spiking)]
+    for neuron, gives_three in neurons:
+        neuron.__dict__["reset_mem"] = lambda two=gives_three: (None, None) if two else None
+        neuron.__dict__["init_synaptic"] = lambda neuron=neuron: (setattr(neuron, "_gives_three", True), None)
     try:
         yield
     finally:
-        for neuron in neurons:
-            del neuron.__dict__["reset_mem"]
+        for neuron, gives_three in neurons:
+            del neuron.__dict__["reset_mem"], neuron.__dict__["init_synaptic"]
+            neuron._gives_three = gives_three
 
 
 def _leaves(module: nn.Module) -> Iterator[nn.Module]:

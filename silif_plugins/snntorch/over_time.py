@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
+from ..neurons import State
 from .kept import changes, restore, slots
-from .spiking import Spiking
-from .state import SecondOrderState, rest_like
+from .membrane import Membrane
+from .spiking import Spiking, _packed, _pair
+from .state import SecondOrderState
 
 
 def over_time(net: nn.Module, inputs: Tensor | tuple[Any, ...]) -> Any:
@@ -38,8 +40,9 @@ def over_time(net: nn.Module, inputs: Tensor | tuple[Any, ...]) -> Any:
     Args:
         net: The network. It treats the samples of a batch apart from each other, for time becomes a part of it.
         inputs: What ``net`` takes at a step, with time first: a tensor [T, B, ...], or a tuple of its arguments.
-            Among these, states are handed on as they are: those at rest that ``init_leaky()`` returns, those that a
-            neuron holds (``net.lif1.mem``), and None.
+            Among these, states are handed on as they are: None, those at rest that ``init_leaky()`` returns, and those
+            that the last step left (``net.lif1.mem``, or ``mem[-1]`` of what was returned). It is assumed that each
+            comes back to the neuron that returned it, unedited.
 
     Returns:
         What ``net`` returns at a step, with time first: every tensor [T, B, ...], in nested tuples, lists and dicts
@@ -77,8 +80,8 @@ class _Pass:
                 modules.pop(part, None)
         self.others = {name: module for module, name in modules.items() if not isinstance(module, MAY_CHANGE)}
         self.kept = slots(self.others)
-        self.before = {neuron: SecondOrderState(neuron.syn, neuron.mem) for neuron in self.names}
-        self.shown: dict[Spiking, SecondOrderState] = {}  # the states of all steps, as the network has seen them
+        self.before = {neuron: neuron._state for neuron in self.names}
+        self.shown: dict[Spiking, Any] = {}  # the states of all steps, as the network has seen them
         self.finished: set[Spiking] = set()
         self.steps, self.batch = _leading(x for x in inputs if x is not None and not self._is_state(x))
         self.inputs = [x.flatten(0, 1) if isinstance(x, Tensor) and not self._is_state(x) else x for x in inputs]
@@ -94,7 +97,7 @@ class _Pass:
             return self._unfold(output)
         except BaseException as error:
             for neuron, state in self.before.items():
-                neuron._buffers["syn"], neuron._buffers["mem"] = state
+                neuron._state = state
             reason = self._why(error)
             restore(self.kept)
             if reason is not None:
@@ -102,11 +105,11 @@ class _Pass:
             raise
         finally:
             for neuron in self.names:
-                neuron._over_time = None
+                neuron.__dict__.pop("_over_time", None)
 
     def run_neuron(
-        self, neuron: Spiking, input_: Tensor, given: SecondOrderState | None
-    ) -> tuple[Tensor, SecondOrderState]:
+        self, neuron: Spiking, input_: Tensor, given: Tensor | SecondOrderState | None
+    ) -> tuple[Tensor, Any]:
         r"""Run a neuron over all steps.
 
         Args:
@@ -115,7 +118,7 @@ class _Pass:
             given: The state that it was called with.
 
         Returns:
-            Spikes, and both states if the neuron returns any, [T\*B, \*size].
+            Spikes, and the state as one value if the neuron returns any, [T\*B, \*size].
         """
         name = self.names[neuron]
         if neuron in self.finished:
@@ -124,15 +127,16 @@ class _Pass:
                 "its second call needs the state that its first one left at the same step"
             )
         self._check_folded(f"{name}: its input", input_)
-        start = self._start(name, neuron, given)
         all_steps = bool(neuron.output) or not neuron.init_hidden
         with torch._C.DisableTorchFunction():  # what neurons do with their own states is not watched
-            spk, states = neuron._run(input_.unflatten(0, (self.steps, self.batch)), start, all_steps=all_steps)
+            start = None if given is None else self._start(name, neuron, given)
+            folded = input_.unflatten(0, (self.steps, self.batch))
+            spk, state = neuron._run(folded, start, all_steps=all_steps, continues=given is None)
+            if all_steps:
+                syn, mem = (field.flatten(0, 1) for field in _parts(state))
+                state = self.shown[neuron] = _packed(State(mem, syn, spk))
         self.finished.add(neuron)
-        if all_steps:
-            states = SecondOrderState(states.syn.flatten(0, 1), states.mem.flatten(0, 1))
-            self.shown[neuron] = states
-        return spk.flatten(0, 1), states
+        return spk.flatten(0, 1), state
 
     def check_read(self, values: Any) -> None:
         """Refuse a function of a state that is not that of all steps.
@@ -142,9 +146,8 @@ class _Pass:
         """
         for value in _tensors(values):
             for neuron, name in self.names.items():
-                of_neuron = (neuron.mem, neuron.syn, *self.before[neuron])
                 # At rest there is nothing to read: it is a placeholder without elements.
-                if any(value is state for state in of_neuron) and value.numel():
+                if _is_among(value, neuron._state, self.before[neuron]) and value.numel():
                     raise ValueError(
                         f"{name}: its state is read by something else than the neuron, which over_time cannot do for "
                         "every step. If this is no feedback, use the membrane that the neuron returns "
@@ -152,20 +155,25 @@ class _Pass:
                     )
 
     def _is_state(self, value: Any) -> bool:
+        """Whether an input is a state, not one with time first."""
         if isinstance(value, SecondOrderState):
             return True
         if not isinstance(value, Tensor):
             return False
-        return (value.dim() == 1 and not value.numel()) or any(value is s for s in _tensors(list(self.before.values())))
+        if value.dim() < 2 and value.numel() < 2:  # at rest, or one value for all neurons
+            return True
+        shapes = [state.shape for state in self.before.values() if state is not None]
+        is_part = isinstance(value, Membrane) and value.shape in shapes  # mem[-1] of what over_time returned
+        return is_part or _is_among(value, *self.before.values())
 
-    def _start(self, name: str, neuron: Spiking, given: SecondOrderState | None) -> SecondOrderState | None:
-        """Return the state before the first step, None for the neuron's own."""
-        if given is None or (given.mem is neuron.mem and given.syn is neuron.syn):
+    def _start(self, name: str, neuron: Spiking, given: Tensor | SecondOrderState) -> Tensor | SecondOrderState | None:
+        """Return the state before the first step, None for rest."""
+        pair, own = _parts(given), _parts(neuron._state)
+        if own and all(a is b or _equal(a, b) for a, b in zip(pair, own, strict=True)):
             return given
-        shown = list(_tensors(list(self.shown.values())))
-        is_new = not any(state is value for value in shown for state in given)
-        if is_new and not given.mem.any() and not given.syn.any():
-            return SecondOrderState(rest_like(neuron.syn), rest_like(neuron.mem))
+        is_new = not any(_is_among(state, *self.shown.values()) for state in pair)
+        if is_new and not any(state.any() for state in pair):
+            return None
         raise ValueError(
             f"{name}: it is given a state that is neither rest nor what its own last call left: over_time cannot know "
             "what it would be at every step"
@@ -200,25 +208,38 @@ class _Pass:
     def _last_of(self, value: Any) -> Any:
         """Return the state after the last step, given the states of all steps; None if it is something else."""
         for neuron, shown in self.shown.items():
-            last = SecondOrderState(neuron.syn, neuron.mem)
-            if isinstance(value, SecondOrderState) and value.mem is shown.mem and value.syn is shown.syn:
-                return last
-            if value is shown.mem:
-                return last.mem
-            if value is shown.syn:
-                return last.syn
+            for of_all, of_last in zip(_parts(shown), _parts(neuron._state), strict=True):
+                if value is of_all:
+                    return of_last
         return None
 
     def _unfold(self, output: Any) -> Any:
         if isinstance(output, Tensor):
             self._check_folded("net: a tensor that it returns", output)
-            return output.unflatten(0, (self.steps, self.batch))
+            unfolded = output.unflatten(0, (self.steps, self.batch))
+            if isinstance(output, Membrane) and (pair := _pair(output)) is not None:
+                return Membrane.of(unfolded, pair.syn.unflatten(0, (self.steps, self.batch)))
+            return unfolded
         if isinstance(output, Mapping):
             return type(output)((key, self._unfold(value)) for key, value in output.items())  # type: ignore[call-arg]
         if isinstance(output, tuple | list):
             values = [self._unfold(value) for value in output]
             return type(output)(*values) if hasattr(output, "_fields") else type(output)(values)
         return output
+
+
+def _is_among(value: Tensor, *states: Any) -> bool:
+    """Whether a tensor is one of these states or a part of them, the very same."""
+    return any(value is part for state in states for part in _parts(state))
+
+
+def _parts(state: Tensor | SecondOrderState | None) -> tuple[Tensor, ...]:
+    """Return syn and mem, nothing for a neuron at rest."""
+    return _pair(state) or ()
+
+
+def _equal(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and torch.equal(a, b)
 
 
 def _eagerly() -> AbstractContextManager[Any]:

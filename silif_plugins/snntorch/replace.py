@@ -10,11 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from .adlif import AdLIF, CAdLIF
+from .csilif import CSiLIF
 from .evaluation import evaluation
 from .silif import SiLIF
 from .spiking import Spiking
 
-NORMALISED = (SiLIF, AdLIF, CAdLIF)
+STARTS_AS_LEAKY = (SiLIF, CSiLIF)
+"""Neurons that start at the decays of the neuron they replace."""
+
+NORMALISED = (AdLIF, CAdLIF)
 """Neurons whose input is scaled by 1 - α: a constant input I brings them to at most I."""
 
 
@@ -33,9 +37,13 @@ class Replacement(NamedTuple):
 
 
 class Replacements(tuple[Replacement, ...]):
-    """All neurons that were replaced; printed, a table of their names, sizes and parameters."""
+    """All neurons that were replaced; printed, a table of their names, sizes and parameters.
 
-    __slots__ = ()
+    Attributes:
+        left: Names of the neurons that the sample does not reach, so that they stay as they are.
+    """
+
+    left: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the table."""
@@ -46,9 +54,8 @@ class Replacements(tuple[Replacement, ...]):
             threshold = f"{new.threshold.mean().item():.3g}"
             rows.append((name, type(old).__name__, type(new).__name__, size, threshold, str(trained)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-        )
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join(lines + [f"{name}: not reached by the sample, left as it is" for name in self.left])
 
     __repr__ = __str__
 
@@ -62,11 +69,11 @@ def from_leaky(
 ) -> Spiking:
     """Return a neuron to put in the place of ``snn.Leaky`` or ``snn.Synaptic``.
 
-    It keeps what both have: the surrogate, hidden states and what is returned, inhibition, reset mechanism,
-    quantisation, graded spikes. Its decays are its own. snnTorch feeds the input current to the membrane as it is,
-    so that a constant current I brings it to I / (1 - beta); SiLIF, AdLIF and CAdLIF scale the current by 1 - α.
-    Their threshold is therefore (1 - beta) times that of the old neuron (for ``snn.Synaptic`` (1 - alpha)(1 - beta)):
-    before it adapts, the new neuron fires at the same constant current.
+    It keeps what both have: threshold, surrogate, hidden states and what is returned, inhibition, reset mechanism,
+    quantisation, graded spikes. SiLIF and CSiLIF start at its ``beta``, as ``SiLIF(size, beta=...)`` does. AdLIF and
+    CAdLIF have decays of their own and scale the current by 1 - α, where snnTorch feeds it to the membrane as it is, so
+    that a constant current I brings that to I / (1 - beta): their threshold is (1 - beta) times that of the old neuron
+    (for ``snn.Synaptic`` (1 - alpha)(1 - beta)). Before they adapt, all fire at the same constant current.
 
     Args:
         leaky: The neuron to be replaced. It is not changed.
@@ -83,20 +90,24 @@ def from_leaky(
     Examples:
         >>> from_leaky(snn.Leaky(beta=0.9, threshold=2.0, init_hidden=True), size=10)
         SiLIF(
-          threshold=0.2, init_hidden
+          threshold=2, init_hidden, detach_reset
           (neuron): SiLIF(10, threshold=1)
         )
     """
     if type(leaky) not in (snn.Leaky, snn.Synaptic):
         raise TypeError(f"leaky: got {type(leaky).__name__}; it must be a snntorch.Leaky or snntorch.Synaptic")
+    size = size or _size_of(leaky)
     if size is None:
-        size = _size_of(leaky)
+        raise ValueError("size: not known, for the neuron never ran; give size=, or to replace() a sample=")
     threshold = leaky.threshold.detach().clone()
-    if isinstance(neuron, type) and issubclass(neuron, NORMALISED):
-        threshold = threshold * (1 - leaky.beta.detach().clamp(0, 1))
-        if isinstance(leaky, snn.Synaptic):
-            threshold = threshold * (1 - leaky.alpha.detach().clamp(0, 1))
-    kept = {
+    beta = leaky.beta.detach().clamp(0, 1)
+    alpha = leaky.alpha.detach().clamp(0, 1) if isinstance(leaky, snn.Synaptic) else None
+    kept: dict[str, Any] = {}
+    if isinstance(neuron, type) and issubclass(neuron, STARTS_AS_LEAKY):
+        kept = {"alpha": alpha} if {"tau_u", "decay"} & options.keys() else {"alpha": alpha, "beta": beta}
+    elif isinstance(neuron, type) and issubclass(neuron, NORMALISED):
+        threshold = threshold * (1 - beta) * (1 if alpha is None else 1 - alpha)
+    kept |= {
         "threshold": _scalar(threshold),
         "learn_threshold": isinstance(leaky.threshold, nn.Parameter),
         "spike_grad": leaky.spike_grad,
@@ -105,11 +116,13 @@ def from_leaky(
         "inhibition": leaky.inhibition,
         "reset_mechanism": leaky.reset_mechanism,
         "state_quant": leaky.state_quant,
-        "output": "mem" if leaky.output and leaky.init_hidden and isinstance(leaky, snn.Leaky) else leaky.output,
+        "output": leaky.output,
         "graded_spikes_factor": _scalar(leaky.graded_spikes_factor.detach()),
         "learn_graded_spikes_factor": isinstance(leaky.graded_spikes_factor, nn.Parameter),
     }
     new = neuron(size, **{**kept, **options})
+    if alpha is not None:
+        new.init_synaptic()
     new.to(leaky.threshold.device)
     if leaky.threshold.is_floating_point():
         new.to(leaky.threshold.dtype)
@@ -141,7 +154,7 @@ def replace(
         **options: Arguments for every new neuron; see :func:`from_leaky`.
 
     Returns:
-        What was replaced; print it.
+        What was replaced; print it. Neurons that the sample does not reach are named, and stay as they are.
 
     Raises:
         ValueError: If nothing is found to be replaced, or the size of a neuron is not known.
@@ -150,7 +163,7 @@ def replace(
         >>> net = nn.Sequential(nn.Linear(4, 8), snn.Leaky(beta=0.9, init_hidden=True))
         >>> replace(net, snn.Leaky, SiLIF, sample=torch.rand(1, 4))
         name  was    is     size  threshold  parameters
-        1     Leaky  SiLIF  8     0.1        40
+        1     Leaky  SiLIF  8     1          40
     """
     found = {name: module for name, module in net.named_modules() if type(module) is old}
     if names is not None:
@@ -161,18 +174,25 @@ def replace(
         raise ValueError(f"net: it has no layer of type {old.__name__}; for a single neuron, use from_leaky")
     sizes = _sizes(net, list(found.values()), sample) if sample is not None else {}
     made: list[Replacement] = []
+    left: list[str] = []
     for name, module in found.items():
-        try:
-            neuron = from_leaky(module, new, size=sizes.get(module), **options)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-        made.append(Replacement(name, module, neuron))
+        size = sizes.get(module) or _size_of(module)
+        if size is None:
+            if sample is None:
+                raise ValueError(f"{name}: its size is not known, for it never ran; give a sample= of the net's input")
+            left.append(name)
+            continue
+        made.append(Replacement(name, module, from_leaky(module, new, size=size, **options)))
+    if not made:
+        raise ValueError(f"sample: it reached no layer of type {old.__name__}, so that no size is known")
     by_old: dict[Any, Spiking] = {module: neuron for _, module, neuron in made}
     for parent in list(net.modules()):
         for child, layer in list(parent._modules.items()):
             if layer in by_old:  # under every name that it has: layers may be shared
                 setattr(parent, child, by_old[layer])
-    return Replacements(made)
+    replacements = Replacements(made)
+    replacements.left = tuple(left)
+    return replacements
 
 
 def _sizes(net: nn.Module, neurons: list[nn.Module], sample: Any) -> dict[nn.Module, int | tuple[int, ...]]:
@@ -192,14 +212,14 @@ def _sizes(net: nn.Module, neurons: list[nn.Module], sample: Any) -> dict[nn.Mod
     return sizes
 
 
-def _size_of(leaky: Any) -> int | tuple[int, ...]:
-    """Return the size of a neuron of the host from its parameters or its state."""
+def _size_of(leaky: Any) -> int | tuple[int, ...] | None:
+    """Return the size of a neuron of the host from its parameters or its state; None if it is not known."""
     for parameter in (leaky.beta, leaky.threshold, leaky.graded_spikes_factor):
         if parameter.numel() > 1:
             return tuple(parameter.shape)
     if leaky.mem.dim() > 1:
         return _population(leaky.mem.shape[1:])
-    raise ValueError("size: not known, for the neuron never ran; give size=, or to replace() a sample=")
+    return None
 
 
 def _population(shape: torch.Size) -> int | tuple[int, ...]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Unpack
 
 import torch
-from torch import Tensor
 
 from .. import neurons
 from ..neurons import Init, Learn
-from ..surrogate import SpikeFunction
-from .dynamics import Quantiser, ResetMechanism
-from .spiking import Output, Spiking
-from .words import explain_host_words, population
+from .options import Options, takes_options
+from .spiking import Spiking
+from .words import population
 
 
 class RF(Spiking):
@@ -30,19 +28,8 @@ class RF(Spiking):
         damping: Initial x in 1/s.
         omega: Initial y in rad/s.
         learn: True, False, or the names of the parameters to train: ``damping, omega``.
-        threshold: Membrane potential above which the neuron fires, in whose units it is reset.
-        spike_grad: Surrogate; snnTorch's atan by default. This and all others: see :class:`Spiking`.
-        surrogate_disable: Fire without a surrogate gradient.
-        init_hidden: Keep the state in the module.
-        inhibition: Only the strongest neuron may fire.
-        learn_threshold: Train the threshold.
-        reset_mechanism: ``"subtract"``, ``"zero"`` or ``"none"``.
-        state_quant: Quantisation of the states.
-        output: Return the states with ``init_hidden=True`` too, or ``"mem"`` alone.
-        graded_spikes_factor: Value of a spike in the output.
-        learn_graded_spikes_factor: Train it.
-        sequence: Run over time in one call.
         generator: Source of randomness of the initial values.
+        **options: Arguments of :class:`Spiking`.
 
     Raises:
         TypeError: If ``size`` is no size, or an argument of snnTorch's own neurons is given that this one does not
@@ -55,7 +42,7 @@ class RF(Spiking):
         torch.Size([100, 2, 10])
     """
 
-    @explain_host_words(decays="damping=, omega= and dt=")
+    @takes_options(decays="damping=, omega= and dt=")
     def __init__(
         self,
         size: int | Sequence[int],
@@ -64,19 +51,8 @@ class RF(Spiking):
         damping: Init = (-10.0, -1.0),
         omega: Init = (5.0, 10.0),
         learn: Learn = True,
-        threshold: float | Tensor = 1.0,
-        spike_grad: str | SpikeFunction | None = None,
-        surrogate_disable: bool = False,
-        init_hidden: bool = False,
-        inhibition: bool = False,
-        learn_threshold: bool = False,
-        reset_mechanism: ResetMechanism = "subtract",
-        state_quant: Literal[False] | Quantiser = False,
-        output: Output = False,
-        graded_spikes_factor: float | Tensor = 1.0,
-        learn_graded_spikes_factor: bool = False,
-        sequence: bool = False,
         generator: torch.Generator | None = None,
+        **options: Unpack[Options],
     ) -> None:
         super().__init__(
             neurons.RF(
@@ -87,16 +63,5 @@ class RF(Spiking):
                 learn=learn,
                 generator=generator,
             ),
-            threshold=threshold,
-            spike_grad=spike_grad,
-            surrogate_disable=surrogate_disable,
-            init_hidden=init_hidden,
-            inhibition=inhibition,
-            learn_threshold=learn_threshold,
-            reset_mechanism=reset_mechanism,
-            state_quant=state_quant,
-            output=output,
-            graded_spikes_factor=graded_spikes_factor,
-            learn_graded_spikes_factor=learn_graded_spikes_factor,
-            sequence=sequence,
+            **options,
         )

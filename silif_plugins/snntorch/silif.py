@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
@@ -11,46 +11,45 @@ from torch import Tensor
 from .. import neurons
 from ..neurons import Init, Learn
 from ..neurons.silif import COUPLING, SPIKE_COUPLING
-from ..surrogate import SpikeFunction
-from .dynamics import Quantiser, ResetMechanism
-from .spiking import Output, Spiking
-from .words import explain_host_words, population
+from .decay import as_attribute
+from .options import Options, takes_options
+from .spiking import Spiking
+from .start import decays, rate_of
+from .words import population
 
 
 class SiLIF(Spiking):
-    """SSM-inspired leaky integrate-and-fire neurons, for ``snn.Leaky`` and ``snn.Synaptic``.
+    r"""SSM-inspired leaky integrate-and-fire neurons, for ``snn.Leaky`` and ``snn.Synaptic``.
 
         syn[t] = β syn[t-1] + a mem[t-1] + b s[t-1]
-        mem[t] = α (mem[t-1] - s[t-1]) + (1-α) (I[t] - syn[t]),   s[t] = H(mem[t] - threshold)
+        mem[t] = α (mem[t-1] - s[t-1]) + (1-α) (g I[t] - syn[t]),   s[t] = r H(mem[t] - threshold)
         α = exp(-Δ/τ_u),  β = exp(-Δ/τ_w)
 
-    with log(1/τ_u), log(1/τ_w) and log Δ, and a and b, trained for every neuron. Source: SiLIF paper, algorithm 1.
-    A constant input I brings the membrane to at most I, where ``snn.Leaky`` brings it to I / (1 - β): feed it
-    inputs of the size of the threshold (the paper has batch norm before it), or lower ``threshold``.
+    with log(1/τ_u), log(1/τ_w) and log Δ, and a and b, trained for every neuron. Source: SiLIF paper, algorithm 1. The
+    scales g of the current and r of the spikes that reset are fixed; in the paper both are 1.
+
+    ``SiLIF(128, beta=0.9)`` starts as the very neuron ``snn.Leaky(beta=0.9)``: α = 0.9, a = b = 0, g = 1/(1-α),
+    r = 1/α. From there its time constants and its adaptation learn. Without ``beta`` the neurons start with the paper's
+    spread of time constants, with a weak adaptation, and with g = 1/(1-α), so that a current moves their membrane as
+    far as it moves that of ``snn.Leaky``. :meth:`paper` starts as the paper does.
 
     Args:
         size: Number of neurons, or shape of the population, such as (C, 1, 1) after a convolution.
+        beta: Decay of the membrane per step to start with, as in ``snn.Leaky``: a number, or one for each neuron.
+        alpha: Decay of the current of a ``snn.Synaptic`` that is replaced. The neuron has no current of its own: it
+            starts with the membrane's decay and the gain of the two together. Calls return ``spk, syn, mem``.
         dt: Initial timestep Δ in seconds: a number, a tensor, or a range to draw from.
-        tau_u: Initial membrane time constant in seconds.
+        tau_u: Initial membrane time constant in seconds; (1/250, 1/10) without ``beta``.
         tau_w: Initial adaptation time constant in seconds.
-        a: Initial coupling from membrane to adaptation.
-        b: Initial jump of the adaptation by a spike.
+        a: Initial coupling from membrane to adaptation; 0 with ``beta``, else :attr:`WEAK_COUPLING`.
+        b: Initial jump of the adaptation by a spike; 0 with ``beta``, else :attr:`WEAK_SPIKE_COUPLING`.
         log: False trains 1/τ_u, 1/τ_w and Δ themselves, without the logarithmic reparametrisation.
         learn: True, False, or the names of the parameters to train: ``log_inv_tau_u, log_inv_tau_w, log_dt,
             a, b`` (without ``log_`` for ``log=False``).
-        threshold: Membrane potential above which the neuron fires, in whose units it is reset.
-        spike_grad: Surrogate; snnTorch's atan by default. This and all others: see :class:`Spiking`.
-        surrogate_disable: Fire without a surrogate gradient.
-        init_hidden: Keep the state in the module.
-        inhibition: Only the strongest neuron may fire.
-        learn_threshold: Train the threshold.
-        reset_mechanism: ``"subtract"``, ``"zero"`` or ``"none"``.
-        state_quant: Quantisation of the states.
-        output: Return the states with ``init_hidden=True`` too, or ``"mem"`` alone.
-        graded_spikes_factor: Value of a spike in the output.
-        learn_graded_spikes_factor: Train it.
-        sequence: Run over time in one call.
+        unit_gain: False leaves g = 1.
+        detach_reset: Cut off the gradient through the spike that resets, as snnTorch does; the paper does not.
         generator: Source of randomness of the initial values.
+        **options: Arguments of :class:`Spiking`, which are those of ``snn.Leaky`` and some more.
 
     Raises:
         TypeError: If ``size`` is no size, or an argument of snnTorch's own neurons is given that this one does not
@@ -58,7 +57,7 @@ class SiLIF(Spiking):
         ValueError: If a value is not valid; the message says which.
 
     Examples:
-        >>> lif = SiLIF(10)                            # was: snn.Leaky(beta=0.9)
+        >>> lif = SiLIF(10, beta=0.9)                  # was: snn.Leaky(beta=0.9)
         >>> mem = lif.init_leaky()
         >>> for cur in torch.rand(5, 2, 10):
         ...     spk, mem = lif(cur, mem)
@@ -66,37 +65,43 @@ class SiLIF(Spiking):
         ['neuron.log_inv_tau_u', 'neuron.log_inv_tau_w', 'neuron.log_dt', 'neuron.a', 'neuron.b']
     """
 
-    @explain_host_words(decays="tau_u=, tau_w= and dt=, in seconds")
+    WEAK_COUPLING = (0.0, 0.3)
+    WEAK_SPIKE_COUPLING = (0.0, 0.5)
+
+    neuron: neurons.SiLIF
+
+    @takes_options(decays="beta=, or by tau_u=, tau_w= and dt= in seconds")
     def __init__(
         self,
         size: int | Sequence[int],
         *,
+        beta: float | Tensor | None = None,
+        alpha: float | Tensor | None = None,
         dt: Init = 0.004,
-        tau_u: Init = (1 / 250, 1 / 10),
+        tau_u: Init | None = None,
         tau_w: Init = (1 / 10, 1 / 2.5),
-        a: Init = COUPLING,
-        b: Init = SPIKE_COUPLING,
+        a: Init | None = None,
+        b: Init | None = None,
         log: bool = True,
         learn: Learn = True,
-        threshold: float | Tensor = 1.0,
-        spike_grad: str | SpikeFunction | None = None,
-        surrogate_disable: bool = False,
-        init_hidden: bool = False,
-        inhibition: bool = False,
-        learn_threshold: bool = False,
-        reset_mechanism: ResetMechanism = "subtract",
-        state_quant: Literal[False] | Quantiser = False,
-        output: Output = False,
-        graded_spikes_factor: float | Tensor = 1.0,
-        learn_graded_spikes_factor: bool = False,
-        sequence: bool = False,
+        unit_gain: bool = True,
+        detach_reset: bool = True,
         generator: torch.Generator | None = None,
+        **options: Unpack[Options],
     ) -> None:
+        size = population(size)
+        as_leaky = beta is not None
+        if beta is not None:
+            if tau_u is not None:
+                raise ValueError("beta, tau_u: got both; give one of them, for both set the membrane's decay")
+            tau_u = 1 / rate_of("beta", beta, dt, size)
+        a = a if a is not None else 0.0 if as_leaky else self.WEAK_COUPLING
+        b = b if b is not None else 0.0 if as_leaky else self.WEAK_SPIKE_COUPLING
         super().__init__(
             neurons.SiLIF(
-                population(size),
+                size,
                 dt=dt,
-                tau_u=tau_u,
+                tau_u=(1 / 250, 1 / 10) if tau_u is None else tau_u,
                 tau_w=tau_w,
                 a=a,
                 b=b,
@@ -104,16 +109,32 @@ class SiLIF(Spiking):
                 learn=learn,
                 generator=generator,
             ),
-            threshold=threshold,
-            spike_grad=spike_grad,
-            surrogate_disable=surrogate_disable,
-            init_hidden=init_hidden,
-            inhibition=inhibition,
-            learn_threshold=learn_threshold,
-            reset_mechanism=reset_mechanism,
-            state_quant=state_quant,
-            output=output,
-            graded_spikes_factor=graded_spikes_factor,
-            learn_graded_spikes_factor=learn_graded_spikes_factor,
-            sequence=sequence,
+            detach_reset=detach_reset,
+            **options,
         )
+        with torch.no_grad():
+            gain = 1 / self.neuron.state_space().b1 if unit_gain else torch.ones(())
+            if alpha is not None:
+                gain = gain / (1 - decays("alpha", alpha, self.size)).to(gain)
+                self._gives_three = True
+            self.input_scale = gain
+            if as_leaky:
+                self.reset_scale = 1 / self.neuron.decays()[0]
+
+    @property
+    def beta(self) -> Tensor:
+        r"""Decay of the membrane per step, [\*size], as ``snn.Leaky`` calls it."""
+        return as_attribute(self.neuron.decays()[0])
+
+    @classmethod
+    def paper(cls, size: int | Sequence[int], **options: Any) -> SiLIF:
+        """Return neurons with the start, the surrogate and the gradient through the reset of the SiLIF paper.
+
+        They want inputs of the size of the threshold, as the paper has a batch norm before them.
+        """
+        given = {"a": COUPLING, "b": SPIKE_COUPLING, "unit_gain": False, "detach_reset": False, "spike_grad": "boxcar"}
+        return cls(size, **{**given, **options})
+
+    def decays(self) -> tuple[Tensor, Tensor]:
+        r"""Return α and β, the decays of membrane and adaptation per step, each [\*size]."""
+        return self.neuron.decays()

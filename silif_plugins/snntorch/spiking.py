@@ -11,10 +11,11 @@ from torch import Tensor
 from ..neurons import Neuron, State, StateSpace
 from ..surrogate import SpikeFunction
 from .continuation import Continuation, may_continue
-from .dynamics import Dynamics, Quantiser, ResetMechanism, heaviside, winners
+from .dynamics import Dynamics, Quantiser, ResetMechanism, heaviside, is_rewritten, winners
 from .lean import is_constant
+from .membrane import Membrane, at_rest
 from .registration import register_weakly
-from .state import SecondOrderState, at_rest, rest_like, unpack
+from .state import SecondOrderState, unpack
 from .surrogates import spike_function
 
 if TYPE_CHECKING:
@@ -22,22 +23,25 @@ if TYPE_CHECKING:
 
 Output = bool | Literal["mem"]
 
+_NOT_OURS = ("alpha", "beta")
+"""Attributes of snnTorch's neurons that must be missing: its NIR exporter would write another neuron from them."""
 
-class Spiking(snn.Synaptic):  # type: ignore[misc]
+
+class Spiking(snn.Leaky):  # type: ignore[misc]
     r"""A population of the core, such as your own :class:`silif_plugins.neurons.Neuron`, as a neuron of snnTorch.
 
     :class:`SiLIF`, :class:`CSiLIF` and the others are this class with a constructor of their own. It works wherever
-    ``snn.Synaptic`` does, of which it is a subclass: ``snntorch.utils.reset``, ``snntorch.backprop``, monitors,
+    ``snn.Leaky`` does, of which it is a subclass: ``snntorch.utils.reset``, ``snntorch.backprop``, monitors,
     quantised states. Its parameters are those of ``neuron``, in the state_dict as ``neuron.log_dt`` and so on; the
     coefficients that they define are computed once for all steps of a sequence.
 
-    The state is two tensors, ``mem`` (the membrane) and ``syn`` (the adaptation, or the imaginary part of an
-    oscillating neuron). What comes in packed goes out packed: code written for ``snn.Synaptic`` passes two tensors,
-    code written for ``snn.Leaky`` passes on what ``init_leaky()`` returned, a :class:`SecondOrderState`. With
-    ``init_hidden=True`` the neuron keeps its state.
+    It returns what ``snn.Leaky`` returns: ``spk, mem``. ``mem`` is the membrane and brings the second state along (the
+    adaptation, or the imaginary part of an oscillating neuron), as :class:`Membrane` says. Code that is written for
+    ``snn.Synaptic`` gets what it expects as well: after ``syn, mem = lif.init_synaptic()``, and wherever two states are
+    passed, three values come back. With ``init_hidden=True`` the neuron keeps its state, which is no buffer: nothing
+    broadcasts, averages or saves it with the parameters.
 
-    The spike that resets a neuron is that of the state passed in, mem > threshold, as in snnTorch; its gradient
-    flows through the reset, as in the paper (snnTorch cuts it off there).
+    The spike that resets a neuron is that of the state passed in, mem > threshold, as in snnTorch.
 
     Args:
         neuron: The population. Do not share one between two layers.
@@ -59,12 +63,17 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
             ``"none"``: nothing. It may be changed at any time, and is stored in the state_dict.
         state_quant: Function applied to both states after every step, such as those that
             ``snntorch.functional.quant.state_quant`` makes.
-        output: True returns the states beside the spikes with ``init_hidden=True`` too; ``"mem"`` only the membrane,
-            which is what ``snn.Leaky`` returns.
+        output: Return the membrane beside the spikes with ``init_hidden=True`` too. ``"mem"`` does so even where code
+            for ``snn.Synaptic`` would get three values.
         graded_spikes_factor: Value of a spike in the output; the reset is not scaled.
         learn_graded_spikes_factor: Train it.
-        sequence: Run over time in one call: [T, B, \*size] in and out. The states that are returned are those
-            after the last step, to be passed to the next chunk, or with ``output`` those of all steps.
+        sequence: Run over time in one call: [T, B, \*size] in and out. Every call starts at rest, or at the state
+            that is passed. The states that are returned are those after the last step, to be passed to the next
+            chunk, or with ``output`` those of all steps.
+        detach_reset: Cut off the gradient that flows through the spike that resets, as snnTorch's own neurons do. The
+            paper does not.
+        input_scale: Factor of the input current, a number or [\*size]; fixed, and saved with the parameters.
+        reset_scale: Factor of what a spike does to the next step, likewise; not of a reset to zero.
 
     Raises:
         TypeError: If ``neuron`` is not a Neuron.
@@ -74,12 +83,12 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         >>> from silif_plugins.neurons import LIF
         >>> currents = torch.full((3, 2, 10), 20.0)    # [T, B, N]
         >>> lif = Spiking(LIF(10, decay_u=0.9))
-        >>> syn, mem = lif.init_synaptic()
-        >>> for cur in currents:                       # as written for snn.Synaptic
-        ...     spk, syn, mem = lif(cur, syn, mem)
         >>> mem = lif.init_leaky()
         >>> for cur in currents:                       # as written for snn.Leaky
         ...     spk, mem = lif(cur, mem)
+        >>> syn, mem = lif.init_synaptic()
+        >>> for cur in currents:                       # as written for snn.Synaptic
+        ...     spk, syn, mem = lif(cur, syn, mem)
         >>> lif = Spiking(LIF(10, decay_u=0.9), init_hidden=True)
         >>> for cur in currents:                       # with the state in the module
         ...     spk = lif(cur)
@@ -89,10 +98,11 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
     """
 
     neuron: Neuron
-    syn: Tensor
-    mem: Tensor
     threshold: Tensor
     graded_spikes_factor: Tensor
+    input_scale: Tensor
+    reset_scale: Tensor
+    _state: Tensor | SecondOrderState | None
     _over_time: _Pass | None = None  # set while over_time runs
 
     def __init__(
@@ -111,14 +121,15 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         graded_spikes_factor: float | Tensor = 1.0,
         learn_graded_spikes_factor: bool = False,
         sequence: bool = False,
+        detach_reset: bool = False,
+        input_scale: float | Tensor = 1.0,
+        reset_scale: float | Tensor = 1.0,
     ) -> None:
         if not isinstance(neuron, Neuron):
             raise TypeError(f"neuron: got {type(neuron).__name__}; it must be a silif_plugins.neurons.Neuron")
         if output not in (False, True, "mem"):
             raise ValueError(f"output: got {output!r}; it must be False, True or 'mem'")
-        if output == "mem" and not init_hidden:
-            raise ValueError("output='mem' needs init_hidden=True: without it the second state would be lost")
-        # Not the initialisers of Synaptic and LIF: they would put alpha and beta into the state_dict.
+        # Not the initialisers of Leaky and LIF: they would put beta into the state_dict.
         super(snn.LIF, self).__init__(
             threshold=_option("threshold", neuron.threshold if threshold is None else threshold, neuron),
             spike_grad=heaviside if surrogate_disable else spike_function(spike_grad),
@@ -133,9 +144,12 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         self.surrogate_disable = surrogate_disable
         self.inhibition = inhibition  # not passed on: the host warns of limits that are not ours
         self.sequence = sequence
+        self.detach_reset = detach_reset
         self.neuron = neuron
-        self.register_buffer("syn", rest_like(neuron.threshold), persistent=False)
-        self.register_buffer("mem", rest_like(neuron.threshold), persistent=False)
+        self.register_buffer("input_scale", _option("input_scale", input_scale, neuron))
+        self.register_buffer("reset_scale", _option("reset_scale", reset_scale, neuron))
+        self._state = None
+        self._gives_three = False
         self._continuation: Continuation | None = None
         register_weakly(self)
 
@@ -144,8 +158,42 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         """Shape of the population."""
         return self.neuron.size
 
+    @property
+    def mem(self) -> Any:
+        """The membrane that the last call left; no elements for a neuron at rest."""
+        if self._state is None:
+            return Membrane.of(self._no_elements(), self._no_elements())
+        return self._state  # a SecondOrderState, if compiled code left it
+
+    @mem.setter
+    def mem(self, mem: Any) -> None:
+        self._state = mem
+
+    @property
+    def syn(self) -> Tensor:
+        """The second state that the last call left."""
+        state = _pair(self.mem)
+        assert state is not None
+        return state.syn
+
+    @syn.setter
+    def syn(self, syn: Tensor) -> None:
+        state = _pair(self.mem)
+        assert state is not None
+        with torch._C.DisableTorchFunctionSubclass():
+            self._state = Membrane.of(state.mem.as_subclass(Tensor), syn)
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer snnTorch's monitors, which ask here, and those who look for what this neuron does not have."""
+        if name in ("mem", "syn"):
+            return object.__getattribute__(self, name)
+        if name in _NOT_OURS:
+            names = ", ".join(name for name, _ in self.neuron.named_parameters())
+            raise AttributeError(f"{type(self).__name__} has no {name!r}: its neurons have decays of their own, by {names}")
+        return super().__getattr__(name)
+
     def state_space(self) -> StateSpace:
-        r"""Return the coefficients that the layer runs: the neuron's, with threshold and reset mechanism applied.
+        r"""Return the coefficients that the layer runs: the neuron's, with its scales, threshold and reset mechanism.
 
         With ``reset_mechanism="zero"`` R is the reset per unit of the membrane.
         """
@@ -155,124 +203,180 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         measured = made_for.isfinite() & (made_for != 0)
         unit = torch.where(measured, made_for, 1.0)
         if self.reset_mechanism == "subtract":
-            scale = torch.where(measured, self.threshold / unit, 1.0)
+            scale = torch.where(measured, self.threshold / unit, 1.0) * self.reset_scale
         else:
             scale = 1 / unit if self.reset_mechanism == "zero" else torch.zeros_like(unit)
-        return space._replace(r1=space.r1 * scale, r2=space.r2 * scale, threshold=self.threshold)
+        return space._replace(
+            b1=space.b1 * self.input_scale,
+            b2=space.b2 * self.input_scale,
+            r1=space.r1 * scale,
+            r2=space.r2 * scale,
+            threshold=self.threshold,
+        )
 
-    def reset_mem(self) -> SecondOrderState:
-        """Bring the neurons to rest and return that state: two empty tensors, whose shape the next input decides."""
-        self.syn, self.mem = rest_like(self.neuron.threshold), rest_like(self.neuron.threshold)
-        return SecondOrderState(self.syn, self.mem)
+    def reset_mem(self) -> Tensor | SecondOrderState:
+        """Bring the neurons to rest and return that state, without elements: the next input decides its shape.
+
+        It is a :class:`Membrane`, or ``syn, mem`` for a neuron that takes the place of ``snn.Synaptic``.
+        """
+        self._state = None
+        syn, mem = self._no_elements(), self._no_elements()
+        return SecondOrderState(syn, mem) if self._gives_three or is_rewritten() else Membrane.of(mem, syn)
+
+    def reset(self) -> None:
+        """Bring the neurons to rest, as other libraries call it (``spikingjelly.activation_based.functional``)."""
+        self._state = None
+
+    def init_leaky(self) -> Tensor | SecondOrderState:
+        """Do :meth:`reset_mem` for code that is written for ``snn.Leaky``: calls return ``spk, mem``."""
+        self._gives_three = False
+        return self.reset_mem()
 
     def init_synaptic(self) -> SecondOrderState:
-        """Do :meth:`reset_mem`, under the name that code for ``snn.Synaptic`` uses."""
-        return self.reset_mem()
-
-    def init_leaky(self) -> SecondOrderState:
-        """Do :meth:`reset_mem`, under the name that code for ``snn.Leaky`` uses."""
-        return self.reset_mem()
+        """Do :meth:`reset_mem` for code that is written for ``snn.Synaptic``: calls return ``spk, syn, mem``."""
+        self._gives_three = True
+        self._state = None
+        return SecondOrderState(self._no_elements(), self._no_elements())
 
     def forward(
         self, input_: Tensor, syn: Tensor | SecondOrderState | None = None, mem: Tensor | SecondOrderState | None = None
     ) -> Any:
-        r"""Run the neurons for one step, or with ``sequence=True`` for many.
+        r"""Run the neurons for one step, or with ``sequence=True`` for many: ``lif(cur, mem)``, ``lif(cur, syn, mem)``.
 
         Args:
-            input_: Input current, [B, \*size]; [T, B, \*size] for a sequence.
-            syn: Second state, [B, \*size], or both states packed. By default the neuron continues from the
-                state that its last call left, or starts at rest.
+            input_: Input current, [B, \*size] or [\*size]; [T, B, \*size] for a sequence.
+            syn: The state, if it is the only one: what the last call returned as ``mem``, or a membrane to start with
+                of the input's shape or of one element, its second state being at rest. Else the second state. By default a step
+                continues from the state that the last one left, or starts at rest, as a sequence does.
             mem: Membrane, [B, \*size].
 
         Returns:
-            ``spk, syn, mem``, or ``spk, state`` for a packed state; ``spk`` alone with ``init_hidden=True``, unless
-            ``output`` asks for more. Spikes are in the data type of the input, states in that of the parameters.
+            ``spk, mem``; ``spk, syn, mem`` where two states are passed, or none after ``init_synaptic()``; ``spk``
+            alone with ``init_hidden=True`` and without ``output``. Spikes are in the data type of the input, states in
+            that of the parameters.
 
         Raises:
-            TypeError: If a state is passed with ``init_hidden=True``, or one state without the other.
+            TypeError: If a state is passed with ``init_hidden=True``.
             ValueError: If a state or the input does not fit the neurons.
         """
-        given, was_packed = unpack(syn, mem)
+        given, came_as_two = unpack(syn, mem)
         if given is not None and self.init_hidden:
             raise TypeError("with init_hidden=True the neuron keeps its state: pass none, or leave init_hidden out")
-        if self._over_time is not None:
-            spk, states = self._over_time.run_neuron(self, input_, given)
-        elif self.sequence:
-            spk, states = self._run(input_, given, all_steps=bool(self.output))
-        else:
-            spk, states = self._step(input_, given)
-        if self.output == "mem":
-            return spk, states.mem
+        self._check(input_)
+        with torch._C.DisableTorchFunctionSubclass():
+            if self._over_time is not None:
+                spk, state = self._over_time.run_neuron(self, input_, given)
+            elif self.sequence:
+                spk, state = self._run(input_, given, all_steps=bool(self.output))
+            else:
+                spk, state = self._step(input_, given)
         if self.init_hidden and not self.output:
             return spk
-        return (spk, states) if was_packed else (spk, *states)
+        if (came_as_two or (given is None and self._gives_three)) and self.output != "mem":
+            return (spk, *_pair(state))
+        return spk, state
 
-    def _step(self, input_: Tensor, given: SecondOrderState | None) -> tuple[Tensor, SecondOrderState]:
-        before = SecondOrderState(self.syn, self.mem) if given is None else given
+    def _check(self, input_: Tensor) -> None:
+        """Raise if the input has dimensions that this population does not; one neuron is shared by all positions."""
+        dims = len(self.size)
+        if self.size == (1,) or input_.dim() in (dims + self.sequence, dims + 1 + self.sequence):
+            return
+        neurons = self.size[0] if dims == 1 else self.size
+        shape, trailing = tuple(input_.shape), ", ".join(map(str, self.size))
+        advice = f"it must be [B, {trailing}]"
+        if self.sequence:
+            advice = f"it must be [T, B, {trailing}]"
+        elif dims == 1 and input_.dim() > 2 and input_.shape[-1] == self.size[0]:
+            advice += (
+                f". For a sequence, [T, B, {trailing}], write sequence=True; for further dimensions of the batch, "
+                f"[B, S, {trailing}], write {type(self).__name__}((1, {trailing}))"
+            )
+        elif dims == 1 and input_.dim() > 2 and input_.shape[1] == self.size[0]:
+            population = (*self.size, *[1] * (input_.dim() - 2))
+            advice += f". After a convolution with {neurons} channels write {type(self).__name__}({population})"
+        raise ValueError(f"input_: got shape {shape} for neurons {neurons}; {advice}")
+
+    def _step(self, input_: Tensor, given: Tensor | SecondOrderState | None) -> tuple[Tensor, Any]:
+        before = _pair(self._state if given is None else given)
+        shape = input_.shape or torch.Size([1])
+        current = input_.expand(shape)
         if may_continue(input_):
             last = self._continuation
-            if last is not None and last.holds(before, self):
+            if last is not None and before is not None and last.holds(before, self):
                 spk = last.spikes()
             else:
                 last, spk = Continuation(self._dynamics(), self), None
                 self._continuation = last
-            state = last.step(input_, self._before(before, given, input_.shape, last.dynamics, spk))
+            state = last.step(current, self._before(before, given, shape, last.dynamics, spk))
             scales = last.scales_spikes
         else:
             scales = True
             dynamics = self._dynamics()
-            state = dynamics.step(input_, self._before(before, given, input_.shape, dynamics, None))
-        self._keep(state, given)
-        return self._emit(state.spk, state.mem, input_, scales), SecondOrderState(state.ada, state.mem)
+            state = dynamics.step(current, self._before(before, given, shape, dynamics, None))
+        spk = self._emit(state.spk, state.mem, input_, scales)
+        return spk.view(input_.shape), self._keep(state, given)
 
     def _run(
-        self, input_: Tensor, given: SecondOrderState | None, *, all_steps: bool
-    ) -> tuple[Tensor, SecondOrderState]:
-        before = SecondOrderState(self.syn, self.mem) if given is None else given
+        self, input_: Tensor, given: Tensor | SecondOrderState | None, *, all_steps: bool, continues: bool = False
+    ) -> tuple[Tensor, Any]:
+        before = _pair(self._state if continues and given is None else given)
         dynamics = self._dynamics()
         start = self._before(before, given, input_.shape[1:], dynamics, None)
         spk, state, trace = dynamics.run(input_, start, trace=all_steps or self.inhibition)
-        self._keep(state, given)
         scales = not (may_continue(input_) and is_constant(self.graded_spikes_factor, 1.0))
         spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_, scales)
-        shown = trace if all_steps and trace is not None else state
-        return spk, SecondOrderState(shown.ada, shown.mem)
+        last = self._keep(state, given)
+        return spk, _packed(trace) if all_steps and trace is not None else last
 
     def _dynamics(self) -> Dynamics:
-        return Dynamics(self.state_space(), self.spike_grad, self.reset_mechanism == "zero", self.state_quant)
+        return Dynamics(
+            self.state_space(),
+            self.spike_grad,
+            self.reset_mechanism == "zero",
+            self.state_quant,
+            self.detach_reset,
+        )
+
+    def _no_elements(self) -> Tensor:
+        """Return one of the two states at rest: its shape is taken from the next input."""
+        return torch.zeros(0, dtype=self.neuron.threshold.dtype, device=self.neuron.threshold.device)
 
     def _before(
         self,
-        before: SecondOrderState,
-        given: SecondOrderState | None,
+        before: SecondOrderState | None,
+        given: Tensor | SecondOrderState | None,
         shape: torch.Size,
         dynamics: Dynamics,
         spk: Tensor | None,
     ) -> State | None:
         """Return the state before a step, or None for neurons at rest, after checking that it fits the input."""
+        if before is None or (at_rest(before.mem) and at_rest(before.syn)):
+            return dynamics.at_rest(shape)
         if before.mem.shape == shape == before.syn.shape:
             return State(before.mem, before.syn, dynamics.fire(before.mem) if spk is None else spk)
-        if at_rest(before):
-            return None
-        if given is None:  # at rest too if reset by snnTorch's own functions, which keep the shape of the last batch
+        if given is None and before.mem.dim():  # at rest too if reset by snnTorch's own functions, which keep its shape
             is_left = before.syn.any() | before.mem.any()
             if torch.compiler.is_compiling():
                 torch._assert_async(~is_left, "the state is that of a batch of another shape: reset the neuron first")
                 return None
             if not is_left:
                 return None
+        elif before.mem.numel() == before.syn.numel() == 1:
+            mem, syn = (state.reshape(()).expand(shape) for state in (before.mem, before.syn))
+            return State(mem, syn, dynamics.fire(mem))
         name, value = next((name, value) for name, value in before._asdict().items() if value.shape != shape)
-        advice = "" if given else ". The neuron continues from its last call: reset it first, see reset(net)"
+        advice = "" if given is not None else ". It continues from its last call: reset it first, see reset(net)"
         raise ValueError(f"{name}: got shape {tuple(value.shape)}; the input needs {tuple(shape)}{advice}")
 
-    def _keep(self, state: State, given: SecondOrderState | None) -> None:
-        """Store the state where monitors and a next call without arguments look for it."""
-        if not torch.compiler.is_compiling():
-            # What the assignment below does, in a tenth of its time.
-            self._buffers["syn"], self._buffers["mem"] = state.ada, state.mem
+    def _keep(self, state: State, given: Tensor | SecondOrderState | None) -> Tensor | SecondOrderState:
+        """Store the state where monitors and a next call without arguments look for it, and return it as one value."""
+        packed = _packed(state)
+        if not is_rewritten():
+            self.__dict__["_state"] = packed  # what the assignment below does, in a tenth of its time
         elif given is None or not torch.compiler.is_exporting():
             # An exported function of explicit states is to have no side effect.
-            self.syn, self.mem = state.ada, state.mem
+            self._state = packed
+        return packed
 
     def _emit(self, spk: Tensor, mem: Tensor, input_: Tensor, scales: bool) -> Tensor:
         """Turn the spikes that reset the neurons into those that leave the layer."""
@@ -287,10 +391,18 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         super()._load_from_state_dict(*args, **kwargs)
         self._reset_mechanism = list(self.reset_dict)[int(self.reset_mechanism_val)]
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Move or convert the state with the parameters."""
+        super()._apply(fn, recurse)
+        if (state := _pair(self._state)) is not None:
+            with torch._C.DisableTorchFunctionSubclass():
+                self._state = Membrane.of(fn(state.mem), fn(state.syn))
+        return self
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what belongs to the running sequence: tensors with a history can be neither copied nor pickled."""
-        buffers = {n: t.detach() if n in SecondOrderState._fields else t for n, t in self._buffers.items()}
-        return {**self.__dict__, "_buffers": buffers, "_continuation": None}
+        state = None if self._state is None else self._state.detach()
+        return {**self.__dict__, "_state": state, "_continuation": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a copy, and let snnTorch's own functions find it."""
@@ -302,10 +414,25 @@ class Spiking(snn.Synaptic):  # type: ignore[misc]
         shown = [f"threshold={self.threshold.item():g}" if self.threshold.numel() == 1 else "threshold per neuron"]
         shown += [f"reset_mechanism={self.reset_mechanism!r}"] if self.reset_mechanism != "subtract" else []
         shown += [f"output={self.output!r}"] if self.output else []
-        shown += [
-            name for name in ("init_hidden", "inhibition", "sequence", "surrogate_disable") if getattr(self, name)
-        ]
-        return ", ".join(shown)
+        flags = ("init_hidden", "inhibition", "sequence", "surrogate_disable", "detach_reset")
+        return ", ".join(shown + [name for name in flags if getattr(self, name)])
+
+
+def _pair(state: Tensor | SecondOrderState | None) -> SecondOrderState | None:
+    """Take a state apart; a plain tensor is a membrane whose second state is at rest."""
+    if state is None or isinstance(state, SecondOrderState):
+        return state
+    if isinstance(state, Membrane) and torch.compiler.is_compiling():  # which cannot follow such a tensor
+        raise RuntimeError("the state is of a step that was not compiled: reset the neuron first, see reset(net)")
+    syn = getattr(state, "syn", None) if isinstance(state, Membrane) else None
+    return SecondOrderState(torch.zeros_like(state) if syn is None else syn, state)
+
+
+def _packed(state: State) -> Tensor | SecondOrderState:
+    """Return both states as one value."""
+    if isinstance(state.mem, Membrane):
+        return state.mem
+    return SecondOrderState(state.ada, state.mem) if is_rewritten() else Membrane.of(state.mem, state.ada)
 
 
 def _option(name: str, value: float | Tensor, neuron: Neuron) -> Tensor:

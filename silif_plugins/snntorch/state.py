@@ -17,12 +17,12 @@ class _Pair(NamedTuple):
 class SecondOrderState(_Pair):
     r"""What a neuron remembers between two time steps: ``(syn, mem)``.
 
-    ``lif.reset_mem()`` and ``lif.init_leaky()`` return it. It can be taken apart, as code for ``snn.Synaptic``
-    does, or handed on whole, as code for ``snn.Leaky`` does. To that code it is the membrane: PyTorch's functions, its
-    tensors' methods, arithmetic, comparisons and slices see the membrane and return tensors, so that
-    ``torch.stack(mem_rec)``, ``mem.max()``, ``mem - target`` and ``mem[:, 0]`` mean what they mean with ``snn.Leaky``.
-    ``detach``, ``detach_``, ``clone`` and ``to`` keep both states. A whole number as index, ``len`` and ``==`` are
-    those of a pair.
+    ``lif.init_synaptic()`` returns it, to be taken apart by code for ``snn.Synaptic``. It also stands for a
+    :class:`~silif_plugins.snntorch.membrane.Membrane` wherever PyTorch rewrites code (``torch.compile``,
+    ``torch.export``, ``torch.func``), which cannot follow a tensor of a class of its own. There, too, it is the
+    membrane to PyTorch's functions, its tensors' methods, arithmetic, comparisons and slices: ``torch.stack(mem_rec)``,
+    ``mem.max()``, ``mem - target`` and ``mem[:, 0]`` mean what they mean with ``snn.Leaky``. ``detach``, ``detach_``,
+    ``clone`` and ``to`` keep both states. A whole number as index, ``len`` and ``==`` are those of a pair.
 
     Attributes:
         syn: Second state, [B, \*size]: the adaptation of SiLIF, the imaginary part of oscillating neurons.
@@ -96,30 +96,22 @@ for _name in (
     setattr(SecondOrderState, _name, _on_membrane(_name))
 
 
-def unpack(syn: Any, mem: Any) -> tuple[SecondOrderState | None, bool]:
-    """Read the state arguments of ``forward``: the state or None, and whether it came packed.
+def unpack(syn: Any, mem: Any) -> tuple[Tensor | SecondOrderState | None, bool]:
+    """Read the state arguments of ``forward``: the state or None, and whether it came as two tensors.
 
     Raises:
-        TypeError: If one of two states is missing.
+        TypeError: If they are no state.
     """
-    if syn is None and mem is None:
-        return None, False
-    if isinstance(syn, tuple) and mem is None:
-        return _pair(syn), True
-    if isinstance(mem, tuple) and syn is None:
-        return _pair(mem), True
+    if syn is None or mem is None:
+        state = mem if syn is None else syn
+        if state is None or isinstance(state, Tensor):
+            return state, False
+        if isinstance(state, tuple) and len(state) == 2:
+            return SecondOrderState(*state), False
+        raise TypeError(f"mem: got {type(state).__name__}; it must be a tensor, or the two tensors (syn, mem)")
     if isinstance(syn, Tensor) and isinstance(mem, Tensor):
-        return SecondOrderState(syn, mem), False
-    raise TypeError(
-        "this neuron has two states and got one: write `mem = lif.init_leaky()`, then `spk, mem = lif(cur, mem)`; "
-        "or `syn, mem = lif.init_synaptic()`, then `spk, syn, mem = lif(cur, syn, mem)`"
-    )
-
-
-def _pair(state: tuple[Any, ...]) -> SecondOrderState:
-    if len(state) != 2:
-        raise TypeError(f"state: got {len(state)} values; a packed state is (syn, mem)")
-    return SecondOrderState(*state)
+        return SecondOrderState(syn, mem), True
+    raise TypeError(f"syn, mem: got {type(syn).__name__} and {type(mem).__name__}; they must be tensors")
 
 
 def _membranes(value: Any) -> Any:
@@ -128,13 +120,3 @@ def _membranes(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(_membranes(item) for item in value)
     return value
-
-
-def at_rest(state: SecondOrderState) -> bool:
-    """Whether these are the placeholders of a neuron that was just made or reset: no elements yet."""
-    return state.syn.dim() == 1 and state.mem.dim() == 1 and not state.syn.numel() and not state.mem.numel()
-
-
-def rest_like(tensor: Tensor) -> Tensor:
-    """Return the placeholder of a state at rest: its shape is taken from the next input."""
-    return torch.zeros(0, dtype=tensor.dtype, device=tensor.device)

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from ..diagnosis import SilenceWatch
 from ..neurons import LI, CAdLIF, Neuron, SiLIF, State, neuron_class
 from ..scan import scan, scan_with_gate
 from ..surrogate import SpikeFunction, resolve
@@ -145,6 +146,7 @@ class SpikingLayer(nn.Module):
         self.bidirectional = bidirectional
         self.initial_state = initial_state
         self.surrogate = resolve(surrogate)
+        self.silence = SilenceWatch('normalization="batchnorm", or a lower neuron_options={"threshold": ...}')
 
     @property
     def num_outputs(self) -> int:
@@ -186,6 +188,7 @@ class SpikingLayer(nn.Module):
             surrogate=self.surrogate,
             recurrent=self.recurrent_weights(),
         )
+        self.silence(self, spikes)
         if valid is not None:
             spikes = spikes * valid.unsqueeze(-1)  # neurons run on through the padding, which follows the sequence
         if self.bidirectional:

@@ -21,12 +21,13 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, O
 
 from .. import __version__
 from ..datasets.batching import Batch, Batches, ahead
+from ..diagnosis import diagnose
 from ..files import write_file
 from ..optional import require
 from ..sparch import SpArchNet
 from . import checkpoint, parallel
 from .config import TrainConfig
-from .data import Splits, shuffled
+from .data import Splits, in_order, shuffled
 from .evaluation import Evaluation, evaluate, recalibrate
 
 logger = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ class _Run:
         """Train the epochs that are left."""
         tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
         first = self.progress.epoch
-        title = f"{self.config.neuron} seed {self.config.seed}"
+        title = self._title
         writes = self.share.rank == 0
         hidden = True if self.on_epoch or not writes else None  # None: hidden where stderr is not a terminal
         with (
@@ -161,6 +162,10 @@ class _Run:
             logger.info(
                 "%s  %.1f %% of the time waiting for data", title, 100 * self.progress.waiting / self.progress.seconds
             )
+
+    @property
+    def _title(self) -> str:
+        return f"{self.config.neuron} seed {self.config.seed}"
 
     def _board(self, first: int) -> contextlib.AbstractContextManager[Any]:
         """TensorBoard's log, from an epoch on; none but in the first process."""
@@ -308,7 +313,15 @@ class _Run:
         }
         if self.share.rank == 0:
             write_file(self.folder / "result.json", _json(result))
+            self._advise(best)
         return result
+
+    def _advise(self, net: SpArchNet) -> None:
+        """Log what keeps layers of the trained network from learning, if anything does."""
+        batch = next(iter(in_order(self.data.valid, self.config.batch_size, pad=not self.config.published)))
+        frames, _, lengths = batch.to(self.device)
+        for line in diagnose(net, (frames, lengths)).advice:
+            logger.warning("%s  %s", self._title, line)
 
 
 def versions() -> dict[str, str]:

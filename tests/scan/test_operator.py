@@ -14,19 +14,20 @@ from silif_plugins.scan.fused import run_forward
 from silif_plugins.surrogate import Triangle
 
 
-def arguments(trace=False, lengths=None):
+def arguments(trace=False, lengths=None, detach_reset=False):
     space = SiLIF(5).double().state_space()
     coefficients = torch.stack([field.expand(5) for field in space]).detach()
     current = torch.randn(40, 2, 5, dtype=torch.float64) * 6
     initial = torch.rand(3, 2, 5, dtype=torch.float64)
     inputs = [tensor.requires_grad_() for tensor in (current, coefficients, initial)]
-    return (*inputs, lengths, trace, 0, 0.5, 0.0, "cpu", 0.5)
+    return (*inputs, lengths, trace, 0, 0.5, 0.0, detach_reset, "cpu", 0.5)
 
 
+@pytest.mark.parametrize("detach_reset", [False, True])
 @pytest.mark.parametrize("trace", [False, True])
 @pytest.mark.parametrize("lengths", [None, torch.tensor([40, 3])], ids=["full", "lengths"])
-def test_opcheck(trace, lengths):
-    torch.library.opcheck(run_forward, arguments(trace, lengths))
+def test_opcheck(trace, lengths, detach_reset):
+    torch.library.opcheck(run_forward, arguments(trace, lengths, detach_reset))
 
 
 class Layer(torch.nn.Module):
@@ -40,9 +41,10 @@ class Layer(torch.nn.Module):
         return spikes, state.mem
 
 
+@pytest.mark.parametrize("detach_reset", [False, True])
 @pytest.mark.parametrize("surrogate", [None, "atan", Triangle(0.3)], ids=str)
-def test_compile_fullgraph(surrogate):
-    layer, current = Layer(surrogate=surrogate), torch.randn(40, 2, 16) * 6
+def test_compile_fullgraph(surrogate, detach_reset):
+    layer, current = Layer(surrogate=surrogate, detach_reset=detach_reset), torch.randn(40, 2, 16) * 6
     outputs = layer(current)
     sum(output.sum() for output in outputs).backward()
     expected = [parameter.grad.clone() for parameter in layer.parameters()]
@@ -61,13 +63,14 @@ def test_export():
     assert all(torch.equal(*pair) for pair in zip(program.module()(current), layer(current), strict=True))
 
 
-def test_vmap_over_batches_and_gradients_of_samples():
+@pytest.mark.parametrize("detach_reset", [False, True])
+def test_vmap_over_batches_and_gradients_of_samples(detach_reset):
     space = SiLIF(6).double().state_space()
     space = StateSpace(*(field.detach() for field in space))
     current = torch.randn(4, 40, 2, 6, dtype=torch.float64) * 6
 
     def total(current, a11):
-        spikes, state = scan(space._replace(a11=a11), current, backend="cpu")
+        spikes, state = scan(space._replace(a11=a11), current, backend="cpu", detach_reset=detach_reset)
         return (spikes * torch.linspace(0, 1, 6)).sum() + state.mem.sum()
 
     both = torch.func.vmap(torch.func.grad(total, argnums=(0, 1)), in_dims=(0, None))(current, space.a11)

@@ -21,10 +21,13 @@ def test_every_argument_is_named_in_the_signature(cls):
     parameters = inspect.signature(cls).parameters
     assert not [p for p in parameters.values() if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
     assert next(iter(parameters)) == "size"
-    shared = set(inspect.signature(Spiking).parameters) - {"neuron"}
+    shared = set(inspect.signature(Spiking).parameters) - {"neuron", "input_scale", "reset_scale"}
     assert shared <= set(parameters)
     own = set(inspect.signature(getattr(neurons, cls.__name__)).parameters)
     assert own <= set(parameters)
+    for name, parameter in inspect.signature(Spiking).parameters.items():
+        if name in shared - {"threshold", "detach_reset"}:
+            assert parameters[name].default == parameter.default
 
 
 @each_class
@@ -37,6 +40,9 @@ def test_shared_arguments_have_snntorchs_names_and_defaults(cls):
 @each_class
 @pytest.mark.parametrize("word", ["alpha", "beta", "learn_alpha", "learn_beta", "reset_delay", "init_state"])
 def test_words_of_other_neurons_are_explained(cls, word):
+    if word in inspect.signature(cls).parameters:  # SiLIF and CSiLIF start where these say
+        cls(10, **{"beta": 0.8, word: 0.9})
+        return
     for arguments in ((10,), ()):
         with pytest.raises(TypeError, match=rf"{cls.__name__}\(\) takes no '{word}': \w+") as error:
             cls(*arguments, **{word: 0.9})
@@ -45,6 +51,11 @@ def test_words_of_other_neurons_are_explained(cls, word):
             words = [part.partition("=")[0] for part in advice.replace(" and", ",").split(", ") if "=" in part]
             assert len(words) >= 2
             assert set(words) <= set(inspect.signature(cls).parameters)
+
+
+@each_class
+def test_what_these_neurons_do_anyway_may_be_said(cls):
+    cls(10, learn_beta=True, learn_alpha=True, reset_delay=True)
 
 
 @each_class
@@ -73,7 +84,6 @@ def test_a_subclass_may_have_a_beta_of_its_own():
     ("options", "message"),
     [
         ({"output": "syn"}, "output: got 'syn'"),
-        ({"output": "mem"}, "needs init_hidden=True"),
         ({"reset_mechanism": "half"}, "reset_mechanism"),
         ({"threshold": math.nan}, "threshold: got NaN"),
         ({"threshold": torch.ones(4)}, r"threshold: got shape \(4,\).*\(3,\)"),
@@ -81,6 +91,11 @@ def test_a_subclass_may_have_a_beta_of_its_own():
         ({"spike_grad": "sigmoidal"}, "surrogate: got 'sigmoidal'"),
         ({"learn": ("tau",)}, "unknown parameter 'tau'"),
         ({"tau_u": -1.0}, "tau_u: got -1.0"),
+        ({"beta": 1.1}, "beta: got 1.1"),
+        ({"beta": math.nan}, "beta: got nan"),
+        ({"beta": torch.rand(4)}, r"beta: got shape \(4,\).*\(3,\)"),
+        ({"beta": 0.9, "tau_u": 0.02}, "beta, tau_u: got both"),
+        ({"beta": 0.9, "dt": (0.001, 0.01)}, r"dt: got \(0.001, 0.01\) beside beta"),
     ],
 )
 def test_wrong_values_are_named(options, message):
@@ -117,9 +132,19 @@ def test_state_dict_keys_are_the_core_s_and_snntorch_s(cls):
     lif = cls(3, learn_threshold=True)
     core = {f"neuron.{name}" for name in getattr(neurons, cls.__name__)(3).state_dict()}
     host = {"threshold", "graded_spikes_factor", "reset_mechanism_val"}
-    assert set(lif.state_dict()) == core | host
+    assert set(lif.state_dict()) == core | host | {"input_scale", "reset_scale"}
     assert not hasattr(lif, "alpha")
-    assert not hasattr(lif, "beta")
+    if cls not in (SiLIF, CSiLIF):
+        with pytest.raises(AttributeError, match=f"{cls.__name__} has no 'beta': .* by {next(iter(lif.neuron._parameters))}"):
+            _ = lif.beta
+
+
+@pytest.mark.parametrize("cls", [SiLIF, CSiLIF])
+def test_beta_is_the_decay_of_the_membrane(cls):
+    lif = cls(3, beta=torch.tensor([0.5, 0.7, 0.9]))
+    torch.testing.assert_close(lif.beta, torch.tensor([0.5, 0.7, 0.9]), check_dtype=True)
+    assert f"{lif.beta:.2f}" == "0.50 to 0.90"
+    assert f"{cls(3, beta=0.9).beta:.3f}" == "0.900"
 
 
 def test_options_keep_nothing_of_the_caller_s():
@@ -133,7 +158,7 @@ def test_options_keep_nothing_of_the_caller_s():
 
 
 def test_repr_shows_what_is_not_default():
-    assert repr(SiLIF(4)) == "SiLIF(\n  threshold=1\n  (neuron): SiLIF(4, threshold=1)\n)"
+    assert repr(SiLIF(4)) == "SiLIF(\n  threshold=1, detach_reset\n  (neuron): SiLIF(4, threshold=1)\n)"
     text = repr(SiLIF(4, init_hidden=True, sequence=True, output=True, reset_mechanism="zero", threshold=torch.ones(4)))
     for part in ("threshold per neuron", "init_hidden", "sequence", "output=True", "reset_mechanism='zero'"):
         assert part in text

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from silif_plugins import neurons
 from silif_plugins.neurons import State
 from silif_plugins.scan import scan
-from silif_plugins.snntorch import RF, CSiLIF, SecondOrderState, SiLIF, Spiking
+from silif_plugins.snntorch import RF, CSiLIF, Membrane, SecondOrderState, SiLIF, Spiking
 
 T, B, N = 30, 4, 5
 
@@ -36,13 +36,13 @@ def packed(lif, current):
     record = []
     for now in current.unbind():
         spk, state = lif(now, state)
-        assert isinstance(state, SecondOrderState)
-        record.append((spk, *state))
+        assert isinstance(state, Membrane)
+        record.append((spk, state.syn, state))
     return [torch.stack(x) for x in zip(*record, strict=True)]
 
 
 def hidden(lif, current):
-    """With the states in the module, read from its buffers."""
+    """With the states in the module."""
     lif.reset_mem()
     record = [(lif(now)[0], lif.syn, lif.mem) for now in current.unbind()]
     return [torch.stack(x) for x in zip(*record, strict=True)]
@@ -51,8 +51,8 @@ def hidden(lif, current):
 def sequence(lif, current):
     """All steps in one call."""
     lif.sequence, lif.output = True, True
-    lif.reset_mem()
-    return lif(current)
+    spk, mem = lif(current)
+    return spk, mem.syn, mem
 
 
 def core(lif, current):
@@ -61,7 +61,14 @@ def core(lif, current):
     def surrogate(x):  # snnTorch's surrogates return float32
         return lif.spike_grad(x).to(x.dtype)
 
-    _, _, states = scan(lif.state_space(), current, surrogate=surrogate, return_states=True, backend="reference")
+    _, _, states = scan(
+        lif.state_space(),
+        current,
+        surrogate=surrogate,
+        return_states=True,
+        backend="reference",
+        detach_reset=lif.detach_reset,
+    )
     return states.spk, states.ada, states.mem
 
 
@@ -73,10 +80,17 @@ SURROGATES = {
 }
 
 
+@pytest.mark.parametrize("detach_reset", [False, True])
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize("way", WAYS)
-def test_spikes_states_and_gradients_are_the_cores(ours, way, surrogate):
-    lif = ours(N, spike_grad=SURROGATES[surrogate], learn_threshold=True, threshold=torch.linspace(0.8, 1.2, N))
+def test_spikes_states_and_gradients_are_the_cores(ours, way, surrogate, detach_reset):
+    lif = ours(
+        N,
+        spike_grad=SURROGATES[surrogate],
+        learn_threshold=True,
+        threshold=torch.linspace(0.8, 1.2, N),
+        detach_reset=detach_reset,
+    )
     current = currents(requires_grad=True)
     weights = [torch.randn(T, B, N) for _ in range(3)]
     results, gradients = [], []
@@ -114,7 +128,7 @@ def test_spikes_equal_the_cores_to_the_last_bit(ours, way, dtype):
 
 @pytest.mark.parametrize("way", ["explicit", "packed", "sequence"])
 def test_given_states_are_used_and_receive_gradients(way):
-    lif = SiLIF(N)
+    lif = SiLIF(N, detach_reset=False)
     start = State(*(torch.rand(B, N) * 2 for _ in range(2)), torch.empty(0))
     current = currents()
     gradients = []
@@ -134,9 +148,10 @@ def test_given_states_are_used_and_receive_gradients(way):
                 _, *last = lif(now, *last)
             last = SecondOrderState(*last)
         else:
-            last = SecondOrderState(syn, mem)
+            last = Membrane.of(mem, syn)
             for now in current:
                 _, last = lif(now, last)
+            last = SecondOrderState(last.syn, last)
         gradients.append(torch.autograd.grad((last.mem * torch.arange(N)).sum() + last.syn.sum(), [syn, mem]))
     for expected, actual in zip(*gradients, strict=True):
         assert expected.abs().sum() > 0
@@ -153,35 +168,43 @@ def test_chunks_of_a_sequence_continue_each_other(ours):
         spk, state = lif(chunk, state)
         parts.append(spk)
     assert torch.equal(torch.cat(parts), whole)
-    torch.testing.assert_close(state.mem, mem)
+    torch.testing.assert_close(state, mem)
     torch.testing.assert_close(state.syn, syn)
 
 
+def test_every_sequence_starts_at_rest(ours):
+    lif = ours(N, sequence=True, init_hidden=True)
+    current = currents()
+    assert torch.equal(lif(current), lif(current))
+
+
 def test_sequences_and_steps_can_follow_each_other():
-    lif = SiLIF(N, init_hidden=True)
+    lif = SiLIF(N)
     current = currents()
-    expected = torch.stack([lif(now) for now in current])
-    lif.reset_mem()
-    first = torch.stack([lif(now) for now in current[:10]])
+    expected, _, _ = packed(lif, current)
+    mem, spikes = lif.reset_mem(), []
+    for now in current[:10]:
+        spk, mem = lif(now, mem)
+        spikes.append(spk)
     lif.sequence = True
-    middle = lif(current[10:20])
+    middle, mem = lif(current[10:20], mem)
     lif.sequence = False
-    last = torch.stack([lif(now) for now in current[20:]])
-    assert torch.equal(torch.cat([first, middle, last]), expected)
+    for now in current[20:]:
+        spk, mem = lif(now, mem)
+        spikes.append(spk)
+    assert torch.equal(torch.stack([*spikes[:10], *middle, *spikes[10:]]), expected)
 
 
-@pytest.mark.parametrize("output", [True, "mem"])
-def test_sequence_returns_the_states_of_all_steps_on_request(output):
-    lif = CSiLIF(N, sequence=True, init_hidden=True, output=output)
+def test_sequence_returns_the_states_of_all_steps_on_request():
+    lif = CSiLIF(N, sequence=True, init_hidden=True, output=True)
     current = currents()
-    spk, *states = lif(current)
+    spk, mem = lif(current)
     assert spk.shape == current.shape
     _, _, trace = scan(lif.state_space(), current, return_states=True)
-    torch.testing.assert_close(states[-1], trace.mem)
-    assert len(states) == (2 if output is True else 1)
-    if output is True:
-        torch.testing.assert_close(states[0], trace.ada)
-    assert torch.equal(lif.mem, states[-1][-1])
+    torch.testing.assert_close(mem, trace.mem, check_dtype=True)
+    torch.testing.assert_close(mem.syn, trace.ada)
+    assert torch.equal(lif.mem, mem[-1])
+    assert torch.equal(lif.syn, mem[-1].syn)
 
 
 def loop(space, current, rule):
@@ -205,6 +228,7 @@ def test_reset_mechanisms(ours, way, rule):
     threshold = torch.linspace(0.5, 1.5, N)
     lif = ours(N, reset_mechanism=rule, threshold=threshold)
     unit = lif.neuron.state_space()._replace(threshold=threshold)  # the models' own threshold is 1
+    unit = unit._replace(b1=unit.b1 * lif.input_scale, b2=unit.b2 * lif.input_scale)
     current = currents()
     for expected, actual in zip(loop(unit, current, rule), WAYS[way](lif, current), strict=True):
         torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-10)
@@ -224,7 +248,7 @@ def test_a_layer_at_any_threshold_is_the_paper_s_neuron_with_its_inputs_scaled(o
     current = currents()
     lif = ours(N)
     small = ours(N, threshold=0.125)
-    small.neuron.load_state_dict(lif.neuron.state_dict())
+    small.load_state_dict({name: value for name, value in lif.state_dict().items() if name != "threshold"}, strict=False)
     for one, other in zip(explicit(lif, current), explicit(small, current / 8), strict=True):
         scale = 1 if one.unique().numel() <= 2 else 8
         torch.testing.assert_close(other * scale, one, rtol=1e-9, atol=1e-9)
@@ -272,7 +296,8 @@ def test_sequence_of_no_steps_returns_the_state_it_got():
         state = SecondOrderState(torch.rand(B, N), torch.rand(B, N))
         spk, after = lif(torch.empty(0, B, N), state)
         assert spk.shape == (0, B, N)
-        assert torch.equal(after.mem, state.mem)
+        assert torch.equal(after, state.mem)
+        assert torch.equal(after.syn, state.syn)
 
 
 class Trained(torch.nn.Module):

@@ -8,10 +8,11 @@ import snntorch as snn
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from snntorch import utils
 from snntorch.functional.quant import state_quant
 from torch import nn
 
-from silif_plugins.snntorch import CSiLIF, SecondOrderState, SiLIF, over_time, reset
+from silif_plugins.snntorch import CSiLIF, Membrane, SecondOrderState, SiLIF, over_time, reset
 
 T, B, N = 7, 3, 5
 HIDDEN = {"threshold": 0.1, "init_hidden": True}
@@ -22,8 +23,8 @@ class Own(nn.Module):
 
     def __init__(self, make=SiLIF, **options):
         super().__init__()
-        self.fc1, self.lif1 = nn.Linear(N, 8), make(8, threshold=0.1, **options)
-        self.fc2, self.lif2 = nn.Linear(8, 4), make(4, threshold=0.1, **options)
+        self.fc1, self.lif1 = nn.Linear(N, 8), make(8, **{"threshold": 0.1, **options})
+        self.fc2, self.lif2 = nn.Linear(8, 4), make(4, **{"threshold": 0.1, **options})
 
 
 class KeepsStates(Own):
@@ -98,7 +99,7 @@ def conv():
         nn.Dropout(0.5),
         nn.Flatten(),
         nn.Linear(4 * 2 * 2, 4),
-        SiLIF(4, output="mem", **HIDDEN),
+        SiLIF(4, output=True, **HIDDEN),
     )
 
 
@@ -232,12 +233,14 @@ def test_all_sizes(steps, batch, sizes, seed):
         {"reset_mechanism": "none"},
         {"learn_threshold": True},
         {"surrogate_disable": True},
+        {"detach_reset": True},
+        {"beta": 0.9, "output": True},
         {"spike_grad": snn.surrogate.triangular()},
     ],
     ids=lambda options: "-".join(options),
 )
 def test_the_options_of_a_neuron(double, options):
-    one, other = pair(lambda: Own(init_hidden=True, output="mem", **options))
+    one, other = pair(lambda: Own(**{"init_hidden": True, "output": "mem", **options}))
     for net in (one, other):
         net.forward = lambda x, net=net: net.lif2(net.fc2(net.lif1(net.fc1(x))[0]))
     x = data("")
@@ -282,22 +285,59 @@ def test_states_taken_and_returned():
         expected.append((spk, mem1, mem2))
     first = over_time(other, (x[:3], other.lif1.init_leaky(), other.lif2.init_leaky()))
     assert_same(first, stacked(expected[:3]))
-    held = [SecondOrderState(lif.syn, lif.mem) for lif in (other.lif1, other.lif2)]
-    second = over_time(other, (x[3:5], *held))
-    assert_same(second, stacked(expected[3:5]))
+    _, mem1, mem2 = first
+    assert isinstance(mem1, Membrane)
+    assert mem1.syn.shape == mem1.shape == (3, B, 8)
+    assert_same(over_time(other, (x[3:4], mem1[-1], mem2[-1])), stacked(expected[3:4]))
+    assert_same(over_time(other, (x[4:5], None, None)), stacked(expected[4:5]))
+    assert_same(over_time(other, (x[5:6], other.lif1.mem, other.lif2.mem)), stacked(expected[5:6]))
     with pytest.raises(ValueError, match="lif1: it is given a state"):
-        over_time(other, (x[3:5], *held))
+        over_time(other, (x[6:], mem1[-1], None))
+    rest = torch.zeros(1)  # as snnTorch's tutorials start
+    assert_same(over_time(other, (x[:3], rest, rest)), stacked(expected[:3]))
+
+
+@pytest.mark.parametrize("init_hidden", [False, True])
+@pytest.mark.parametrize("output", [False, True, "mem"])
+@pytest.mark.parametrize("two_states", [False, True])
+def test_it_returns_what_a_step_returns(double, init_hidden, output, two_states):
+    """Two values, three to code for snn.Synaptic, spikes alone where the neuron keeps its state."""
+
+    class Whole(Own):
+        def forward(self, x):
+            spk1 = self.lif1(self.fc1(x))
+            return self.lif2(self.fc2(spk1 if isinstance(spk1, torch.Tensor) else spk1[0]))
+
+    one, other = pair(lambda: Whole(init_hidden=init_hidden, output=output))
+    if two_states:
+        for net in (one, other):
+            net.lif1.init_synaptic()
+            net.lif2.init_synaptic()
+    x = data("")
+    a, b = stepped(one, x), over_time(other, x)
+    assert_same(flat(b), flat(a), atol=1e-12)
+    assert len(flat(b)) == (1 if init_hidden and not output else 3 if two_states and output != "mem" else 2)
+    assert_same(gradients(other, b), gradients(one, a), atol=1e-10)
 
 
 def test_zeros_are_rest():
     torch.manual_seed(0)
     net = TakesStates()
     x = data("")
-    net.forward = lambda x: net.lif1(net.fc1(x), torch.zeros(B, 8), torch.zeros(B, 8))[0]
+    net.forward = lambda x: net.lif1(net.fc1(x), torch.zeros(B, 8))[0]
     net(x[0])
     spk = over_time(net, x)
     reset(net)
     assert torch.equal(spk, torch.stack([net.lif1(net.fc1(now))[0] for now in x]))
+
+
+def test_a_network_that_is_reset_by_the_host_starts_at_rest():
+    net, x = sequential().eval(), data("")
+    over_time(net, data("", batch=B + 1))
+    utils.reset(net)
+    first = over_time(net, x)
+    utils.reset(net)
+    assert torch.equal(over_time(net, x), first)
 
 
 def test_several_inputs():
@@ -459,11 +499,11 @@ def test_what_is_refused(name, started):
         net(torch.rand(B, N))
     elif name in ("state fed back", "truncated"):
         pytest.skip("nothing can be read from a neuron at rest")
-    before = [(lif.syn, lif.mem) for lif in net.modules() if isinstance(lif, SiLIF)]
+    before = [lif._state for lif in net.modules() if isinstance(lif, SiLIF)]
     with pytest.raises((ValueError, RuntimeError), match=match):
         over_time(net, torch.rand(T, B, N))
-    after = [(lif.syn, lif.mem) for lif in net.modules() if isinstance(lif, SiLIF)]
-    assert all(a is b for one, two in zip(before, after, strict=True) for a, b in zip(one, two, strict=True))
+    after = [lif._state for lif in net.modules() if isinstance(lif, SiLIF)]
+    assert all(a is b for a, b in zip(before, after, strict=True))
     if started and name not in ("sequence=True", "LSTM", "GRUCell", "twice", "another state"):
         net(torch.rand(B, N))  # works on single steps as before
 

@@ -13,7 +13,7 @@ from torch import nn
 from silif_plugins.snntorch import SiLIF
 
 
-def entries(kind=snn.Synaptic):
+def entries(kind=snn.Leaky):
     return [entry for entry in snn.SpikingNeuron.instances if isinstance(entry, kind)]
 
 
@@ -59,17 +59,17 @@ def test_snn_leaky_dies():
 def test_the_hosts_loops_survive_a_neuron_that_dies_on_the_way():
     """They walk the list by index, and read an entry several times."""
     first, second = SiLIF(2), SiLIF(2)
-    third = snn.Synaptic(alpha=0.5, beta=0.5)
+    third = snn.Leaky(beta=0.5)
     instances = snn.SpikingNeuron.instances
     assert len(instances) == 3
     del first
     assert len(instances) == 3
     for index in range(len(instances)):
         entry = instances[index]
-        entry.syn = torch.zeros_like(entry.syn, device=entry.syn.device)
+        entry.mem = torch.zeros_like(entry.mem, device=entry.mem.device)
         entry.mem.detach_()
-    snn.Synaptic.reset_hidden()
-    snn.Synaptic.detach_hidden()
+    snn.Leaky.reset_hidden()
+    snn.Leaky.detach_hidden()
     assert len(entries()) == 2
     assert second is not third
 
@@ -78,10 +78,10 @@ def test_host_functions_work_on_what_is_alive():
     lif = SiLIF(2, init_hidden=True)
     lif(5 * torch.ones(1, 2).requires_grad_())
     assert lif.mem.requires_grad
-    snn.Synaptic.detach_hidden()
+    snn.Leaky.detach_hidden()
     assert not lif.mem.requires_grad
     assert lif.mem.any()
-    snn.Synaptic.reset_hidden()
+    snn.Leaky.reset_hidden()
     assert not lif.mem.any()
     assert not lif.syn.any()
 
@@ -93,7 +93,7 @@ def test_copies_are_found_too(twin):
     other = twin(lif)
     assert len(entries()) == 2
     assert torch.equal(other.mem, lif.mem)
-    snn.Synaptic.reset_hidden()
+    snn.Leaky.reset_hidden()
     assert not other.mem.any()
     assert not lif.mem.any()
 

@@ -57,9 +57,9 @@ def test_the_summary_is_a_table():
     text = str(replace(Net(), snn.Leaky, SiLIF, sample=SAMPLE))
     assert text.splitlines() == [
         "name     was    is     size       threshold  parameters",
-        "block.2  Leaky  SiLIF  4 x 1 x 1  0.1        20",
-        "lif      Leaky  SiLIF  7          0.1        36",
-        "readout  Leaky  SiLIF  3          0.05       15",
+        "block.2  Leaky  SiLIF  4 x 1 x 1  1          20",
+        "lif      Leaky  SiLIF  7          0.5        36",
+        "readout  Leaky  SiLIF  3          0.5        15",
     ]
 
 
@@ -109,7 +109,7 @@ def test_sizes_without_a_sample():
     net = nn.Sequential(nn.Linear(2, 5), snn.Leaky(beta=0.9 * torch.ones(5), init_hidden=True))
     assert replace(net)[0].new.size == (5,)
     net = nn.Sequential(nn.Conv1d(1, 3, 2), snn.Leaky(beta=0.9, init_hidden=True))
-    with pytest.raises(ValueError, match="1: size: not known"):
+    with pytest.raises(ValueError, match="1: its size is not known"):
         replace(net)
     net(torch.rand(2, 1, 9))
     assert replace(net)[0].new.size == (3, 1)

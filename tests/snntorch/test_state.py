@@ -1,14 +1,15 @@
-"""What comes in packed goes out packed, and a state that does not fit is refused."""
+"""What is returned is what snnTorch's neurons return, and a state that does not fit is refused."""
 
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import snntorch as snn
 import torch
 from torch import nn
 
-from silif_plugins.snntorch import SecondOrderState, SiLIF, reset
+from silif_plugins.snntorch import Membrane, SecondOrderState, SiLIF, reset
 
 B, N = 2, 3
 
@@ -27,63 +28,106 @@ def test_code_for_synaptic(lif):
     assert spk.shape == syn.shape == mem.shape == (B, N)
     syn, mem = lif.reset_mem()
     assert all(isinstance(state, torch.Tensor) for state in (syn, mem))
+    spk, syn, mem = lif(x)
+    assert spk.shape == syn.shape == mem.shape == (B, N)
+    assert lif.init_leaky().shape == (0,)
+    spk, mem = lif(x)
+
+
+def test_a_neuron_in_the_place_of_synaptic_answers_as_it_does():
+    for make in (lambda **o: snn.Synaptic(alpha=0.8, beta=0.9, **o), lambda **o: SiLIF(N, alpha=0.8, beta=0.9, **o)):
+        lif = make(init_hidden=True, output=True)
+        spk, syn, mem = lif(x)
+        assert spk.shape == syn.shape == mem.shape == (B, N)
+        syn, mem = lif.reset_mem()
+        spk, syn, mem = make()(x)
+
+
+def test_code_for_synaptic_that_does_not_say_so(lif):
+    """reset_mem is a method of both: what it returns may be taken apart."""
+    syn, mem = lif.reset_mem()
+    spk, syn, mem = lif(x, syn, mem)
+    spk, syn, mem = lif(x, syn, mem)
+    again = SiLIF(N)
+    again.load_state_dict(lif.state_dict())
+    state = again.reset_mem()
+    for _ in range(2):
+        _, state = again(x, state)
+    assert torch.equal(state, mem)
+    assert torch.equal(state.syn, syn)
 
 
 def test_code_for_leaky(lif):
     mem = lif.init_leaky()
     spk, mem = lif(x, mem)
     spk, mem = lif(x, mem=mem)
-    assert isinstance(mem, SecondOrderState)
-    assert spk.shape == mem.mem.shape == mem.syn.shape == (B, N)
+    assert isinstance(mem, torch.Tensor)
+    assert spk.shape == mem.shape == mem.syn.shape == (B, N)
 
 
-def test_a_plain_tuple_is_a_packed_state(lif):
-    spk, state = lif(x, (torch.zeros(B, N), torch.zeros(B, N)))
-    assert isinstance(state, SecondOrderState)
+def test_a_plain_tuple_is_both_states(lif):
+    spk, mem = lif(x, (torch.zeros(B, N), torch.zeros(B, N)))
+    assert isinstance(mem, Membrane)
     assert spk.shape == (B, N)
 
 
-@pytest.mark.parametrize("make", [lambda **o: snn.Synaptic(alpha=0.9, beta=0.8, **o), lambda **o: SiLIF(N, **o)])
+@pytest.mark.parametrize("make", [lambda **o: snn.Leaky(beta=0.9, **o), lambda **o: SiLIF(N, **o)])
+@pytest.mark.parametrize("start", ["fresh", "reset_mem", "init_leaky"])
 @pytest.mark.parametrize("init_hidden", [False, True])
 @pytest.mark.parametrize("output", [False, True])
-def test_what_is_returned_is_what_synaptic_returns(make, init_hidden, output):
-    result = make(init_hidden=init_hidden, output=output)(x)
+def test_what_is_returned_is_what_leaky_returns(make, start, init_hidden, output):
+    lif = make(init_hidden=init_hidden, output=output)
+    if start != "fresh":
+        getattr(lif, start)()
+    result = lif(x)
     if init_hidden and not output:
         assert result.shape == (B, N)
     else:
-        assert [r.shape for r in result] == [(B, N)] * 3
-
-
-def test_the_output_of_leaky():
-    """Both return spikes and membrane; the second state is the module's own affair."""
-    for lif in (snn.Leaky(beta=0.9, init_hidden=True, output=True), SiLIF(N, init_hidden=True, output="mem")):
-        spk, mem = lif(x)
+        spk, mem = result
         assert spk.shape == mem.shape == (B, N)
         assert torch.equal(mem, lif.mem)
 
 
 def test_states_without_arguments_continue(lif):
-    _, syn, mem = lif(x)
-    _, syn, mem = lif(x, syn, mem)
+    _, mem = lif(x)
+    _, mem = lif(x, mem)
     again = SiLIF(N)
     again.load_state_dict(lif.state_dict())
     again(x)
-    assert torch.equal(again(x)[2], mem)
+    assert torch.equal(again(x)[1], mem)
+
+
+@pytest.mark.parametrize("make", [lambda: snn.Leaky(beta=0.9), lambda: SiLIF(1)], ids=["Leaky", "SiLIF"])
+@pytest.mark.parametrize("shape", [(), (1,), (3, 1)])
+def test_a_single_neuron_takes_inputs_without_a_batch(make, shape):
+    """As in snnTorch's tutorial 3, with its initial state."""
+    lif, mem = make(), torch.zeros(1)
+    for _ in range(5):
+        spk, mem = lif(torch.ones(shape), mem)
+        assert spk.shape == mem.shape == shape
+    lif.reset_mem()
+    for _ in range(5):
+        assert torch.equal(lif(torch.ones(shape))[1], lif.mem)
+    if isinstance(lif, SiLIF):  # snn.Leaky goes on from where it was: its reset keeps the membrane's shape, not its value
+        assert torch.equal(lif.mem, mem)
 
 
 def test_torch_functions_see_the_membrane(lif):
-    state = lif.init_leaky()
+    mem = lif.init_leaky()
     record = []
     for _ in range(4):
-        _, state = lif(x, state)
-        record.append(state)
-    assert torch.equal(torch.stack(record), torch.stack([state.mem for state in record]))
-    assert torch.equal(torch.stack(tuple(record), dim=1)[:, 2], record[2].mem)
+        _, mem = lif(x, mem)
+        record.append(mem)
+    assert torch.equal(torch.stack(tuple(record), dim=1)[:, 2], record[2])
+    assert torch.stack(record).shape == (4, B, N)
     target = torch.tensor([0, 2])
-    assert nn.CrossEntropyLoss()(state, target) == nn.CrossEntropyLoss()(state.mem, target)
-    assert nn.functional.mse_loss(state, target=state) == 0
-    assert torch.equal(nn.Linear(N, 1).requires_grad_(False)(state), nn.Linear(N, 1)(state.mem)) is False
-    assert torch.is_tensor(torch.exp(state))
+    assert nn.CrossEntropyLoss()(mem, target).shape == ()
+    assert nn.functional.mse_loss(mem, target=mem) == 0
+    assert torch.is_tensor(torch.exp(mem))
+
+
+STATES = {"a tensor": lambda mem, syn: Membrane.of(mem, syn), "a pair": lambda mem, syn: SecondOrderState(syn, mem)}
+"""The two forms of a state; the second stands for the first in code that PyTorch rewrites."""
 
 
 EXPRESSIONS = {
@@ -98,11 +142,12 @@ EXPRESSIONS = {
 }
 
 
+@pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("name", EXPRESSIONS)
-def test_expressions_of_code_for_leaky(name):
+def test_expressions_of_code_for_leaky(name, state):
     """They mean what they mean with snn.Leaky: the membrane."""
-    state = SecondOrderState(torch.rand(B, N), torch.rand(B, N))
-    found, expected = (EXPRESSIONS[name](mem) for mem in (state, state.mem))
+    plain = torch.rand(B, N)
+    found, expected = (EXPRESSIONS[name](mem) for mem in (STATES[state](plain, torch.rand(B, N)), plain))
     assert isinstance(found, torch.Tensor)
     assert torch.equal(found, expected)
 
@@ -121,24 +166,89 @@ def test_a_packed_state_is_a_pair_all_the_same():
         _ = state.membrane_potential
 
 
-def test_a_packed_state_is_cut_in_place(lif):
-    _, state = lif(x.clone().requires_grad_(), lif.init_leaky())
-    assert state.detach_() is state
-    assert not state.mem.requires_grad
-    assert not state.syn.requires_grad
-    _, after = lif(x, state)
+def test_a_state_is_cut_in_place(lif):
+    _, mem = lif(x.clone().requires_grad_(), lif.init_leaky())
+    assert mem.detach_() is mem
+    assert not mem.requires_grad
+    assert not mem.syn.requires_grad
+    _, after = lif(x, mem)
     torch.stack([after]).sum().backward()
 
 
-def test_a_packed_state_is_detached_whole(lif):
-    _, state = lif(x.clone().requires_grad_(), lif.init_leaky())
-    cut = state.detach()
-    assert isinstance(cut, SecondOrderState)
-    assert state.mem.requires_grad
-    assert not (cut.mem.requires_grad)
-    assert not (cut.syn.requires_grad)
-    assert torch.equal(cut.mem, state.mem)
-    assert torch.equal(cut.syn, state.syn)
+MOVES = {
+    "detach": lambda mem: mem.detach(),
+    "clone": lambda mem: mem.clone(),
+    "to": lambda mem: mem.to(torch.float64),
+    "double": lambda mem: mem.double(),
+    "deepcopy": lambda mem: copy.deepcopy(mem.detach()),
+    "pickle": lambda mem: pickle.loads(pickle.dumps(mem.detach())),
+    "a part": lambda mem: mem[:],
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+def test_a_state_is_moved_whole(lif, move):
+    _, mem = lif(x.clone().requires_grad_(), lif.init_leaky())
+    moved = MOVES[move](mem)
+    assert isinstance(moved, Membrane)
+    assert moved is not mem
+    for one, two in ((moved, mem), (moved.syn, mem.syn)):
+        torch.testing.assert_close(one, two, check_dtype=False)
+        assert one.dtype == moved.dtype
+        assert one.requires_grad == moved.requires_grad
+    assert mem.syn.requires_grad
+
+
+EDITS = {
+    "a mask": lambda mem: mem * torch.tensor([1.0, 0.0, 1.0]),
+    "from the right": lambda mem: torch.tensor([1.0, 0.0, 1.0]) * mem,
+    "where": lambda mem: torch.where(torch.tensor([True, False, True]), mem, 0.0),
+    "clamp": lambda mem: mem.clamp(max=0.5),
+    "in place": lambda mem: mem.index_fill_(1, torch.tensor([1]), 0.0),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_membrane_keeps_the_adaptation_and_its_gradient(lif, edit):
+    """What is passed on is what a pair of edited membrane and adaptation says."""
+    now = (3 * x).requires_grad_()
+    found = []
+    for way in ("one value", "two values"):
+        _, mem = lif(now, lif.init_leaky())
+        syn = mem.syn
+        edited = EDITS[edit](mem)
+        if way == "two values":
+            spk, syn, mem = lif(x, syn, edited)
+        else:
+            spk, mem = lif(x, edited)
+        found.append((spk, mem, *torch.autograd.grad(mem.sum() + spk.sum(), [now, lif.neuron.a])))
+    for one, two in zip(*found, strict=True):
+        assert torch.equal(one, two)
+
+
+def test_new_tensors_are_states_at_rest(lif):
+    _, mem = lif(3 * x)
+    for fresh in (torch.zeros_like(mem), mem.new_zeros(B, N), torch.zeros(B, N)):
+        assert type(fresh) is torch.Tensor
+        _, after = lif(x, fresh)
+        assert torch.equal(after, lif(x, lif.init_leaky())[1])
+
+
+def test_plots_see_the_values(lif):
+    _, mem = lif(x)
+    assert mem.requires_grad
+    record = torch.stack([mem, mem])
+    for values in (mem, record, record[:, 0], record[0]):
+        assert torch.equal(torch.from_numpy(np.asarray(values)), values.detach())
+
+
+def test_the_gradient_of_a_membrane_is_that_of_all_steps(lif):
+    _, mem = lif(x, lif.init_leaky())
+    mem.retain_grad()
+    _, after = lif(x, mem)
+    after.sum().backward()
+    assert mem.grad.abs().sum() > 0
+    assert type(mem.grad) is torch.Tensor
 
 
 def test_a_net_written_for_leaky_with_its_records():
@@ -175,25 +285,25 @@ def test_a_net_written_for_leaky_with_its_records():
     assert net.lif2.neuron.log_dt.grad.abs().sum() > 0
 
 
-def test_one_state_of_two_is_refused(lif):
-    for arguments in ((torch.zeros(B, N),), (None, torch.zeros(B, N))):
-        with pytest.raises(TypeError, match=r"two states and got one.*init_leaky"):
-            lif(x, *arguments)
-    with pytest.raises(TypeError, match="3 values"):
+def test_what_is_no_state_is_refused(lif):
+    with pytest.raises(TypeError, match="mem: got tuple"):
         lif(x, (x, x, x))
+    with pytest.raises(TypeError, match="syn, mem: got Tensor and float"):
+        lif(x, x, 0.0)
 
 
 def test_states_with_init_hidden_are_refused_and_change_nothing():
     lif = SiLIF(N, init_hidden=True)
     lif(x)
     before = lif.mem, lif.syn
-    for arguments in ((x, x), (SecondOrderState(x, x),)):
+    for arguments in ((x,), (x, x), (SecondOrderState(x, x),)):
         with pytest.raises(TypeError, match="init_hidden"):
             lif(x, *arguments)
-    assert (lif.mem, lif.syn) == before or (lif.mem is before[0] and lif.syn is before[1])
+    assert lif.mem is before[0]
+    assert lif.syn is before[1]
 
 
-@pytest.mark.parametrize("wrong", [(N,), (1, N), (B + 1, N), (4, B, N), (B, N + 1), ()])
+@pytest.mark.parametrize("wrong", [(N,), (1, N), (B + 1, N), (4, B, N), (B, N + 1)])
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_given_state_of_another_shape_is_refused(lif, wrong, value):
     state = torch.full(wrong, value)
@@ -202,15 +312,13 @@ def test_a_given_state_of_another_shape_is_refused(lif, wrong, value):
             lif(x, *arguments)
 
 
-@pytest.mark.parametrize("sequence", [False, True])
-def test_a_batch_of_another_size_is_refused_until_a_reset(sequence):
-    lif = SiLIF(N, init_hidden=True, sequence=sequence)
-    shape = (5,) if sequence else ()
-    lif(torch.ones(*shape, 4, N))
+def test_a_batch_of_another_size_is_refused_until_a_reset():
+    lif = SiLIF(N, init_hidden=True)
+    lif(torch.ones(4, N))
     with pytest.raises(ValueError, match="reset it first"):
-        lif(torch.ones(*shape, 3, N))
+        lif(torch.ones(3, N))
     reset(lif)
-    assert lif(torch.ones(*shape, 3, N)).shape == (*shape, 3, N)
+    assert lif(torch.ones(3, N)).shape == (3, N)
 
 
 def test_after_snntorchs_own_reset_batches_of_any_size_start_anew():
@@ -228,11 +336,25 @@ def test_after_snntorchs_own_reset_batches_of_any_size_start_anew():
 
 @pytest.mark.parametrize("wrong", [(B, N + 1), (N + 1,), ()])
 def test_an_input_that_does_not_fit_is_refused(lif, wrong):
-    with pytest.raises(ValueError, match="current: got shape"):
+    with pytest.raises(ValueError, match=r"(current|input_): got shape"):
         lif(torch.ones(wrong))
     lif.sequence = True
-    with pytest.raises(ValueError, match="current: got shape"):
+    with pytest.raises(ValueError, match=r"(current|input_): got shape"):
         lif(torch.ones(4, *wrong))
+
+
+@pytest.mark.parametrize(
+    ("size", "shape", "advice"),
+    [
+        (12, (4, 12, 12, 12), r"SiLIF\(\(1, 12\)\)|SiLIF\(\(12, 1, 1\)\)"),
+        (12, (4, 12, 5, 5), r"After a convolution with 12 channels write SiLIF\(\(12, 1, 1\)\)"),
+        (N, (5, B, N), "For a sequence, .* write sequence=True"),
+        ((12, 1, 1), (12, 5), r"it must be \[B, 12, 1, 1\]"),
+    ],
+)
+def test_an_input_of_other_dimensions_is_not_taken_for_something_else(size, shape, advice):
+    with pytest.raises(ValueError, match=rf"input_: got shape .*{advice}"):
+        SiLIF(size)(torch.ones(shape))
 
 
 def test_integers_and_booleans_are_currents(lif):

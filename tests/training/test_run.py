@@ -211,3 +211,14 @@ def test_neuron_options_reach_the_neuron():
     assert net.hidden[0].neuron.log_dt.exp().allclose(torch.tensor(0.1))
     with pytest.raises(ValueError, match=r"neuron_options: got .*; LIF refuses"):
         TrainConfig(neuron="LIF", neuron_options={"omega": 3.0}).network(5, 3)
+
+
+def test_a_silent_network_is_told_of(config, splits, tmp_path, caplog):
+    silent = dataclasses.replace(config, epochs=1, normalization="none", neuron_options={"threshold": 50.0})
+    train(silent, tmp_path / "silent", data=splits)
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert line.startswith("SiLIF seed 3  hidden.0: no neuron fires")
+    assert "normalization" in line
+    caplog.clear()
+    train(dataclasses.replace(config, epochs=2), tmp_path / "healthy", data=splits)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]

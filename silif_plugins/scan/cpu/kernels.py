@@ -7,7 +7,7 @@ ahead of. A step's row after another's, or a column of vectors through all steps
 Backward knows the input and the state before every chunk. From the last chunk to the first, each pair of vectors
 runs again, its states in memory that stays in the cache, and then the adjoint over it:
 
-    g = dL/ds[t] + R·λ[t+1]          the spike's gradient, through the output and through the reset
+    g = dL/ds[t] + R·λ[t+1]          the spike's gradient, through the output and, unless detached, the reset
     λ[t] = Aᵀ λ[t+1] + (σ'(mem[t] - threshold) g, 0) + dL/dx[t]
     dL/dI[t] = B·λ[t],  dL/dA += λ[t] x[t-1]ᵀ,  dL/dB += λ[t] I[t],  dL/dR += λ[t] s[t-1]
 """
@@ -236,6 +236,8 @@ def run_back(
     a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine(load1, rows, A11, i)
     s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine(load1, rows, SUMS, i)
     zero, one, first = splat(a11, 0.0), splat(a11, 1.0), load1(rows, SPK * pitch + i)
+    # A mask costs nothing. For a branch the compiler doubles the loop, which is slower where memory is the limit.
+    flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
     carry_mem, carry_ada = load1(rows, CARRY * pitch + i), load1(rows, (CARRY + 1) * pitch + i)
     carry_spk, after = load1(rows, (CARRY + 2) * pitch + i), load1(rows, history + active * 4 * lanes)
     for t in range(active - 1, -1, -1):
@@ -246,7 +248,8 @@ def run_back(
             p = p + get(load1, grad_mem, t, i, like)
             q = q + get(load1, grad_ada, t, i, like)
         put(out, t, i, fma(b1, p, b2 * q), like)
-        carry_mem, carry_ada, carry_spk = fma(a11, p, a21 * q), fma(a12, p, a22 * q), fma(r1, p, r2 * q)
+        carry_mem, carry_ada = fma(a11, p, a21 * q), fma(a12, p, a22 * q)
+        carry_spk = select(flows, fma(r1, p, r2 * q), zero)
         m, a = load1(rows, history + t * 4 * lanes), load1(rows, history + t * 4 * lanes + 2 * lanes)
         s, current = select(m > threshold, one, zero) if t > 0 else first, get(load1, x, t, i, like)
         s11, s12, s21, s22 = fma(p, m, s11), fma(p, a, s12), fma(q, m, s21), fma(q, a, s22)

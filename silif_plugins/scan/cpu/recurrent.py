@@ -49,6 +49,7 @@ def backward_recurrent(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Run the adjoint; the arguments and results of :func:`silif_plugins.scan.recurrent.run_backward`."""
     steps, batch, neurons = total.shape
@@ -76,6 +77,7 @@ def backward_recurrent(
         surrogate=surrogate,
         shape1=shape1,
         shape2=shape2,
+        detach_reset=detach_reset,
     )
     record = job.record
     for start in reversed(range(0, steps, CHUNK)):

@@ -63,6 +63,7 @@ def backward(
     surrogate: int,
     shape1: float,
     shape2: float,
+    detach_reset: bool,
     needs_current: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run the adjoint; the arguments and results of :func:`silif_plugins.scan.fused.run_backward`."""
@@ -85,6 +86,7 @@ def backward(
         surrogate=surrogate,
         shape1=shape1,
         shape2=shape2,
+        detach_reset=detach_reset,
     )
     job.run()
     return grad_current, job.coefficient_gradients(current.dtype), grad_initial
