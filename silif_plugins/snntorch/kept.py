@@ -26,7 +26,9 @@ def slots(modules: Mapping[str, nn.Module]) -> dict[str, Slot]:
     """Return the tensors and numbers that modules keep, by name, but for parameters and our neurons' states."""
     found: dict[str, Slot] = {}
     for name, module in modules.items():
-        ours = isinstance(module, Spiking)
+        if type(module).__module__.startswith(__package__.partition(".")[0] + "."):
+            continue  # the modules of this library keep nothing but states
+        ours = isinstance(module, Spiking)  # a subclass of the user's
         for holder in (vars(module), module._buffers):
             for key, value in holder.items():
                 if key in OF_EVERY_MODULE or (ours and key.startswith("_")):

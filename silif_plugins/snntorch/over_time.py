@@ -71,16 +71,16 @@ class _Pass:
 
     def __init__(self, net: nn.Module, inputs: tuple[Any, ...]) -> None:
         self.net = net
-        modules = {module: name or type(module).__name__ for name, module in net.named_modules()}
-        self.names = {module: name for module, name in modules.items() if isinstance(module, Spiking)}
-        for module, name in modules.items():
+        modules = {name or type(net).__name__: module for name, module in net.named_modules()}
+        self.names = {module: name for name, module in modules.items() if isinstance(module, Spiking)}
+        for name, module in modules.items():
             _refuse_other_states(name, module)
-        for neuron in self.names:
-            for part in neuron.neuron.modules():
-                modules.pop(part, None)
-        self.others = {name: module for module, name in modules.items() if not isinstance(module, MAY_CHANGE)}
+        self.others = {name: module for name, module in modules.items() if not isinstance(module, MAY_CHANGE)}
         self.kept = slots(self.others)
         self.before = {neuron: neuron._state for neuron in self.names}
+        self.unread: dict[int, tuple[str, Tensor]] = {}
+        for neuron in self.names:
+            self._watch(neuron)
         self.shown: dict[Spiking, Any] = {}  # the states of all steps, as the network has seen them
         self.finished: set[Spiking] = set()
         self.steps, self.batch = _leading(x for x in inputs if x is not None and not self._is_state(x))
@@ -90,7 +90,7 @@ class _Pass:
         """Run the network once."""
         try:
             for neuron in self.names:
-                neuron._over_time = self
+                neuron.__dict__["_over_time"] = self
             with _eagerly(), _Watch(self.check_read):
                 output = self.net(*self.inputs)
             self._settle()
@@ -136,6 +136,7 @@ class _Pass:
                 syn, mem = (field.flatten(0, 1) for field in _parts(state))
                 state = self.shown[neuron] = _packed(State(mem, syn, spk))
         self.finished.add(neuron)
+        self._watch(neuron)
         return spk.flatten(0, 1), state
 
     def check_read(self, values: Any) -> None:
@@ -145,14 +146,18 @@ class _Pass:
             ValueError: If there is one among the arguments ``values``.
         """
         for value in _tensors(values):
-            for neuron, name in self.names.items():
-                # At rest there is nothing to read: it is a placeholder without elements.
-                if _is_among(value, neuron._state, self.before[neuron]) and value.numel():
-                    raise ValueError(
-                        f"{name}: its state is read by something else than the neuron, which over_time cannot do for "
-                        "every step. If this is no feedback, use the membrane that the neuron returns "
-                        "(output=True with init_hidden=True)"
-                    )
+            name, _ = self.unread.get(id(value), (None, None))
+            if name is not None:
+                raise ValueError(
+                    f"{name}: its state is read by something else than the neuron, which over_time cannot do for "
+                    "every step. If this is no feedback, use the membrane that the neuron returns "
+                    "(output=True with init_hidden=True)"
+                )
+
+    def _watch(self, neuron: Spiking) -> None:
+        """Take note of a neuron's state before the first step, or after the last one."""
+        # With the tensor itself, so that its id stays its own.
+        self.unread |= {id(part): (self.names[neuron], part) for part in _parts(neuron._state)}
 
     def _is_state(self, value: Any) -> bool:
         """Whether an input is a state, not one with time first."""
