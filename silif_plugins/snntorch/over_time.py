@@ -61,9 +61,13 @@ def over_time(net: nn.Module, inputs: Tensor | tuple[Any, ...]) -> Any:
     """
     if not isinstance(net, nn.Module):
         raise TypeError(f"net: got {type(net).__name__}; it must be a torch.nn.Module")
-    run = _Pass(net, inputs if isinstance(inputs, tuple) else (inputs,)).run
     # A compiled function breaks its graph here.
-    return torch.compiler.disable(run)() if torch.compiler.is_compiling() else run()
+    run = torch.compiler.disable(_run) if torch.compiler.is_compiling() else _run
+    return run(net, inputs if isinstance(inputs, tuple) else (inputs,))
+
+
+def _run(net: nn.Module, inputs: tuple[Any, ...]) -> Any:
+    return _Pass(net, inputs).run()
 
 
 class _Pass:
@@ -222,9 +226,8 @@ class _Pass:
         if isinstance(output, Tensor):
             self._check_folded("net: a tensor that it returns", output)
             unfolded = output.unflatten(0, (self.steps, self.batch))
-            if isinstance(output, Membrane) and (pair := _pair(output)) is not None:
-                return Membrane.of(unfolded, pair.syn.unflatten(0, (self.steps, self.batch)))
-            return unfolded
+            syn = output.__dict__.get("syn") if isinstance(output, Membrane) else None
+            return unfolded if syn is None else Membrane.of(unfolded, syn.unflatten(0, (self.steps, self.batch)))
         if isinstance(output, Mapping):
             return type(output)((key, self._unfold(value)) for key, value in output.items())  # type: ignore[call-arg]
         if isinstance(output, tuple | list):
@@ -240,7 +243,7 @@ def _is_among(value: Tensor, *states: Any) -> bool:
 
 def _parts(state: Tensor | SecondOrderState | None) -> tuple[Tensor, ...]:
     """Return syn and mem, nothing for a neuron at rest."""
-    return _pair(state) or ()
+    return () if state is None else _pair(state)
 
 
 def _equal(a: Tensor, b: Tensor) -> bool:
