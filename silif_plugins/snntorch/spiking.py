@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import snntorch as snn
 import torch
@@ -18,6 +18,9 @@ from .membrane import Membrane, at_rest
 from .registration import register_weakly
 from .state import SecondOrderState, unpack
 from .surrogates import spike_function
+
+if TYPE_CHECKING:
+    from .over_time import _Pass
 
 Output = bool | Literal["mem"]
 
@@ -101,6 +104,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
     input_scale: Tensor
     reset_scale: Tensor
     _state: Tensor | SecondOrderState | None
+    _over_time: _Pass | None = None  # set while over_time runs
 
     def __init__(
         self,
@@ -260,7 +264,12 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
             raise TypeError("with init_hidden=True the neuron keeps its state: pass none, or leave init_hidden out")
         self._check(input_)
         with torch._C.DisableTorchFunctionSubclass():
-            spk, state = self._run(input_, given) if self.sequence else self._step(input_, given)
+            if self._over_time is not None:
+                spk, state = self._over_time.run_neuron(self, input_, given)
+            elif self.sequence:
+                spk, state = self._run(input_, given, all_steps=bool(self.output))
+            else:
+                spk, state = self._step(input_, given)
         if self.init_hidden and not self.output:
             return spk
         if (came_as_two or (given is None and self._gives_three)) and self.output != "mem":
@@ -310,15 +319,18 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
             state = State(*(field.as_subclass(Tensor).reshape(()) for field in state))
         return self._emit(state.spk, state.mem, input_, scales), self._keep(state, given)
 
-    def _run(self, input_: Tensor, given: Tensor | SecondOrderState | None) -> tuple[Tensor, Any]:
-        before = None if given is None else _pair(given)
+    def _run(
+        self, input_: Tensor, given: Tensor | SecondOrderState | None, *, all_steps: bool, continues: bool = False
+    ) -> tuple[Tensor, Any]:
+        begin = self._state if continues and given is None else given
+        before = None if begin is None else _pair(begin)
         dynamics = self._dynamics()
         start = self._before(before, given, input_.shape[1:], dynamics, None)
-        spk, state, trace = dynamics.run(input_, start, trace=bool(self.output or self.inhibition))
+        spk, state, trace = dynamics.run(input_, start, trace=all_steps or self.inhibition)
         scales = not (may_continue(input_) and is_constant(self.graded_spikes_factor, 1.0))
         spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_, scales)
         last = self._keep(state, given)
-        return spk, _packed(trace) if self.output and trace is not None else last
+        return spk, _packed(trace) if all_steps and trace is not None else last
 
     def _dynamics(self) -> Dynamics:
         return Dynamics(
