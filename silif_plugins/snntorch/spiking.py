@@ -8,6 +8,7 @@ import snntorch as snn
 import torch
 from torch import Tensor
 
+from ..diagnosis import SilenceWatch
 from ..neurons import Neuron, State, StateSpace
 from ..neurons.sampling import has_values
 from ..surrogate import SpikeFunction
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from .over_time import _Pass
 
 Output = bool | Literal["mem"]
+
+REMEDY = "beta= of the snn.Leaky that it replaces, a lower threshold=, or a batch norm before it"
+"""What wakes a silent layer."""
 
 _NOT_OURS = ("alpha", "beta")
 """Attributes of snnTorch's neurons that must be missing: its NIR exporter would write another neuron from them."""
@@ -152,6 +156,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         self._state = None
         self._gives_three = False
         self._continuation: Continuation | None = None
+        self._silence = SilenceWatch(REMEDY)
         register_weakly(self)
 
     @property
@@ -304,13 +309,16 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         current = input_.expand(shape)
         if may_continue(input_):
             last = self._continuation
-            if last is not None and before is not None and last.holds(before, self):
+            goes_on = last is not None and before is not None and last.holds(before, self)
+            if last is not None and goes_on:
                 spk = last.spikes()
             else:
                 last, spk = Continuation(self._dynamics(), self), None
                 self._continuation = last
             state = last.step(current, self._before(before, given, shape, last.dynamics, spk))
             scales = last.scales_spikes
+            if self._silence.watches:
+                self._silence(self, state.spk, begins=not goes_on)
         else:
             scales = True
             dynamics = self._dynamics()
@@ -327,6 +335,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         dynamics = self._dynamics()
         start = self._before(before, given, input_.shape[1:], dynamics, None)
         spk, state, trace = dynamics.run(input_, start, trace=all_steps or self.inhibition)
+        if self._silence.watches:
+            self._silence(self, spk)
         scales = not (may_continue(input_) and is_constant(self.graded_spikes_factor, 1.0))
         spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_, scales)
         last = self._keep(state, given)
@@ -425,7 +435,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
 
 def _scaled(coefficient: Tensor, scale: Tensor) -> Tensor:
     """Scale a coefficient; one that is missing stays the number 0, which a step leaves out."""
-    return coefficient if is_constant(coefficient, 0.0) else coefficient * scale
+    is_missing = not is_rewritten() and is_constant(coefficient, 0.0)
+    return coefficient if is_missing else coefficient * scale
 
 
 def _pair(state: Tensor | SecondOrderState) -> SecondOrderState:

@@ -3,6 +3,7 @@
 import copy
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel
 
+from silif_plugins.diagnosis import SilenceWarning
 from silif_plugins.snntorch import CSiLIF, SiLIF, reset
 
 T, B, N = 6, 3, 4
@@ -199,3 +201,20 @@ def test_custom_functions_get_a_membrane_with_its_history():
         grads.append(*torch.autograd.grad(square(mem).sum(), x))
     assert torch.equal(*grads)
     assert grads[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize("sequence", [False, True])
+def test_a_layer_that_stays_silent_in_training_says_so(sequence):
+    lif = SiLIF(N, sequence=sequence, threshold=100.0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(25):
+            if sequence:
+                lif(torch.rand(T, B, N))
+            else:
+                mem = lif.init_leaky()
+                for now in torch.rand(T, B, N):
+                    _, mem = lif(now, mem)
+    (warning,) = [each for each in caught if issubclass(each.category, SilenceWarning)]
+    assert "SiLIF of 4 neurons: no spike in its first 20" in str(warning.message)
+    assert "threshold=" in str(warning.message)
