@@ -107,7 +107,7 @@ def spoil(root, what):
         ("rate", "1 channels of 16 bit at 8000 Hz"),
         ("stereo", "2 channels"),
         ("8 bit", "1 channels of 8 bit"),
-        ("float", "not a wav file"),
+        ("float", r"not a wav file of PCM \(format 0x0003\)"),
     ],
 )
 def test_damaged_clips_are_named(root, what, says):
@@ -143,6 +143,38 @@ def test_bad_folders_are_named(root, tmp_path):
     lists.unlink()
     with pytest.raises(FileNotFoundError, match=r"testing_list.txt: missing; unpack the whole archive"):
         SpeechCommands(root, "test")
+
+
+def test_what_other_systems_leave_in_the_folder_changes_nothing(root):
+    """Hidden copies, endings in capitals, byte order marks and backslashes, folders of notes: same clips and labels."""
+    expected = {split: (clips(root, split), SpeechCommands(root, split).labels) for split in ("train", "valid", "test")}
+    (root / "no" / "._cc_nohash_1.wav").write_bytes(b"\0\5\x16\7" + bytes(90))
+    (root / "figures").mkdir()
+    (root / "figures" / "waveform.png").touch()
+    (root / "tree" / "cc_nohash_1.wav").rename(root / "tree" / "cc_nohash_1.WAV")
+    lists = root / "testing_list.txt"
+    lists.write_bytes(b"\xef\xbb\xbf" + lists.read_bytes().replace(b"/", b"\\").replace(b"\n", b"\r\n"))
+    lists = root / "validation_list.txt"
+    lists.write_text("".join(f"./{line}\n\n" for line in lists.read_text().split()))
+    for split, (files, labels) in expected.items():
+        part = SpeechCommands(root, split)
+        assert [str(file).lower() for file in clips(root, split)] == [str(file).lower() for file in files]
+        assert part.classes == ("no", "tree", "yes")
+        assert torch.equal(part.labels, labels)
+
+
+def test_a_listed_clip_is_not_trained_on_whatever_its_case(root):
+    (root / "no" / "bb_nohash_0.wav").rename(root / "no" / "bb_nohash_0.Wav")
+    assert "bb_nohash_0.wav" not in {file.name.lower() for file in clips(root, "train")}
+    with pytest.raises(FileNotFoundError, match=r"bb_nohash_0.wav: missing, but testing_list.txt names it"):
+        clips(root, "test")
+
+
+def test_where_torchaudio_puts_it(root, tmp_path):
+    given = tmp_path / "given"
+    (given / "SpeechCommands").mkdir(parents=True)
+    root.rename(given / "SpeechCommands" / "speech_commands_v0.02")
+    assert len(load(given, "train")) == 6
 
 
 def test_nothing_left_for_training(root):
