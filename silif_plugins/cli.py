@@ -89,7 +89,7 @@ def _check_data(recipe: recipes.Recipe, data: str) -> None:
 
     name = recipe.settings.get("data")
     if name in SOURCES and data not in NAMES:
-        check_folder(name, None if data == name and not Path(data).is_dir() else data)
+        check_folder(name, None if data == name and not Path(data).expanduser().is_dir() else data)
 
 
 def build_parser() -> Any:

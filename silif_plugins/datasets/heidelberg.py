@@ -18,6 +18,7 @@ from .cache import Arrays, cached
 from .errors import DataError
 from .frames import FrameDataset, frames_of
 from .hdf5 import read_recordings
+from .sources import find_files, packed
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +44,11 @@ class _Heidelberg(FrameDataset):
     ) -> None:
         if split not in self.splits:
             raise ValueError(f"split: got {split!r}, but {type(self).__name__} has {', '.join(self.splits)}")
+        name = f"{self.prefix}_{split}.h5"
+        if not (found := find_files(root, name)):
+            raise FileNotFoundError(f"there is no file {Path(root) / name}{packed(root, name)}")
         arrays = frame_arrays(
-            Path(root) / f"{self.prefix}_{split}.h5",
+            found[0],
             steps=steps,
             max_time=max_time,
             pool=pool,
@@ -64,7 +68,7 @@ class SHD(_Heidelberg):
     set from the training file.
 
     Args:
-        root: Folder with ``shd_train.h5`` and ``shd_test.h5``.
+        root: Folder with ``shd_train.h5`` and ``shd_test.h5``, or with tonic's folder ``SHD`` that holds them.
         split: ``"train"`` or ``"test"``.
         steps: Number of time steps; 250 are the paper's 4 ms.
         max_time: Length of the frames in seconds; later events are dropped.
@@ -108,7 +112,8 @@ class SSC(_Heidelberg):
     from the cache.
 
     Args:
-        root: Folder with ``ssc_train.h5``, ``ssc_valid.h5`` and ``ssc_test.h5``.
+        root: Folder with ``ssc_train.h5``, ``ssc_valid.h5`` and ``ssc_test.h5``, or with tonic's folder ``SSC`` that
+            holds them.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         steps: Number of time steps; 300 are the paper's 4 ms.
         max_time: Length of the frames in seconds; later events are dropped.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .features import FeatureDataset
+from .sources import find_files
 
 VALIDATION = 5000
 """Images at the end of the training file that are kept for validation; MNIST has no file for it."""
@@ -69,9 +70,9 @@ def find_idx(root: str | os.PathLike[str], name: str) -> Path:
     Raises:
         FileNotFoundError: If there is neither.
     """
-    for file in (Path(root) / name, Path(root) / f"{name}.gz"):
-        if file.is_file():
-            return file
+    for each in (name, f"{name}.gz"):
+        if found := find_files(root, each):
+            return found[0]
     raise FileNotFoundError(f"{os.fspath(root)}: has neither {name} nor {name}.gz")
 
 

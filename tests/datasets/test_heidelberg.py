@@ -75,6 +75,31 @@ def test_splits_and_files_are_named(root):
         SHD(root, "test")
 
 
+def test_where_tonic_puts_the_files(root):
+    (root / "SHD").mkdir()
+    (root / "shd_train.h5").rename(root / "SHD" / "shd_train.h5")
+    assert len(SHD(root, "train")) == 12
+    assert len(SHD(root / "SHD", "train")) == 12
+    assert held_by(root) == "shd"
+    (root / "shd_test.h5").rename(root / "SHD" / "shd_test.h5")
+    check_folder("shd", root)
+
+
+def test_the_users_home(root, monkeypatch):
+    monkeypatch.setenv("HOME", str(root.parent))
+    assert len(SHD(f"~/{root.name}", "train")) == 12
+    check_folder("ssc", f"~/{root.name}")
+
+
+@pytest.mark.parametrize("ending", ["gz", "zip"])
+def test_packed_files_are_to_be_unpacked(root, ending):
+    (root / "shd_test.h5").rename(root / f"shd_test.h5.{ending}")
+    with pytest.raises(FileNotFoundError, match=rf"no file .*shd_test.h5; unpack .*shd_test.h5.{ending} first"):
+        SHD(root, "test")
+    with pytest.raises(FileNotFoundError, match=rf"has no shd_test.h5; unpack .*shd_test.h5.{ending} first"):
+        check_folder("shd", root)
+
+
 def test_empty_recordings_are_kept_if_wanted(tmp_path):
     write_recordings(
         tmp_path / "shd_test.h5", Recordings([[0.5], [1.4]], [[0], [0]], [0, 0], classes="a", num_channels=700)
