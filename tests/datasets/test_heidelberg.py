@@ -65,6 +65,28 @@ def test_late_events_are_told(tmp_path, caplog, monkeypatch):
         assert caplog.messages.pop().endswith("shd_test.h5: 37.5 % of the events are at or after 1 s, and dropped")
 
 
+@pytest.mark.parametrize(("factor", "unit"), [(1e6, "microseconds"), (1e3, "milliseconds")])
+def test_times_that_are_not_seconds_are_refused(factor, unit, tmp_path):
+    """Read as seconds all of them are late: nothing would be left to train on."""
+    recordings = make(4)
+    for path, kept in ((tmp_path / "shd_train.h5", False), (tmp_path / "shd_test.h5", True)):
+        times = [(0.01 + each.times.astype(float)) * factor for each in recordings]
+        scaled = Recordings(
+            times, [each.units for each in recordings], recordings.labels, classes=recordings.classes, num_channels=700
+        )
+        write_recordings(path, scaled, time_dtype=np.float64)
+        with pytest.raises(DataError, match=rf"{path.name}: times: no event is before max_time = 1.0 s: they are at"):
+            SHD(tmp_path, path.stem[4:], allow_empty=kept)
+
+
+def test_many_late_events_are_warned_of(tmp_path, caplog):
+    write_recordings(
+        tmp_path / "shd_test.h5", Recordings([[0.1, 1.2, 1.3]], [[0, 1, 2]], [0], classes="a", num_channels=700)
+    )
+    SHD(tmp_path, "test")
+    assert caplog.messages == [f"{tmp_path / 'shd_test.h5'}: 66.7 % of the events are at or after 1 s, and dropped"]
+
+
 def test_splits_and_files_are_named(root):
     with pytest.raises(ValueError, match="split: got 'valid', but SHD has train, test"):
         SHD(root, "valid")
