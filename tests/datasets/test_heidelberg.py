@@ -55,6 +55,7 @@ def test_the_papers_frames(root):
 def test_late_events_are_told(tmp_path, caplog, monkeypatch):
     times = [[0.1, 0.999, 1.0, 1.25], [0.5, 0.6, 0.7, 1.1]]
     monkeypatch.setattr(cache, "SMALLEST", 1)
+    monkeypatch.setattr(cache, "TICK", 0)
     monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
     write_recordings(
         tmp_path / "shd_test.h5", Recordings(times, [[0, 1, 2, 3]] * 2, [0, 0], classes="a", num_channels=700)
@@ -133,6 +134,7 @@ def test_empty_recordings_are_kept_if_wanted(tmp_path):
 
 def test_cached_frames_are_the_same(root, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "SMALLEST", 1)
+    monkeypatch.setattr(cache, "TICK", 0)
     monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
     made, read = SHD(root, "train"), SHD(root, "train")
     for name in ("frames", "labels", "speakers"):
