@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
 import threading
+import time
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +24,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-SECONDS, BYTES_A_SECOND = 5, 10_000_000
+SECONDS, BYTES_A_SECOND = 4, 10_000_000
 """Of the processor that reading takes at most, and the least of the file that it reads in a second."""
 
 _MEMORY = 1 << 30
@@ -198,7 +200,7 @@ def _limit(path: Path, seconds: int) -> None:
             resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
         lower(resource.RLIMIT_CORE, 0)
-        lower(resource.RLIMIT_CPU, seconds)
+        lower(resource.RLIMIT_CPU, math.ceil(time.process_time()) + seconds)
         with contextlib.suppress(OSError):  # only Linux says how much it uses
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             lower(resource.RLIMIT_AS, used + _MEMORY + 16 * os.path.getsize(path))
