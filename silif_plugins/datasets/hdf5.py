@@ -110,18 +110,24 @@ def write_recordings(
     if not np.isfinite(times).all():
         got = f"got {recordings.flat_times.max()} s"
         raise DataError("times", f"{got}, but {np.dtype(time_dtype)} holds at most {np.finfo(time_dtype).max} s")
-    units = recordings.flat_units.astype(np.uint16 if recordings.num_channels <= 1 << 16 else np.int64)
+    units = _narrow(recordings.flat_units, recordings.num_channels - 1)
     # HDF5 is made in memory: the library cannot tell cleanly of a full disk while it closes a file, plain writing can.
     with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
         file.attrs["num_channels"] = recordings.num_channels
         _write_lists(h5py, file, "spikes/times", times, recordings.starts)
         _write_lists(h5py, file, "spikes/units", units, recordings.starts)
-        file["labels"] = recordings.labels.astype(np.uint16)
-        file["extra/speaker"] = recordings.speakers.astype(np.uint16)
+        file["labels"] = _narrow(recordings.labels)
+        file["extra/speaker"] = _narrow(recordings.speakers)
         file["extra/keys"] = np.array([name.encode() for name in recordings.classes])
         file.flush()
         content: bytes = file.id.get_file_image()
     write_file(path, content)
+
+
+def _narrow(values: NDArray[Any], largest: int | None = None) -> NDArray[Any]:
+    """SHD's own type, where the values fit it."""
+    largest = int(values.max(initial=0)) if largest is None else largest
+    return values.astype(np.uint16 if largest < 1 << 16 else np.int64)
 
 
 def _write_lists(h5py: Any, file: Any, field: str, flat: NDArray[Any], starts: NDArray[np.int64]) -> None:

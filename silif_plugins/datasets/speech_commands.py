@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from ..memory import excess
 from .cache import Arrays, cached
 from .errors import DataError
 from .features import FeatureDataset
@@ -49,10 +51,12 @@ class SpeechCommands(FeatureDataset):
     """
 
     def __init__(self, root: str | os.PathLike[str], split: str, *, bands: int = 40, max_time: float = 1.0) -> None:
-        samples = round(max_time * RATE)
-        if samples < FRAME:
+        if not FRAME / RATE <= max_time < math.inf:
             raise ValueError(f"max_time: got {max_time} s; it must be at least {FRAME / RATE} s, one frame")
+        samples = round(max_time * RATE)
         files = clips(root, split)
+        if problem := excess(4 * len(files) * (samples // HOP) * bands):
+            raise ValueError(f"max_time: got {max_time} s; features of {len(files)} clips {problem}")
         classes = words(root)
         index = {name: number for number, name in enumerate(classes)}
         arrays = cached(

@@ -59,6 +59,15 @@ def test_times_beyond_float16_are_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_numbers_beyond_shds_types_are_kept(tmp_path):
+    """Such as speakers that are numbered by a registry."""
+    many = Recordings(
+        [[0.5], [0.25]], [[0], [70_000]], [0, 1], classes="ab", num_channels=70_001, speakers=[3, 1 << 40]
+    )
+    write_recordings(tmp_path / "some.h5", many)
+    assert_same(read_recordings(tmp_path / "some.h5"), many)
+
+
 def test_layout_is_shds(path):
     with h5py.File(path) as file:
         assert h5py.check_vlen_dtype(file["spikes/times"].dtype) == np.float16

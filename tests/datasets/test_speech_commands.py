@@ -126,6 +126,9 @@ def test_bad_folders_are_named(root, tmp_path):
         SpeechCommands(root, "dev")
     with pytest.raises(ValueError, match=r"max_time: got 0.01"):
         SpeechCommands(root, "test", max_time=0.01)
+    for long in (1e12, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=rf"max_time: got {long}.* s; "):
+            SpeechCommands(root, "test", max_time=long)
     with pytest.raises(ValueError, match="steps: got 100, but for gsc it must be None"):
         load(root, "test", steps=100)
     lists = root / "testing_list.txt"
