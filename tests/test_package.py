@@ -19,15 +19,16 @@ MAY_IMPORT = {
     "neurons": set(),
     "surrogate": set(),
     "files": set(),
+    "memory": set(),
     "optional": set(),
-    "scan": {"neurons", "surrogate", "optional"},
+    "scan": {"neurons", "surrogate", "files", "optional"},
     "metrics": {"neurons", "scan"},
     "synapses": {"neurons", "scan", "surrogate", "optional"},
     "nir_graph": {"neurons", "optional"},
     "snntorch": {"neurons", "scan", "surrogate", "optional", "nir_graph"},
     "norse": {"neurons", "scan", "surrogate", "optional", "nir_graph"},
     "sparch": {"neurons", "scan", "surrogate", "metrics", "synapses", "files", "optional"},
-    "datasets": {"files", "optional"},
+    "datasets": {"files", "memory", "optional"},
     "testing": {"neurons"},
 }
 

@@ -26,7 +26,6 @@ import numpy as np
 from numba import cfunc, from_dtype, njit, types
 from numba.core import caching, ccallback, compiler, serialize, sigutils
 
-from ... import __version__
 from ...files import write_file
 from .threads import KERNEL
 
@@ -131,7 +130,7 @@ class _Cache(caching.NullCache):  # type: ignore[misc]
         folder = _folder()
         if folder is None or not SOURCES or sources() != SOURCES:  # changed since they were imported
             return None, b""
-        versions = (__version__, numba.__version__, llvmlite.__version__, np.__version__, sys.version)
+        versions = (numba.__version__, llvmlite.__version__, np.__version__, sys.version)
         # What the code is for: operating system, processor and its features.
         key = _digest(SOURCES, repr((self.name, versions, codegen.magic_tuple())).encode())
         return folder / f"{self.name.split()[0].rpartition('silif_plugins.')[2]}-{key.hex()[:32]}.nbc", key
@@ -145,8 +144,9 @@ def _digest(*parts: bytes) -> bytes:
 
 
 def sources() -> bytes:
-    """Return a digest of all sources that kernels are made of; empty if they are not there to be read."""
+    """Return a digest of all that kernels are made of, and the package's version; empty if it cannot be read."""
     files = sorted(file for folder in FOLDERS for file in (_PACKAGE / folder).rglob("*.py"))
+    files += _PACKAGE.glob("__init__.py")
     with contextlib.suppress(OSError):
         parts = [(file.relative_to(_PACKAGE).as_posix().encode(), file.read_bytes()) for file in files]
         return _digest(*(part for pair in parts for part in pair)) if parts else b""
