@@ -5,7 +5,7 @@ A convolutional network in ``nn.Sequential``, whose neurons keep their states (`
 same for every neuron: only the entry of NEURONS changes.
 
 What it shows: neurons after a convolution, where a channel's parameters serve all of its positions: their size is
-(C, 1, 1); ``output="mem"``, with which the last layer returns what that of ``snn.Leaky`` returns; and ``reset``.
+(C, 1, 1); and ``reset``.
 
     python examples/snntorch_cnn.py --neuron csilif
 """
@@ -27,8 +27,8 @@ from silif_plugins.snntorch import CSiLIF, SiLIF, reset
 OPTIONS = {"init_hidden": True, "spike_grad": surrogate.atan()}
 NEURONS = {
     "leaky": lambda size, output=False: snn.Leaky(beta=0.9, output=output, **OPTIONS),
-    "silif": lambda size, output=False: SiLIF(size, threshold=0.1, output=output and "mem", **OPTIONS),
-    "csilif": lambda size, output=False: CSiLIF(size, output=output and "mem", **OPTIONS),
+    "silif": lambda size, output=False: SiLIF(size, beta=0.9, output=output, **OPTIONS),
+    "csilif": lambda size, output=False: CSiLIF(size, beta=0.9, output=output, **OPTIONS),
 }
 
 

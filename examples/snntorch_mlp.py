@@ -4,8 +4,8 @@ A fully connected network sees an image of 8 x 8 pixels for 25 steps; the loss i
 layer at every step, and the class with the largest mean membrane wins. The network, its explicit states and its loop
 are written for ``snn.Leaky``: only the entry of NEURONS changes.
 
-What it shows: code for ``snn.Leaky`` runs as it is, ``torch.stack(mem_rec)`` included. SiLIF scales its input by
-1 - α, where Leaky adds it up, so that without a batch norm before it it wants a lower threshold.
+What it shows: code for ``snn.Leaky`` runs as it is, ``torch.stack(mem_rec)`` included, and with ``beta=`` kept SiLIF
+starts as the very neuron that it replaces.
 
     python examples/snntorch_mlp.py --neuron silif
 """
@@ -24,8 +24,8 @@ from silif_plugins.snntorch import CSiLIF, SiLIF
 
 NEURONS = {
     "leaky": lambda size: snn.Leaky(beta=0.95),
-    "silif": lambda size: SiLIF(size, threshold=0.1),
-    "csilif": lambda size: CSiLIF(size),
+    "silif": lambda size: SiLIF(size, beta=0.95),
+    "csilif": lambda size: CSiLIF(size, beta=0.95),
 }
 
 

@@ -24,7 +24,7 @@ from silif_plugins.snntorch import CSiLIF, SiLIF
 
 NEURONS = {
     "leaky": lambda size: snn.Leaky(beta=0.95),
-    "silif": lambda size: SiLIF(size, threshold=0.1),
+    "silif": lambda size: SiLIF(size),
     "csilif": lambda size: CSiLIF(size),
 }
 
