@@ -204,13 +204,16 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         """
         space = self.neuron.state_space()
         made_for = self.neuron.threshold
-        # A neuron that never fires, or fires above 0, has no threshold to measure its reset in: it keeps its own.
-        measured = made_for.isfinite() & (made_for != 0)
-        unit = torch.where(measured, made_for, 1.0)
-        if self.reset_mechanism == "subtract":
-            scale = torch.where(measured, self.threshold / unit, 1.0) * self.reset_scale
+        if self.reset_mechanism == "subtract" and not is_rewritten() and is_constant(made_for, 1.0):
+            scale = self.threshold * self.reset_scale  # what follows, for the common case
         else:
-            scale = 1 / unit if self.reset_mechanism == "zero" else torch.zeros_like(unit)
+            # A neuron that never fires, or fires above 0, has no threshold to measure its reset in: it keeps its own.
+            measured = made_for.isfinite() & (made_for != 0)
+            unit = torch.where(measured, made_for, 1.0)
+            if self.reset_mechanism == "subtract":
+                scale = torch.where(measured, self.threshold / unit, 1.0) * self.reset_scale
+            else:
+                scale = 1 / unit if self.reset_mechanism == "zero" else torch.zeros_like(unit)
         return space._replace(
             b1=_scaled(space.b1, self.input_scale),
             b2=_scaled(space.b2, self.input_scale),
