@@ -8,19 +8,25 @@ import torch
 from torch import Tensor
 
 from ..neurons import StateSpace
-from ..surrogate import Boxcar, NorseMethod, SpikeFunction
+from ..surrogate import Boxcar, FastSigmoid, NorseMethod, SpikeFunction
 
 Method = str | SpikeFunction
 """A surrogate: ``"boxcar"``, a method of Norse's ``threshold``, or a callable of v - v_th."""
 
 BOXCAR = "boxcar"
-"""The SiLIF paper's surrogate, our default."""
+"""The SiLIF paper's surrogate."""
+
+SUPER = "super"
+"""Norse's default surrogate, SuperSpike, and ours."""
 
 SHARPNESS = 1.0
-"""Default of ``p.alpha``: the boxcar is then 1 wide, as in the paper, and Norse's surrogates are as wide."""
+"""Default of ``p.alpha``."""
 
-SETTINGS = ("v_th", "method", "alpha")
-"""Fields that ``learn=True`` leaves out and that no state_dict holds: arguments of the constructor, as in the core."""
+SCALES = ("input_scale", "reset_scale")
+"""Fields that are the units of current and spike: set at the start, saved, never trained."""
+
+SETTINGS = ("v_th", *SCALES, "method", "alpha", "detach_reset")
+"""Fields that ``learn=True`` leaves out."""
 
 
 class SpikingState(Protocol):
@@ -60,6 +66,10 @@ class Parameters(Protocol[S_co]):
         """Sharpness of the surrogate."""
 
     @property
+    def detach_reset(self) -> bool:
+        """Whether the spikes that reset are constants for the gradient."""
+
+    @property
     def state_type(self) -> type[S_co]:
         """The model's state tuple."""
 
@@ -71,11 +81,11 @@ def spike_function(method: Method, alpha: float) -> SpikeFunction:
     """Return the spike function that ``p.method`` and ``p.alpha`` ask for.
 
     Args:
-        method: ``"boxcar"``, the SiLIF paper's surrogate: 1 within 1 / (2 alpha) of the threshold. A name that Norse's
-            ``threshold`` knows: Norse's function. A callable of v - v_th, such as those of
-            :mod:`silif_plugins.surrogate`: itself, whatever alpha is.
-        alpha: Sharpness of the surrogate, with Norse's meaning: its width goes with 1 / alpha. Norse 1.1.0 itself
-            ignores it in "super".
+        method: ``"super"``, SuperSpike: 1 / (1 + alpha |v - v_th|)². ``"boxcar"``, the SiLIF paper's surrogate: 1
+            within 1 / (2 alpha) of the threshold. Another name that Norse's ``threshold`` knows: Norse's function.
+            A callable of v - v_th, such as those of :mod:`silif_plugins.surrogate`: itself, whatever alpha is.
+        alpha: Sharpness of the surrogate, with Norse's meaning: its width goes with 1 / alpha. Norse 1.1.0 ignores
+            it in its own "super", as if it were 1; later versions of Norse, and this function, do not.
 
     Examples:
         >>> spike_function("boxcar", 1.0)
@@ -83,6 +93,8 @@ def spike_function(method: Method, alpha: float) -> SpikeFunction:
     """
     if not isinstance(method, str):
         return method
+    if method == SUPER:
+        return FastSigmoid(alpha)
     return Boxcar(0.5 / alpha) if method == BOXCAR else NorseMethod(method, alpha)
 
 
