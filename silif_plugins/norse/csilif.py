@@ -25,7 +25,7 @@ from .functional import (
     recurrent_step,
 )
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
-from .parameters import BOXCAR, SHARPNESS, SUPER, Method
+from .parameters import BOXCAR, SUPER, Method
 
 PUBLISHED_TIMESTEPS = (0.01, 0.5)
 """Range of Δ in seconds from which the paper's code draws for SHD; its centre is the default of ``log_dt``."""
@@ -71,7 +71,7 @@ class CSiLIFParameters(NamedTuple):
         input_scale: Unit of current, not trained: the current is multiplied by it.
         reset_scale: Unit of spike, not trained: how much one takes from v before the rotation.
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
-        alpha: Sharpness of the surrogate, as in Norse: no decay.
+        alpha: Sharpness of the surrogate, as in Norse: no decay. By default 10 for "super", 1 for others.
         detach_reset: Whether the spikes that reset are constants for the gradient, as in Norse's recurrent LIF.
 
     Examples:
@@ -88,7 +88,7 @@ class CSiLIFParameters(NamedTuple):
     input_scale: Tensor = torch.tensor(1.0)
     reset_scale: Tensor = torch.tensor(1.0)
     method: Method = SUPER
-    alpha: float = SHARPNESS
+    alpha: float | None = None
     detach_reset: bool = False
 
     @property
@@ -122,7 +122,7 @@ class CSiLIFParameters(NamedTuple):
         input_scale: float | Tensor = 1.0,
         reset_scale: float | Tensor = 1.0,
         method: Method = SUPER,
-        alpha: float = SHARPNESS,
+        alpha: float | None = None,
         detach_reset: bool = False,
         generator: torch.Generator | None = None,
     ) -> CSiLIFParameters:
@@ -173,7 +173,7 @@ class CSiLIFParameters(NamedTuple):
             >>> CSiLIFParameters.paper(128).method
             'boxcar'
         """
-        return cls.sample(size, **{"method": BOXCAR, "alpha": 1.0, **options})
+        return cls.sample(size, **{"method": BOXCAR, **options})
 
     @classmethod
     def from_neuron(cls, neuron: neurons.CSiLIF, *, dt: float = NORSE_DT) -> CSiLIFParameters:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..neurons import Neuron, StateSpace
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
-from .parameters import SHARPNESS, SUPER, Method
+from .parameters import SUPER, Method
 
 
 class NeuronState(NamedTuple):
@@ -52,7 +52,7 @@ class NeuronParameters(NamedTuple):
 
     neuron: Neuron
     method: Method = SUPER
-    alpha: float = SHARPNESS
+    alpha: float | None = None
     detach_reset: bool = False
 
     @property
@@ -93,7 +93,7 @@ class NeuronCell(Cell[NeuronParameters, NeuronState]):
 
     parameters_type = NeuronParameters
 
-    def __init__(self, neuron: Neuron, method: Method = SUPER, alpha: float = SHARPNESS) -> None:
+    def __init__(self, neuron: Neuron, method: Method = SUPER, alpha: float | None = None) -> None:
         super().__init__(hosted(neuron, method, alpha), dt=math.nan)
 
 
@@ -135,7 +135,7 @@ class NeuronLayer(Layer[NeuronParameters, NeuronState]):
     parameters_type = NeuronParameters
 
     def __init__(
-        self, neuron: Neuron, method: Method = SUPER, alpha: float = SHARPNESS, record_states: bool = False
+        self, neuron: Neuron, method: Method = SUPER, alpha: float | None = None, record_states: bool = False
     ) -> None:
         super().__init__(hosted(neuron, method, alpha), dt=math.nan, record_states=record_states)
 
@@ -171,7 +171,7 @@ class NeuronRecurrentCell(RecurrentCell[NeuronParameters, NeuronState]):
         input_size: int,
         neuron: Neuron,
         method: Method = SUPER,
-        alpha: float = SHARPNESS,
+        alpha: float | None = None,
         input_weights: Tensor | None = None,
         recurrent_weights: Tensor | None = None,
         autapses: bool = False,
@@ -220,7 +220,7 @@ class NeuronRecurrent(RecurrentLayer[NeuronParameters, NeuronState]):
         input_size: int,
         neuron: Neuron,
         method: Method = SUPER,
-        alpha: float = SHARPNESS,
+        alpha: float | None = None,
         input_weights: Tensor | None = None,
         recurrent_weights: Tensor | None = None,
         autapses: bool = False,
@@ -239,7 +239,7 @@ class NeuronRecurrent(RecurrentLayer[NeuronParameters, NeuronState]):
         )
 
 
-def hosted(neuron: Neuron, method: Method, alpha: float) -> NeuronParameters:
+def hosted(neuron: Neuron, method: Method, alpha: float | None) -> NeuronParameters:
     """Return the parameter tuple of a neuron after checking that it is one."""
     if not isinstance(neuron, Neuron):
         raise TypeError(f"neuron: got {type(neuron).__name__}; it must be a silif_plugins.neurons.Neuron")

@@ -71,16 +71,18 @@ class Parametrised(nn.Module, Generic[P, S]):
                 self.register_buffer(name, kept, persistent=name != "v_th")  # which is a setting, as in the core
 
     def _prepare(self, p: P | Size | None, size: int | None, dt: float, learn: Learn) -> P:
-        """Set what the setter of ``p`` needs, before a base class assigns ``p``; return it, drawn for None or a size."""
+        """Set what the setter of ``p`` needs, before a base class assigns it; return it, drawn for None or a size."""
         if dt <= 0:
             raise ValueError(f"dt: got {dt}; it must be a positive time in seconds")
         model = _named_tuple(self.parameters_type)
         names = [name for name in model._fields if name not in SETTINGS]
         self.learn = trained(learn, names if learn is True else [*names, "v_th"])
-        if p is None:
-            return model.shared(dt) if size is None else model.sample(size, dt=dt)
-        # A recurrent population has told its size already.
-        return model.sample(p, dt=dt) if size is None and _is_size(p) else p
+        given: Any = p
+        if given is None:
+            given = model.shared(dt) if size is None else model.sample(size, dt=dt)
+        elif size is None and _is_size(given):  # a recurrent population has told its size already
+            given = model.sample(given, dt=dt)
+        return given
 
     def _at_rest(self, input_tensor: Tensor, shape: torch.Size) -> S:
         dtype = self.p.state_space(self.dt).dtype
@@ -261,7 +263,7 @@ def _named_tuple(p: Any) -> Any:
 def _checked(name: str, value: Any) -> Any:
     """Return a field as it can be registered: tensors of floats, a module, the settings of the surrogate."""
     if name == "alpha":
-        return float(value)
+        return None if value is None else float(value)
     if name == "detach_reset":
         return bool(value)
     if name == "method" or isinstance(value, nn.Module):

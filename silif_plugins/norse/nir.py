@@ -177,7 +177,7 @@ def _metadata(module: Any) -> dict[str, Any]:
         if isinstance(value, Tensor):
             # Files cannot hold compressed arrays without a dimension.
             kept[name] = value.detach().cpu().double().numpy() if value.dim() else value.item()
-        elif not callable(value):
+        elif value is not None and not callable(value):
             kept[name] = value
     return kept
 

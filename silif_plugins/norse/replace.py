@@ -27,6 +27,9 @@ class Form(NamedTuple):
     recurrent: bool
 
 
+PLACES = ("torch", "torch.module.lif_box")
+"""Where Norse has its modules; LIFBox is not among those it exports."""
+
 MODELS = ("LIF", "LIFBox", "LSNN")
 FORMS = {"Cell": (False, False), "": (True, False), "RecurrentCell": (False, True), "Recurrent": (True, True)}
 
@@ -63,7 +66,9 @@ class Replacements(tuple[Replacement, ...]):
 
     def __str__(self) -> str:
         """Return the table."""
-        rows = [("name", "was", "is", "size", "v_th", "input_scale", "reset_scale", "parameters")]
+        rows: list[tuple[str, ...]] = [
+            ("name", "was", "is", "size", "v_th", "input_scale", "reset_scale", "parameters")
+        ]
         for name, old, new in self:
             p: Any = new.p
             size = " x ".join(map(str, p.state_space(new.dt).shape)) or "shared"
@@ -75,9 +80,7 @@ class Replacements(tuple[Replacement, ...]):
     __repr__ = __str__
 
 
-def from_lif(
-    lif: Any, new: type[nn.Module] = SiLIF, *, size: Size | None = None, learn: Learn = True, **options: Any
-) -> nn.Module:
+def from_lif(lif: Any, new: Any = SiLIF, *, size: Size | None = None, learn: Learn = True, **options: Any) -> nn.Module:
     """Return a module to put in the place of one of Norse's LIF, LIFBox or LSNN, in any of their forms.
 
     It starts as that neuron and learns its time constants and adaptation from there:
@@ -121,8 +124,8 @@ def from_lif(
     if new not in NEW:
         raise TypeError(f"new: got {getattr(new, '__name__', new)}; it must be SiLIF or CSiLIF")
     arguments: dict[str, Any] = {"dt": lif.dt, "learn": learn}
-    dtype = torch.promote_types(torch.get_default_dtype(), torch.as_tensor(lif.p.v_th).dtype)
-    device = torch.as_tensor(lif.p.v_th).device
+    like = torch.as_tensor(lif.p.v_th)
+    dtype, device = torch.promote_types(torch.get_default_dtype(), like.dtype), like.device
     if form.recurrent:
         weights = lif.recurrent_weights
         size, dtype, device = weights.shape[0], weights.dtype, weights.device
@@ -146,7 +149,7 @@ def from_lif(
 
 def replace(
     net: nn.Module,
-    new: type[nn.Module] = SiLIF,
+    new: Any = SiLIF,
     *,
     sample: Tensor | tuple[Any, ...] | None = None,
     names: Collection[str] | None = None,
@@ -182,10 +185,14 @@ def replace(
     found = {name: module for name, module in net.named_modules() if type(module) in _forms()}
     if names is not None:
         if missing := sorted(set(names) - set(found)):
-            raise ValueError(f"names: {missing[0]!r} is no neuron to be replaced; there are {', '.join(found) or 'none'}")
+            raise ValueError(
+                f"names: {missing[0]!r} is no neuron to be replaced; there are {', '.join(found) or 'none'}"
+            )
         found = {name: found[name] for name in names}
     if not found or "" in found:
-        raise ValueError(f"net: it holds none of {', '.join(MODELS)} and their forms; for a single neuron, use from_lif")
+        raise ValueError(
+            f"net: it holds none of {', '.join(MODELS)} and their forms; for a single neuron, use from_lif"
+        )
     sizes = {} if sample is None else _sizes(net, list(found.values()), sample)
     device = next((tensor.device for tensor in (*net.parameters(), *net.buffers())), None)
     made = []
@@ -214,16 +221,14 @@ def _forms() -> dict[type[nn.Module], Form]:
     return forms
 
 
-PLACES = ("torch", "torch.module.lif_box")
-"""Where Norse has its modules; LIFBox is not among those it exports."""
-
-
-def _start(lif: Any, form: Form, new: type[nn.Module]) -> dict[str, Any]:
+def _start(lif: Any, form: Form, new: Any) -> dict[str, Any]:
     """Return the arguments of ``sample`` that make neurons as the old one."""
     p, dt = lif.p, lif.dt
     step = (dt * torch.as_tensor(p.tau_mem_inv).detach()).double()  # rounded as Norse rounds it
     if not bool(((step > 0) & (step < 1)).all()):
-        raise ValueError(f"lif: its dt * tau_mem_inv is {step.max().item():g}; for a membrane it must be between 0 and 1")
+        raise ValueError(
+            f"lif: its dt * tau_mem_inv is {step.max().item():g}; for a membrane it must be between 0 and 1"
+        )
     gain = 1.0 if form.model == "LIFBox" else 1 / (dt * torch.as_tensor(p.tau_syn_inv).detach()).double()
     v_th, v_leak, v_reset = (torch.as_tensor(value).detach() for value in (p.v_th, p.v_leak, p.v_reset))
     subtracts = getattr(getattr(p, "reset_method", None), "__name__", "") == "reset_subtract"

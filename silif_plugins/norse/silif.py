@@ -29,10 +29,10 @@ from .functional import (
     recurrent_step,
 )
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
-from .parameters import BOXCAR, SHARPNESS, SUPER, Method
+from .parameters import BOXCAR, SUPER, Method
 
 GENTLE_COUPLING = (0.0, 0.3)
-"""Where a starts by default. From the paper's (0, 1) adaptation cancels a constant input before layers learn to fire."""
+"""Where a starts by default. Drawn from the paper's (0, 1), adaptation cancels a constant input before layers learn."""
 
 GENTLE_SPIKE_COUPLING = (0.0, 0.5)
 """Where b starts by default; the paper's is (0, 2)."""
@@ -77,7 +77,7 @@ class SiLIFParameters(NamedTuple):
         input_scale: Unit of current, not trained: the current is multiplied by it.
         reset_scale: Unit of spike, not trained: how much one takes from the potential, and of b gives to w.
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
-        alpha: Sharpness of the surrogate, as in Norse: no decay.
+        alpha: Sharpness of the surrogate, as in Norse: no decay. By default 10 for "super", 1 for others.
         detach_reset: Whether the spikes that reset are constants for the gradient, as in Norse's recurrent LIF.
 
     Examples:
@@ -97,7 +97,7 @@ class SiLIFParameters(NamedTuple):
     input_scale: Tensor = torch.tensor(1 / (1 - math.exp(-50.0 * NORSE_DT)))
     reset_scale: Tensor = torch.tensor(1.0)
     method: Method = SUPER
-    alpha: float = SHARPNESS
+    alpha: float | None = None
     detach_reset: bool = False
 
     @property
@@ -142,7 +142,7 @@ class SiLIFParameters(NamedTuple):
         input_scale: float | Tensor | None = None,
         reset_scale: float | Tensor = 1.0,
         method: Method = SUPER,
-        alpha: float = SHARPNESS,
+        alpha: float | None = None,
         detach_reset: bool = False,
         generator: torch.Generator | None = None,
     ) -> SiLIFParameters:
@@ -211,7 +211,7 @@ class SiLIFParameters(NamedTuple):
             >>> SiLIFParameters.paper(128, dt=0.004).method
             'boxcar'
         """
-        start = {"a": COUPLING, "b": SPIKE_COUPLING, "input_scale": 1.0, "method": BOXCAR, "alpha": 1.0}
+        start = {"a": COUPLING, "b": SPIKE_COUPLING, "input_scale": 1.0, "method": BOXCAR}
         return cls.sample(size, **{**start, **options})
 
     @classmethod
