@@ -22,9 +22,9 @@ SUPER = "super"
 SHARPNESS = {SUPER: 10.0}
 """Where ``p.alpha`` is not given: as sharp as recurrent layers need; 1 for other surrogates.
 
-SuperSpike has a long tail. Measured on spoken digits at T = 100, with recurrence: at alpha 1, which Norse 1.1.0 in effect
-has whatever is given, gradients explode; from 3 to 25 layers learn alike; at 100, Norse's own default, they learn half
-as fast.
+SuperSpike has a long tail. Measured on spoken digits at T = 100, with recurrence: at alpha 1, which Norse 1.1.0 has
+whatever is given, gradients explode; from 3 to 25 layers learn alike; at 100, Norse's own default, they learn half as
+fast.
 """
 
 SCALES = ("input_scale", "reset_scale")

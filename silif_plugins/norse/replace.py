@@ -66,9 +66,8 @@ class Replacements(tuple[Replacement, ...]):
 
     def __str__(self) -> str:
         """Return the table."""
-        rows: list[tuple[str, ...]] = [
-            ("name", "was", "is", "size", "v_th", "input_scale", "reset_scale", "parameters")
-        ]
+        heads = ("name", "was", "is", "size", "v_th", "input_scale", "reset_scale", "parameters")
+        rows: list[tuple[str, ...]] = [heads]
         for name, old, new in self:
             p: Any = new.p
             size = " x ".join(map(str, p.state_space(new.dt).shape)) or "shared"

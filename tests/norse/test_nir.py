@@ -114,7 +114,7 @@ def test_settings_are_kept(tmp_path):
     shared = nn.Parameter(torch.zeros(HIDDEN))
     restored = from_nir(to_nir(SiLIFCell(p._replace(a=shared, method=torch.sigmoid), learn=False)))
     assert [name for name, _ in restored.named_parameters()] == ["a"]
-    assert restored.p.method == "boxcar"
+    assert restored.p.method == "super"
 
 
 class Integrator(nn.Module):

@@ -18,6 +18,7 @@ from silif_plugins import norse as ours
 from silif_plugins.norse import CSiLIF, CSiLIFParameters, NeuronLayer, SiLIF, SiLIFCell, SiLIFParameters
 
 MODELS = {"SiLIF": (SiLIF, SiLIFParameters, neurons.SiLIF), "CSiLIF": (CSiLIF, CSiLIFParameters, neurons.CSiLIF)}
+SETTINGS = ("v_th", "input_scale", "reset_scale", "method", "alpha", "detach_reset")
 each_model = pytest.mark.parametrize(("layer", "parameters", "core"), MODELS.values(), ids=MODELS)
 
 # Tuples
@@ -38,13 +39,13 @@ def test_tuples_are_plain_and_picklable(layer, parameters, core):
 def test_fields_are_the_core_s_parameters(layer, parameters, core):
     """The same names in every host: state_dicts can be exchanged, but for the meaning of log_dt."""
     names = [name for name, _ in core(4).named_parameters()]
-    assert list(parameters._fields) == [*names, "v_th", "method", "alpha"]
-    assert list(layer(parameters.sample(4)).state_dict()) == names
+    assert list(parameters._fields) == [*names, *SETTINGS]
+    assert list(layer(parameters.sample(4)).state_dict()) == [*names, "input_scale", "reset_scale"]
 
 
 @each_model
 def test_sample_draws_what_the_core_draws(layer, parameters, core):
-    p = parameters.sample(50, dt=0.004, generator=torch.Generator().manual_seed(3))
+    p = parameters.paper(50, dt=0.004, generator=torch.Generator().manual_seed(3))
     expected = core(50, generator=torch.Generator().manual_seed(3))
     for name, value in expected.named_parameters():
         if name != "log_dt":
@@ -84,7 +85,7 @@ def test_sample_takes_ranges_and_settings():
 @each_model
 @pytest.mark.parametrize("dt", [0.001, 0.004, 1.0])
 def test_to_neuron_is_exact(layer, parameters, core, dt):
-    p = parameters.sample(64, dt=dt, v_th=0.8)
+    p = parameters.paper(64, dt=dt, v_th=0.8)
     for ours_, theirs in zip(p.state_space(dt), p.to_neuron(dt=dt).state_space(), strict=True):
         assert torch.equal(ours_, theirs)
 
@@ -114,7 +115,7 @@ def test_conversions_copy_and_keep_type(layer, parameters, core):
 
 
 def test_shared_parameters_become_one_neuron_for_all():
-    assert SiLIFParameters().to_neuron().size == (1,)
+    assert SiLIFParameters(input_scale=1.0).to_neuron().size == (1,)
     assert CSiLIFParameters(b=torch.rand(5)).to_neuron().size == (5,)
 
 
@@ -142,13 +143,13 @@ def test_p_reads_as_the_tuple(layer, parameters, core):
 
 @each_model
 def test_learn_chooses_what_trains(layer, parameters, core):
-    names = list(parameters._fields[:-3])
+    names = [name for name in parameters._fields if name not in SETTINGS]
     trained = lambda learn: [name for name, _ in layer(parameters.sample(4), learn=learn).named_parameters()]  # noqa: E731
     assert trained(True) == names
     assert trained(False) == []
     assert trained(("log_dt", "b")) == ["log_dt", "b"]
     assert trained(iter(["v_th"])) == ["v_th"]
-    assert list(layer(parameters.sample(4), learn=False).state_dict()) == names
+    assert list(layer(parameters.sample(4), learn=False).state_dict()) == [*names, "input_scale", "reset_scale"]
     with pytest.raises(ValueError, match=r"learn.*tau_mem"):
         layer(learn=("tau_mem",))
     with pytest.raises(ValueError, match=r"learn.*'b'"):
@@ -208,8 +209,12 @@ def test_wrong_parameters_are_refused():
         SiLIF(SiLIFParameters(alpha=0.0))
     with pytest.raises(ValueError, match="dt"):
         SiLIF(dt=0.0)
-    with pytest.raises(TypeError, match="LIFParameters"):
+    with pytest.raises(TypeError, match=r"SiLIFParameters.sample\(128\); from_lif"):
         SiLIF(snn.LIFParameters())
+    with pytest.raises(TypeError, match=r"p: got float; it must be CSiLIFParameters, such as"):
+        CSiLIF(128.0)
+    with pytest.raises(TypeError, match="p: got int"):
+        ours.SiLIFRecurrent(3, 4, 4)
     with pytest.raises(TypeError, match="neuron"):
         NeuronLayer(SiLIF())
 
@@ -248,7 +253,7 @@ def test_state_that_does_not_fit_is_explained():
 
 
 def test_modules_say_what_they_are():
-    assert repr(SiLIF(SiLIFParameters.sample(4), dt=0.002)) == "SiLIF((4,), dt=0.002, method='boxcar')"
+    assert repr(SiLIF(SiLIFParameters.sample(4), dt=0.002)) == "SiLIF((4,), dt=0.002, method='super')"
     assert "autapses=False" in repr(ours.CSiLIFRecurrent(3, 4))
     assert "nan" not in repr(NeuronLayer(neurons.RF(3)))
 
