@@ -21,14 +21,14 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
-from silif_plugins.norse import CSiLIF, CSiLIFParameters, SiLIF, SiLIFParameters
+from silif_plugins.norse import CSiLIF, SiLIF
 
 DT = 0.004
 
 NEURONS = {
     "lif": lambda channels: snn.LIF(),
-    "silif": lambda channels: SiLIF(SiLIFParameters.sample((channels, 1, 1), dt=DT), dt=DT),
-    "csilif": lambda channels: CSiLIF(CSiLIFParameters.sample((channels, 1, 1), dt=DT), dt=DT),
+    "silif": lambda channels: SiLIF((channels, 1, 1), dt=DT),
+    "csilif": lambda channels: CSiLIF((channels, 1, 1), dt=DT),
 }
 
 

@@ -276,7 +276,7 @@ class CSiLIFCell(Cell[CSiLIFParameters, CSiLIFState]):
     """C-SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIFCell`.
 
     Examples:
-        >>> cell = CSiLIFCell(CSiLIFParameters.sample(128))
+        >>> cell = CSiLIFCell(128)
         >>> z, state = cell(torch.randn(8, 128))
         >>> z, state = cell(torch.randn(8, 128), state)
         >>> [name for name, _ in cell.named_parameters()]
@@ -290,7 +290,7 @@ class CSiLIF(Layer[CSiLIFParameters, CSiLIFState]):
     """C-SiLIF neurons over a sequence, without recurrence; arguments as :class:`silif_plugins.norse.SiLIF`.
 
     Examples:
-        >>> z, state = CSiLIF(CSiLIFParameters.sample(128))(torch.randn(100, 8, 128))   # [T, B, neurons]
+        >>> z, state = CSiLIF(128)(torch.randn(100, 8, 128))   # [T, B, neurons]
         >>> z.shape, state.v.shape
         (torch.Size([100, 8, 128]), torch.Size([8, 128]))
     """

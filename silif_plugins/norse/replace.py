@@ -184,14 +184,12 @@ def replace(
     found = {name: module for name, module in net.named_modules() if type(module) in _forms()}
     if names is not None:
         if missing := sorted(set(names) - set(found)):
-            raise ValueError(
-                f"names: {missing[0]!r} is no neuron to be replaced; there are {', '.join(found) or 'none'}"
-            )
+            listed = ", ".join(found) or "none"
+            raise ValueError(f"names: {missing[0]!r} is no neuron that can be replaced; there are: {listed}")
         found = {name: found[name] for name in names}
     if not found or "" in found:
-        raise ValueError(
-            f"net: it holds none of {', '.join(MODELS)} and their forms; for a single neuron, use from_lif"
-        )
+        listed = ", ".join(form.__name__ for form in _forms())
+        raise ValueError(f"net: it holds none of {listed}; for a single neuron, use from_lif")
     sizes = {} if sample is None else _sizes(net, list(found.values()), sample)
     device = next((tensor.device for tensor in (*net.parameters(), *net.buffers())), None)
     made = []
@@ -225,9 +223,7 @@ def _start(lif: Any, form: Form, new: Any) -> dict[str, Any]:
     p, dt = lif.p, lif.dt
     step = (dt * torch.as_tensor(p.tau_mem_inv).detach()).double()  # rounded as Norse rounds it
     if not bool(((step > 0) & (step < 1)).all()):
-        raise ValueError(
-            f"lif: its dt * tau_mem_inv is {step.max().item():g}; for a membrane it must be between 0 and 1"
-        )
+        raise ValueError(f"lif: got dt * tau_mem_inv = {step.max().item():g}; it must be between 0 and 1")
     gain = 1.0 if form.model == "LIFBox" else 1 / (dt * torch.as_tensor(p.tau_syn_inv).detach()).double()
     v_th, v_leak, v_reset = (torch.as_tensor(value).detach() for value in (p.v_th, p.v_leak, p.v_reset))
     subtracts = getattr(getattr(p, "reset_method", None), "__name__", "") == "reset_subtract"

@@ -384,8 +384,9 @@ class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
     once and is faster by far, with the same parameters.
 
     Args:
-        p: Parameters; by default shared by all neurons, so that the number of neurons comes from the input. Those
-            of :meth:`SiLIFParameters.sample` differ from neuron to neuron, as in the paper.
+        p: Parameters, or the number of neurons, or the shape of the population, to draw them for every neuron by
+            :meth:`SiLIFParameters.sample`. By default shared by all neurons, so that their number comes from the
+            input.
         dt: Timestep in seconds.
         learn: True, False, or the names of the fields of ``p`` to train.
 
@@ -393,7 +394,7 @@ class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
         ValueError: If a field is NaN, a name unknown, or the shapes of the fields do not fit each other.
 
     Examples:
-        >>> cell = SiLIFCell(SiLIFParameters.sample(128))
+        >>> cell = SiLIFCell(128)
         >>> state = None
         >>> for current in torch.randn(10, 8, 128):
         ...     z, state = cell(current, state)
@@ -407,13 +408,15 @@ class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
 class SiLIF(Layer[SiLIFParameters, SiLIFState]):
     """SiLIF neurons over a sequence, without recurrence, by the sequence kernel where it applies.
 
-    A constant input I drives the membrane towards I, within some τ_u: a few dozen steps of Norse's default 1 ms.
-    Set ``dt`` to the duration of a step of the data (the paper's is 4 ms), and normalise the input, as the paper
-    does: the boxcar surrogate has no gradient at all where the membrane stays further than 1/2 from the threshold.
+    Set ``dt`` to the duration of a step of the data: time constants start at 4 to 100 ms, and Norse's default step is
+    1 ms. A current of 1 in one step raises the potential by 1. With :meth:`SiLIFParameters.paper` the input is
+    attenuated, and asks for a normalisation: the paper's boxcar surrogate has no gradient at all where the membrane
+    stays further than 1/2 from the threshold.
 
     Args:
-        p: Parameters; by default shared by all neurons, so that the number of neurons comes from the input. Those
-            of :meth:`SiLIFParameters.sample` differ from neuron to neuron, as in the paper.
+        p: Parameters, or the number of neurons, or the shape of the population, to draw them for every neuron by
+            :meth:`SiLIFParameters.sample`. By default shared by all neurons, so that their number comes from the
+            input.
         dt: Timestep in seconds.
         learn: True, False, or the names of the fields of ``p`` to train.
         record_states: Whether to return the states of all steps instead of the last.
@@ -424,7 +427,7 @@ class SiLIF(Layer[SiLIFParameters, SiLIFState]):
     Examples:
         >>> import norse.torch as snn
         >>> network = snn.SequentialState(
-        ...     torch.nn.Linear(140, 128), SiLIF(SiLIFParameters.sample(128)), torch.nn.Linear(128, 20), snn.LI()
+        ...     torch.nn.Linear(140, 128), SiLIF(128), torch.nn.Linear(128, 20), snn.LI()
         ... )
         >>> voltages, state = network(torch.rand(100, 8, 140))   # [T, B, inputs]
         >>> voltages.shape, state[1].w.shape

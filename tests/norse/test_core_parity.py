@@ -226,6 +226,42 @@ def test_method_and_callables_reach_the_gradient(method):
     torch.testing.assert_close(x.grad, x_core.grad, rtol=1e-4, atol=1e-6)
 
 
+@each_model
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_scales_and_detached_reset(name, recurrent):
+    """Units of current and spike as the reference has them: I times the one, s[t-1] times the other; all gradients."""
+    neuron, p, x, _ = drawn(name)
+    options = {"input_scale": torch.rand(N).double() + 0.5, "reset_scale": torch.rand(N).double() + 0.5}
+    p = p._replace(**options, detach_reset=True)
+    w, v = torch.randn(2, N, N, dtype=torch.float64)
+    space = neuron.state_space()
+    space = space._replace(
+        b1=space.b1 * options["input_scale"],
+        r1=space.r1 * options["reset_scale"],
+        r2=space.r2 * options["reset_scale"],
+    )
+    rest = State.zeros((B, N), dtype=torch.float64)
+    x_core = x.clone().requires_grad_()
+    current = x_core @ w.T if recurrent else x_core
+    states, _ = reference.run(space, current, rest, Boxcar(), v.T if recurrent else None, detach_reset=True)
+    spikes = torch.stack([s.spk for s in states])
+    x.requires_grad_()
+    if recurrent:
+        module = MODELS[name][3](N, N, p, dt=DT, input_weights=w, recurrent_weights=v, autapses=True)
+    else:
+        module = MODELS[name][1](p, dt=DT)
+    z, _ = module(x)
+    assert torch.equal(z, spikes)
+    weight = torch.randn_like(z)
+    values = [value for n, value in module.named_parameters() if "weights" not in n]
+    found = gradients((z * weight).sum(), [x, *values])
+    expected = gradients((spikes * weight).sum(), [x_core, *neuron.parameters()])
+    assert_close(found, expected, ["x", *(n for n, _ in neuron.named_parameters())])
+    if not recurrent:
+        lifted, _ = snn.Lift(MODELS[name][2](p, dt=DT))(x)
+        assert torch.equal(lifted, z)
+
+
 class Smooth(Surrogate):
     """A spike that is its own surrogate, so that differences are gradients."""
 

@@ -16,6 +16,7 @@ import norse.torch as snn
 from silif_plugins import neurons
 from silif_plugins import norse as ours
 from silif_plugins.norse import CSiLIF, CSiLIFParameters, NeuronLayer, SiLIF, SiLIFCell, SiLIFParameters
+from silif_plugins.surrogate import Boxcar, FastSigmoid
 
 MODELS = {"SiLIF": (SiLIF, SiLIFParameters, neurons.SiLIF), "CSiLIF": (CSiLIF, CSiLIFParameters, neurons.CSiLIF)}
 SETTINGS = ("v_th", "input_scale", "reset_scale", "method", "alpha", "detach_reset")
@@ -79,6 +80,60 @@ def test_sample_takes_ranges_and_settings():
     assert CSiLIFParameters.sample(4, init="uniform", omega=7.0).omega.tolist() == [7.0] * 4
 
 
+def test_a_unit_of_current_raises_the_potential_by_one():
+    """Whatever the time constants start as; afterwards the scale stays while they train."""
+    p = SiLIFParameters.sample(5, dt=0.004)
+    torch.testing.assert_close(p.state_space(0.004).b1, torch.ones(5))
+    torch.testing.assert_close(SiLIF(dt=0.01).p.state_space(0.01).b1, torch.tensor(1.0))
+    layer = SiLIF(5, dt=0.004)
+    assert not layer.input_scale.requires_grad
+    before = layer.input_scale.clone()
+    with torch.no_grad():
+        layer.log_inv_tau_u.add_(1.0)
+    assert torch.equal(layer.input_scale, before)
+    assert (layer.p.state_space(0.004).b1 > 1.5).all()
+
+
+@each_model
+def test_the_paper_s_start(layer, parameters, core):
+    p = parameters.paper(200, dt=0.004)
+    assert p.method == "boxcar"
+    assert ours.spike_function(p.method, p.alpha) == Boxcar(0.5)
+    assert (torch.as_tensor(p.input_scale) == 1).all()
+    assert (p.b > 0.6).any()
+    assert parameters.paper(3, b=0.25, method="super").b.tolist() == [0.25] * 3
+
+
+@each_model
+def test_default_surrogate_has_a_kernel(layer, parameters, core):
+    """Norse's own, as the class that the kernels know: not a callable, whose derivative autograd must find."""
+    for p in (layer(4).p, parameters(), layer().p, NeuronLayer(core(4)).p):
+        assert p.method == "super"
+        assert ours.spike_function(p.method, p.alpha) == FastSigmoid(10.0)
+
+
+@each_model
+def test_shared_parameters_have_the_dt_of_their_module(layer, parameters, core):
+    """The same neurons in seconds, in steps of any length."""
+    assert all(
+        torch.allclose(a, b) for a, b in zip(parameters.shared(), parameters(), strict=True) if torch.is_tensor(a)
+    )
+    if layer is CSiLIF:
+        slow, fast = (layer(dt=dt).p for dt in (0.01, 0.001))
+        torch.testing.assert_close(slow.log_dt.exp() * 0.01, fast.log_dt.exp() * 0.001)
+
+
+@each_model
+def test_a_number_of_neurons_or_a_shape_in_the_place_of_parameters(layer, parameters, core):
+    torch.manual_seed(3)
+    made = layer(4, dt=0.01)
+    torch.manual_seed(3)
+    expected = layer(parameters.sample(4, dt=0.01), dt=0.01)
+    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in made.state_dict().items())
+    assert layer((4, 1, 1)).b.shape == (4, 1, 1)
+    assert layer(p=4).b.shape == (4,)
+
+
 # Conversion
 
 
@@ -120,6 +175,10 @@ def test_shared_parameters_become_one_neuron_for_all():
 
 
 def test_other_parametrisations_are_refused():
+    with pytest.raises(ValueError, match=r"input_scale.*must be 1"):
+        SiLIFParameters.sample(3).to_neuron()
+    with pytest.raises(ValueError, match=r"reset_scale.*must be 1"):
+        CSiLIFParameters.sample(3, reset_scale=2.0).to_neuron()
     with pytest.raises(ValueError, match="log_inv_tau_u"):
         SiLIFParameters.from_neuron(neurons.SiLIF(3, log=False))
     with pytest.raises(ValueError, match="half_reset"):
