@@ -131,7 +131,7 @@ def notebook_model(path: Path) -> nn.Module:
     """The network of a notebook, made by its own cells: imports, definitions and what is written in capitals."""
     import ast
 
-    space: dict[str, Any] = {"__name__": "notebook"}
+    space: dict[str, Any] = {"__name__": "notebook", "DEVICE": "cpu"}
     kept = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.FunctionDef)
     for cell in json.loads(path.read_text())["cells"]:
         if cell["cell_type"] != "code":
