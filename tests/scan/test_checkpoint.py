@@ -7,12 +7,18 @@ from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan
 
 
-def run(chunks, lengths, backend, steps=50):
+def run(chunks, lengths, backend, detach_reset, steps=50):
     torch.manual_seed(0)
     neuron = SiLIF(6).double()
     current = (6 * torch.randn(steps, 3, 6, dtype=torch.float64)).requires_grad_()
     spikes, last, states = scan(
-        neuron.state_space(), current, lengths=lengths, return_states=True, backend=backend, checkpoint_chunks=chunks
+        neuron.state_space(),
+        current,
+        lengths=lengths,
+        return_states=True,
+        backend=backend,
+        checkpoint_chunks=chunks,
+        detach_reset=detach_reset,
     )
     loss = (spikes * torch.linspace(0, 1, 6)).sum() + last.mem.sum() + states.ada.square().sum()
     return [spikes, *last, *states, *torch.autograd.grad(loss, [current, *neuron.parameters()])]
@@ -21,8 +27,10 @@ def run(chunks, lengths, backend, steps=50):
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 @pytest.mark.parametrize("lengths", [None, torch.tensor([50, 0, 23])], ids=["full", "lengths"])
 @pytest.mark.parametrize("chunks", [1, 7, 50, 80])
-def test_equals_one_piece(chunks, lengths, backend):
-    for index, (one, other) in enumerate(zip(run(None, lengths, backend), run(chunks, lengths, backend), strict=True)):
+@pytest.mark.parametrize("detach_reset", [False, True])
+def test_equals_one_piece(detach_reset, chunks, lengths, backend):
+    runs = [run(pieces, lengths, backend, detach_reset) for pieces in (None, chunks)]
+    for index, (one, other) in enumerate(zip(*runs, strict=True)):
         if index < 7:
             assert torch.equal(one, other)
         else:  # sums in another order

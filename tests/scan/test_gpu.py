@@ -49,6 +49,30 @@ def test_equals_reference_over_surrogates(surrogate, lengths, device, random_pro
 
 
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
+@pytest.mark.parametrize("lengths", [None, [40, 0, 33]], ids=["full", "lengths"])
+@pytest.mark.parametrize("surrogate", ["boxcar", lambda x: ATan(1.5)(x)], ids=["in kernel", "callable"])
+def test_detached_reset(surrogate, lengths, device, random_problem, assert_equals_reference):
+    options = {"lengths": None if lengths is None else torch.tensor(lengths, device=device), "detach_reset": True}
+    problem = moved(random_problem(40, 3, 10), device)
+    assert_equals_reference("triton", *problem, surrogate=surrogate, return_states=True, **options)
+
+
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
+@pytest.mark.parametrize("detach_reset", [False, True])
+def test_gradients_that_are_not_finite(detach_reset, device, random_problem):
+    space, current, state = moved(random_problem(40, 3, 10), device)
+    grad = torch.randn_like(current)
+    grad[20, 0, :5], grad[30, 1, :5] = float("inf"), float("nan")
+    found = []
+    for backend in ("reference", "triton"):
+        inputs = [tensor.clone().requires_grad_() for tensor in (current, *state)]
+        spikes, _ = scan(space, inputs[0], State(*inputs[1:]), backend=backend, detach_reset=detach_reset)
+        found.append(torch.autograd.grad(spikes, inputs, grad, allow_unused=True, materialize_grads=True))
+    assert found[0][3].isnan().any() != detach_reset
+    torch.testing.assert_close(*found, rtol=1e-10, atol=1e-10, equal_nan=True)
+
+
+@pytest.mark.parametrize("device", DEVICES, indirect=True)
 def test_batch_first_input(device, random_problem, assert_equals_reference):
     space, current, state = moved(random_problem(40, 3, 10), device)
     current = current.transpose(0, 1).contiguous().transpose(0, 1)

@@ -41,9 +41,10 @@ class Layer(torch.nn.Module):
         return spikes, state.mem
 
 
+@pytest.mark.parametrize("detach_reset", [False, True])
 @pytest.mark.parametrize("surrogate", [None, "atan", Triangle(0.3)], ids=str)
-def test_compile_fullgraph(surrogate):
-    layer, current = Layer(surrogate=surrogate), torch.randn(40, 2, 16) * 6
+def test_compile_fullgraph(surrogate, detach_reset):
+    layer, current = Layer(surrogate=surrogate, detach_reset=detach_reset), torch.randn(40, 2, 16) * 6
     outputs = layer(current)
     sum(output.sum() for output in outputs).backward()
     expected = [parameter.grad.clone() for parameter in layer.parameters()]
@@ -62,13 +63,14 @@ def test_export():
     assert all(torch.equal(*pair) for pair in zip(program.module()(current), layer(current), strict=True))
 
 
-def test_vmap_over_batches_and_gradients_of_samples():
+@pytest.mark.parametrize("detach_reset", [False, True])
+def test_vmap_over_batches_and_gradients_of_samples(detach_reset):
     space = SiLIF(6).double().state_space()
     space = StateSpace(*(field.detach() for field in space))
     current = torch.randn(4, 40, 2, 6, dtype=torch.float64) * 6
 
     def total(current, a11):
-        spikes, state = scan(space._replace(a11=a11), current, backend="cpu")
+        spikes, state = scan(space._replace(a11=a11), current, backend="cpu", detach_reset=detach_reset)
         return (spikes * torch.linspace(0, 1, 6)).sum() + state.mem.sum()
 
     both = torch.func.vmap(torch.func.grad(total, argnums=(0, 1)), in_dims=(0, None))(current, space.a11)

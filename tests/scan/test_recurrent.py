@@ -22,10 +22,11 @@ def run(backend, space, current, state, weights, **options):
 @pytest.mark.parametrize("traced", [False, True])
 @pytest.mark.parametrize("surrogate", ["boxcar", "atan"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-def test_equals_reference(dtype, surrogate, traced, lengths, random_problem):
+@pytest.mark.parametrize("detach_reset", [False, True], ids=["flows", "detached"])
+def test_equals_reference(detach_reset, dtype, surrogate, traced, lengths, random_problem):
     space, current, state = random_problem(70, 3, 20, dtype)
     weights = torch.randn(20, 20, dtype=dtype) / 2
-    options = {"surrogate": surrogate, "return_states": traced, "lengths": lengths}
+    options = {"surrogate": surrogate, "return_states": traced, "lengths": lengths, "detach_reset": detach_reset}
     expected, got = (run(backend, space, current, state, weights, **options) for backend in ("reference", "cpu"))
     assert 0.01 < expected[0][0].mean() < 0.9
     assert all(torch.equal(*pair) for pair in zip(expected[0], got[0], strict=True))
@@ -72,12 +73,14 @@ def test_gate_of_recurrent_neurons(random_problem):
     assert torch.equal(runs[0][2], runs[1][2])
 
 
-def test_compile_and_transforms():
+@pytest.mark.parametrize("detach_reset", [False, True])
+def test_compile_and_transforms(detach_reset):
     space = StateSpace(*(field.detach() for field in SiLIF(6).double().state_space()))
     current, weights = 6 * torch.randn(4, 40, 2, 6, dtype=torch.float64), torch.randn(6, 6, dtype=torch.float64) / 3
 
     def total(current, weights):
-        return (scan(space, current, recurrent=weights, backend="cpu")[0] * torch.linspace(0, 1, 6)).sum()
+        spikes, _ = scan(space, current, recurrent=weights, backend="cpu", detach_reset=detach_reset)
+        return (spikes * torch.linspace(0, 1, 6)).sum()
 
     both = torch.func.vmap(torch.func.grad(total, argnums=(0, 1)), in_dims=(0, None))(current, weights)
     for index in range(4):

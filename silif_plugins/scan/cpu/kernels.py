@@ -232,10 +232,12 @@ def run_back(
     """Run the adjoint over a chunk, for one vector."""
     pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
     x, grad, grad_mem, grad_ada, gate = spans
-    traced, detached, like = job.grad_mem[ADDRESS] != 0, job.detach_reset != 0, job.shape1
+    traced, like = job.grad_mem[ADDRESS] != 0, job.shape1
     a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine(load1, rows, A11, i)
     s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine(load1, rows, SUMS, i)
     zero, one, first = splat(a11, 0.0), splat(a11, 1.0), load1(rows, SPK * pitch + i)
+    # A mask costs nothing. For a branch the compiler doubles the loop, which is slower where memory is the limit.
+    flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
     carry_mem, carry_ada = load1(rows, CARRY * pitch + i), load1(rows, (CARRY + 1) * pitch + i)
     carry_spk, after = load1(rows, (CARRY + 2) * pitch + i), load1(rows, history + active * 4 * lanes)
     for t in range(active - 1, -1, -1):
@@ -247,7 +249,7 @@ def run_back(
             q = q + get(load1, grad_ada, t, i, like)
         put(out, t, i, fma(b1, p, b2 * q), like)
         carry_mem, carry_ada = fma(a11, p, a21 * q), fma(a12, p, a22 * q)
-        carry_spk = zero if detached else fma(r1, p, r2 * q)
+        carry_spk = select(flows, fma(r1, p, r2 * q), zero)
         m, a = load1(rows, history + t * 4 * lanes), load1(rows, history + t * 4 * lanes + 2 * lanes)
         s, current = select(m > threshold, one, zero) if t > 0 else first, get(load1, x, t, i, like)
         s11, s12, s21, s22 = fma(p, m, s11), fma(p, a, s12), fma(q, m, s21), fma(q, a, s22)
