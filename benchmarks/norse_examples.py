@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from silif_plugins.norse import CSiLIF, SiLIF, replace
-from silif_plugins.tables import columns
+from silif_plugins.tables import table
 
 NEURONS: dict[str, Callable[[nn.Module, Tensor], Any]] = {
     "as it is": lambda net, x: None,
@@ -203,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows.append((name, neuron, *cells))  # type: ignore[arg-type]
             print("  ".join(rows[-1]), flush=True)
     print()
-    print(columns(rows))
+    print(table(rows))
 
 
 if __name__ == "__main__":

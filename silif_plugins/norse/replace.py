@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..neurons import Learn
 from ..optional import require
-from ..tables import columns
+from ..tables import table
 from .csilif import CSiLIF, CSiLIFCell, CSiLIFRecurrent, CSiLIFRecurrentCell
 from .modules import Size
 from .parameters import SUPER
@@ -77,7 +77,7 @@ class Replacements(tuple[Replacement, ...]):
             scales = (f"{torch.as_tensor(value).mean().item():.3g}" for value in (p.v_th, p.input_scale, p.reset_scale))
             trained = sum(value.numel() for value in new.parameters() if value.requires_grad)
             rows.append((name, type(old).__name__, type(new).__name__, size, *scales, str(trained)))
-        return columns(rows)
+        return table(rows)
 
     __repr__ = __str__
 
