@@ -39,7 +39,7 @@ from .hosting import (
 )
 from .nir import from_nir, to_nir
 from .parameters import spike_function
-from .replace import Replacement, Replacements, from_lif, replace
+from .replacement import Replacement, Replacements, from_lif, replace
 from .silif import (
     SiLIF,
     SiLIFCell,
