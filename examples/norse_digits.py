@@ -5,8 +5,8 @@ under a constant current, as in Norse's own task; the readout is the largest vol
 same for every neuron: only the entry of NEURONS changes.
 
 What it shows: our layers stand in ``SequentialState`` where Norse's stand, after a convolution too, where a neuron's
-parameters belong to a channel: their shape is (C, 1, 1). It is no contest: a still image asks for no memory, and all
-three neurons end at about 95 %.
+parameters belong to a channel: their shape is (C, 1, 1). It is no contest: a still image asks for no memory, and LIF
+ends at 97 %, SiLIF at 95 and C-SiLIF at 96 % (seed 0).
 
     python examples/norse_digits.py --neuron silif
 """
