@@ -5,8 +5,8 @@ under a constant current, as in Norse's own task; the readout is the largest vol
 same for every neuron: only the entry of NEURONS changes.
 
 What it shows: our layers stand in ``SequentialState`` where Norse's stand, after a convolution too, where a neuron's
-parameters belong to a channel: their shape is (C, 1, 1). It is no contest: a still image asks for no memory, and all
-three neurons end at about 95 %.
+parameters belong to a channel: their shape is (C, 1, 1). It is no contest: a still image asks for no memory, and LIF
+ends at 97 %, SiLIF at 95 and C-SiLIF at 96 % (seed 0).
 
     python examples/norse_digits.py --neuron silif
 """
@@ -21,14 +21,14 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
-from silif_plugins.norse import CSiLIF, CSiLIFParameters, SiLIF, SiLIFParameters
+from silif_plugins.norse import CSiLIF, SiLIF
 
 DT = 0.004
 
 NEURONS = {
     "lif": lambda channels: snn.LIF(),
-    "silif": lambda channels: SiLIF(SiLIFParameters.sample((channels, 1, 1), dt=DT), dt=DT),
-    "csilif": lambda channels: CSiLIF(CSiLIFParameters.sample((channels, 1, 1), dt=DT), dt=DT),
+    "silif": lambda channels: SiLIF((channels, 1, 1), dt=DT),
+    "csilif": lambda channels: CSiLIF((channels, 1, 1), dt=DT),
 }
 
 

@@ -5,7 +5,7 @@ classes, English and German digits, as in Norse's own task; speakers of the test
 network is the same for every neuron: only the entry of NEURONS changes.
 
 What it shows: recurrent layers, and what the neuron makes of the same budget. After 12 epochs LIF gets 66 and 67 % of
-the words of new speakers right, SiLIF 81 and 81 %, C-SiLIF 83 and 78 % (seeds 0 and 1). LIF has the surrogate that
+the words of new speakers right, SiLIF 80 and 81 %, C-SiLIF 83 and 83 % (seeds 0 and 1). LIF has the surrogate that
 served it best of four: with Norse's default, whose gradient explodes through the recurrence, it stays near 20 %.
 
     python examples/norse_spoken_digits.py --neuron silif

@@ -6,7 +6,7 @@ Functions over explicit state tuples, and thin modules on Norse's own bases over
     from silif_plugins.norse import SiLIF, SiLIFParameters
 
     network = snn.SequentialState(
-        torch.nn.Linear(140, 128), SiLIF(SiLIFParameters.sample(128)), torch.nn.Linear(128, 20), snn.LI()
+        torch.nn.Linear(140, 128), SiLIF(128), torch.nn.Linear(128, 20), snn.LI()
     )
 
 Modules come as Norse's do: ``SiLIFCell`` for a step, ``SiLIF`` for a sequence, ``SiLIFRecurrentCell`` and
@@ -39,6 +39,7 @@ from .hosting import (
 )
 from .nir import from_nir, to_nir
 from .parameters import spike_function
+from .replacement import Replacement, Replacements, from_lif, replace
 from .silif import (
     SiLIF,
     SiLIFCell,
@@ -65,6 +66,8 @@ __all__ = [
     "NeuronRecurrent",
     "NeuronRecurrentCell",
     "NeuronState",
+    "Replacement",
+    "Replacements",
     "SiLIF",
     "SiLIFCell",
     "SiLIFParameters",
@@ -75,7 +78,9 @@ __all__ = [
     "csilif_feed_forward_step",
     "csilif_integral",
     "csilif_step",
+    "from_lif",
     "from_nir",
+    "replace",
     "silif_feed_forward_integral",
     "silif_feed_forward_step",
     "silif_integral",

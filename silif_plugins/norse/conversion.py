@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ..neurons import Neuron
+from ..neurons import Neuron, StateSpace
 
 N = TypeVar("N", bound=Neuron)
 
@@ -22,6 +22,18 @@ def absolute_log_dt(log_dt: Tensor, dt: float) -> Tensor:
 def relative_log_dt(log_dt: Tensor, dt: float) -> Tensor:
     """Return log(Δ/dt) from log Δ, computed in float64."""
     return (log_dt.double() - math.log(dt)).to(log_dt.dtype)
+
+
+def scaled(space: StateSpace, input_scale: Tensor | float, reset_scale: Tensor | float) -> StateSpace:
+    """Return a state space with other units of current and spike."""
+    return space._replace(b1=space.b1 * input_scale, r1=space.r1 * reset_scale, r2=space.r2 * reset_scale)
+
+
+def check_unscaled(input_scale: Tensor | float, reset_scale: Tensor | float) -> None:
+    """Raise if parameters have units of current or spike that a core neuron cannot hold."""
+    for name, scale in (("input_scale", input_scale), ("reset_scale", reset_scale)):
+        if bool((torch.as_tensor(scale) != 1).any()):
+            raise ValueError(f"{name}: got {scale}; the core's neurons have no scales: they must be 1")
 
 
 def values_of(neuron: Neuron, names: Sequence[str], dt: float) -> dict[str, Any]:

@@ -9,14 +9,14 @@ Source: SiLIF paper, algorithm 2, with v + i w twice its u: the same spikes, two
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .. import neurons
 from ..neurons import Init, Learn, StateSpace, csilif
-from .conversion import absolute_log_dt, assign, population, values_of
+from .conversion import absolute_log_dt, assign, check_unscaled, population, scaled, values_of
 from .functional import (
     NORSE_DT,
     feed_forward_integral,
@@ -25,10 +25,12 @@ from .functional import (
     recurrent_step,
 )
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
-from .parameters import BOXCAR, SHARPNESS, Method
+from .parameters import BOXCAR, SUPER, Method
 
 PUBLISHED_TIMESTEPS = (0.01, 0.5)
 """Range of Δ in seconds from which the paper's code draws for SHD; its centre is the default of ``log_dt``."""
+
+CENTRAL_LOG_TIMESTEP = 0.5 * sum(map(math.log, PUBLISHED_TIMESTEPS))
 
 
 class CSiLIFState(NamedTuple):
@@ -66,8 +68,11 @@ class CSiLIFParameters(NamedTuple):
         log_dt: log(Δ/dt): 0 where a neuron's timestep is exactly the module's ``dt``.
         b: Input gate.
         v_th: Threshold.
+        input_scale: Unit of current, not trained: the current is multiplied by it.
+        reset_scale: Unit of spike, not trained: how much one takes from v before the rotation.
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
-        alpha: Sharpness of the surrogate, as in Norse: no decay.
+        alpha: Sharpness of the surrogate, as in Norse: no decay. By default 10 for "super", 1 for others.
+        detach_reset: Whether the spikes that reset are constants for the gradient, as in Norse's recurrent LIF.
 
     Examples:
         >>> p = CSiLIFParameters.sample(128)
@@ -77,11 +82,14 @@ class CSiLIFParameters(NamedTuple):
 
     log_decay: Tensor = torch.tensor(math.log(0.5))
     omega: Tensor = torch.tensor(math.pi)
-    log_dt: Tensor = torch.tensor(0.5 * sum(map(math.log, PUBLISHED_TIMESTEPS)) - math.log(NORSE_DT))
+    log_dt: Tensor = torch.tensor(CENTRAL_LOG_TIMESTEP - math.log(NORSE_DT))
     b: Tensor = torch.tensor(0.5)
     v_th: Tensor = torch.tensor(1.0)
-    method: Method = BOXCAR
-    alpha: float = SHARPNESS
+    input_scale: Tensor = torch.tensor(1.0)
+    reset_scale: Tensor = torch.tensor(1.0)
+    method: Method = SUPER
+    alpha: float | None = None
+    detach_reset: bool = False
 
     @property
     def state_type(self) -> type[CSiLIFState]:
@@ -89,9 +97,15 @@ class CSiLIFParameters(NamedTuple):
         return CSiLIFState
 
     def state_space(self, dt: float = NORSE_DT) -> StateSpace:
-        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.csilif`."""
+        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.csilif`, scaled."""
         log_decay, omega, log_dt, b, v_th = map(torch.as_tensor, self[:5])
-        return csilif(log_decay, omega, absolute_log_dt(log_dt, dt), b, v_th)
+        space = csilif(log_decay, omega, absolute_log_dt(log_dt, dt), b, v_th)
+        return scaled(space, self.input_scale, self.reset_scale)
+
+    @classmethod
+    def shared(cls, dt: float = NORSE_DT) -> CSiLIFParameters:
+        """Return the parameters by default, shared by all neurons, for modules of this ``dt``."""
+        return cls(log_dt=torch.tensor(CENTRAL_LOG_TIMESTEP - math.log(dt)))
 
     @classmethod
     def sample(
@@ -105,11 +119,14 @@ class CSiLIFParameters(NamedTuple):
         b: Init = (0.0, 1.0),
         init: Literal["s4d-lin", "uniform"] = "s4d-lin",
         v_th: float | Tensor = 1.0,
-        method: Method = BOXCAR,
-        alpha: float = SHARPNESS,
+        input_scale: float | Tensor = 1.0,
+        reset_scale: float | Tensor = 1.0,
+        method: Method = SUPER,
+        alpha: float | None = None,
+        detach_reset: bool = False,
         generator: torch.Generator | None = None,
     ) -> CSiLIFParameters:
-        """Draw the parameters of every neuron as the SiLIF paper does.
+        """Draw the parameters of every neuron as the SiLIF paper does; the surrogate is Norse's.
 
         Each quantity is a number for all neurons, a range (low, high) to draw from, or a tensor.
 
@@ -123,8 +140,11 @@ class CSiLIFParameters(NamedTuple):
             b: Input gate.
             init: ``"s4d-lin"`` or ``"uniform"``: see :class:`silif_plugins.neurons.CSiLIF`.
             v_th: Threshold.
+            input_scale: What the current is multiplied by.
+            reset_scale: What a spike takes from v.
             method: Surrogate.
             alpha: Sharpness of the surrogate.
+            detach_reset: Whether the spikes that reset are constants for the gradient.
             generator: Source of randomness.
 
         Raises:
@@ -133,14 +153,34 @@ class CSiLIFParameters(NamedTuple):
         neuron = neurons.CSiLIF(
             size, dt=timestep, decay=decay, omega=omega, b=b, threshold=v_th, init=init, generator=generator
         )
-        return cls.from_neuron(neuron, dt=dt)._replace(method=method, alpha=alpha)
+        return cls.from_neuron(neuron, dt=dt)._replace(
+            input_scale=torch.as_tensor(input_scale),
+            reset_scale=torch.as_tensor(reset_scale),
+            method=method,
+            alpha=alpha,
+            detach_reset=detach_reset,
+        )
+
+    @classmethod
+    def paper(cls, size: int | tuple[int, ...], **options: Any) -> CSiLIFParameters:
+        """Draw the parameters as the SiLIF paper does, with its boxcar surrogate.
+
+        Args:
+            size: Number of neurons, or shape of the population.
+            **options: Arguments of :meth:`sample`, which take precedence.
+
+        Examples:
+            >>> CSiLIFParameters.paper(128).method
+            'boxcar'
+        """
+        return cls.sample(size, **{"method": BOXCAR, **options})
 
     @classmethod
     def from_neuron(cls, neuron: neurons.CSiLIF, *, dt: float = NORSE_DT) -> CSiLIFParameters:
         """Take over the parameters of the core's neurons, which SpArch's network and the snnTorch plugin hold.
 
         The values are copies. ``log_dt`` becomes log(Δ/dt), equal up to its last digit, and equal with
-        ``dt=1.0``; everything else is equal.
+        ``dt=1.0``; everything else is equal. Scales are 1; the surrogate, which is no part of a neuron, is the default.
 
         Args:
             neuron: The core's neurons, with timesteps Δ in seconds.
@@ -152,7 +192,9 @@ class CSiLIFParameters(NamedTuple):
         """
         if not neuron.half_reset:
             raise ValueError("neuron: got half_reset=False, which has no parameter; host it as it is, by NeuronLayer")
-        return cls()._replace(**values_of(neuron, cls._fields[:4], dt), v_th=neuron.threshold.detach().clone())
+        values = values_of(neuron, cls._fields[:4], dt)
+        one = torch.ones_like(neuron.threshold)
+        return cls()._replace(**values, v_th=neuron.threshold.detach().clone(), input_scale=one, reset_scale=one)
 
     def to_neuron(self, *, dt: float = NORSE_DT, learn: Learn = True) -> neurons.CSiLIF:
         """Return the core's neurons with copies of these parameters and, bit for bit, the same dynamics.
@@ -161,11 +203,15 @@ class CSiLIFParameters(NamedTuple):
             dt: Timestep of the Norse module in seconds.
             learn: Which of their parameters train.
 
+        Raises:
+            ValueError: If a scale is not 1: the core's neurons have none.
+
         Examples:
             >>> p = CSiLIFParameters.sample(4)
             >>> torch.equal(p.to_neuron().state_space().a11, p.state_space().a11)
             True
         """
+        check_unscaled(self.input_scale, self.reset_scale)
         neuron = neurons.CSiLIF(population(self[:5]), threshold=self.v_th, learn=learn)
         return assign(neuron, dict(zip(self._fields[:4], self[:4], strict=True)), dt)
 
@@ -230,7 +276,7 @@ class CSiLIFCell(Cell[CSiLIFParameters, CSiLIFState]):
     """C-SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIFCell`.
 
     Examples:
-        >>> cell = CSiLIFCell(CSiLIFParameters.sample(128))
+        >>> cell = CSiLIFCell(128)
         >>> z, state = cell(torch.randn(8, 128))
         >>> z, state = cell(torch.randn(8, 128), state)
         >>> [name for name, _ in cell.named_parameters()]
@@ -244,7 +290,7 @@ class CSiLIF(Layer[CSiLIFParameters, CSiLIFState]):
     """C-SiLIF neurons over a sequence, without recurrence; arguments as :class:`silif_plugins.norse.SiLIF`.
 
     Examples:
-        >>> z, state = CSiLIF(CSiLIFParameters.sample(128))(torch.randn(100, 8, 128))   # [T, B, neurons]
+        >>> z, state = CSiLIF(128)(torch.randn(100, 8, 128))   # [T, B, neurons]
         >>> z.shape, state.v.shape
         (torch.Size([100, 8, 128]), torch.Size([8, 128]))
     """

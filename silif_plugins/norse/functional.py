@@ -6,7 +6,7 @@ sequences are the core's. Sparse input is accepted and answered by sparse spikes
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,7 +26,13 @@ def feed_forward_step(input_tensor: Tensor, state: S | None, p: Parameters[S], d
     """Advance neurons by one step; input and state are [B, *neurons]."""
     current = _dense(input_tensor)
     before = core_state(state, p.state_type, current.shape)
-    z, after = step(p.state_space(dt), current, before, surrogate=spike_function(p.method, p.alpha))
+    z, after = step(
+        p.state_space(dt),
+        current,
+        before,
+        surrogate=spike_function(p.method, p.alpha),
+        detach_reset=p.detach_reset,
+    )
     return _as_sparse_as(input_tensor, z), norse_state(after, p.state_type)
 
 
@@ -80,13 +86,16 @@ def _integral(
 ) -> tuple[Tensor, S]:
     space = p.state_space(dt)
     before = core_state(state, p.state_type, current.shape[1:])
-    surrogate = spike_function(p.method, p.alpha)
-    # Norse's weights are [to, from], the core's [from, to].
-    recurrent = None if recurrent_weights is None else recurrent_weights.T
+    options: dict[str, Any] = {
+        "surrogate": spike_function(p.method, p.alpha),
+        # Norse's weights are [to, from], the core's [from, to].
+        "recurrent": None if recurrent_weights is None else recurrent_weights.T,
+        "detach_reset": p.detach_reset,
+    }
     if record_states:
-        z, _, states = scan(space, current, before, surrogate=surrogate, recurrent=recurrent, return_states=True)
+        z, _, states = scan(space, current, before, return_states=True, **options)
     else:
-        z, states = scan(space, current, before, surrogate=surrogate, recurrent=recurrent)
+        z, states = scan(space, current, before, **options)
     return z, norse_state(states, p.state_type)
 
 

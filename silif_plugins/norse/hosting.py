@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..neurons import Neuron, StateSpace
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
-from .parameters import BOXCAR, SHARPNESS, Method
+from .parameters import SUPER, Method
 
 
 class NeuronState(NamedTuple):
@@ -40,6 +40,7 @@ class NeuronParameters(NamedTuple):
         neuron: The neuron.
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
         alpha: Sharpness of the surrogate.
+        detach_reset: Whether the spikes that reset are constants for the gradient.
 
     Examples:
         >>> from silif_plugins.neurons import RF
@@ -50,8 +51,9 @@ class NeuronParameters(NamedTuple):
     """
 
     neuron: Neuron
-    method: Method = BOXCAR
-    alpha: float = SHARPNESS
+    method: Method = SUPER
+    alpha: float | None = None
+    detach_reset: bool = False
 
     @property
     def state_type(self) -> type[NeuronState]:
@@ -91,7 +93,7 @@ class NeuronCell(Cell[NeuronParameters, NeuronState]):
 
     parameters_type = NeuronParameters
 
-    def __init__(self, neuron: Neuron, method: Method = BOXCAR, alpha: float = SHARPNESS) -> None:
+    def __init__(self, neuron: Neuron, method: Method = SUPER, alpha: float | None = None) -> None:
         super().__init__(hosted(neuron, method, alpha), dt=math.nan)
 
 
@@ -133,7 +135,7 @@ class NeuronLayer(Layer[NeuronParameters, NeuronState]):
     parameters_type = NeuronParameters
 
     def __init__(
-        self, neuron: Neuron, method: Method = BOXCAR, alpha: float = SHARPNESS, record_states: bool = False
+        self, neuron: Neuron, method: Method = SUPER, alpha: float | None = None, record_states: bool = False
     ) -> None:
         super().__init__(hosted(neuron, method, alpha), dt=math.nan, record_states=record_states)
 
@@ -168,8 +170,8 @@ class NeuronRecurrentCell(RecurrentCell[NeuronParameters, NeuronState]):
         self,
         input_size: int,
         neuron: Neuron,
-        method: Method = BOXCAR,
-        alpha: float = SHARPNESS,
+        method: Method = SUPER,
+        alpha: float | None = None,
         input_weights: Tensor | None = None,
         recurrent_weights: Tensor | None = None,
         autapses: bool = False,
@@ -217,8 +219,8 @@ class NeuronRecurrent(RecurrentLayer[NeuronParameters, NeuronState]):
         self,
         input_size: int,
         neuron: Neuron,
-        method: Method = BOXCAR,
-        alpha: float = SHARPNESS,
+        method: Method = SUPER,
+        alpha: float | None = None,
         input_weights: Tensor | None = None,
         recurrent_weights: Tensor | None = None,
         autapses: bool = False,
@@ -237,7 +239,7 @@ class NeuronRecurrent(RecurrentLayer[NeuronParameters, NeuronState]):
         )
 
 
-def hosted(neuron: Neuron, method: Method, alpha: float) -> NeuronParameters:
+def hosted(neuron: Neuron, method: Method, alpha: float | None) -> NeuronParameters:
     """Return the parameter tuple of a neuron after checking that it is one."""
     if not isinstance(neuron, Neuron):
         raise TypeError(f"neuron: got {type(neuron).__name__}; it must be a silif_plugins.neurons.Neuron")

@@ -22,6 +22,7 @@ from .functional import (
 )
 from .parameters import SETTINGS, Parameters, SpikingState, check_method, spike_function
 
+Size = int | tuple[int, ...]
 P = TypeVar("P", bound=Parameters[Any])
 S = TypeVar("S", bound=SpikingState)
 
@@ -53,7 +54,9 @@ class Parametrised(nn.Module, Generic[P, S]):
     @p.setter
     def p(self, p: P) -> None:
         if not isinstance(p, self.parameters_type):
-            raise TypeError(f"p: got {type(p).__name__}; it must be {self.parameters_type.__name__}")
+            own = self.parameters_type.__name__
+            hint = "; from_lif() makes a neuron that starts as one of Norse's" if hasattr(p, "v_reset") else ""
+            raise TypeError(f"p: got {type(p).__name__}; it must be {own}, such as {own}.sample(128){hint}")
         values = {name: _checked(name, value) for name, value in _named_tuple(p)._asdict().items()}
         check_method(values["method"], values["alpha"])
         _check_shapes(values)
@@ -66,24 +69,26 @@ class Parametrised(nn.Module, Generic[P, S]):
                 self.register_parameter(name, nn.Parameter(value.clone()))
             else:
                 kept = value if value.requires_grad else value.clone()
-                self.register_buffer(name, kept, persistent=name not in SETTINGS)
+                self.register_buffer(name, kept, persistent=name != "v_th")  # which is a setting, as in the core
 
     @property
     def surrogate(self) -> SpikeFunction:
         """The spike function that method and alpha ask for."""
         return spike_function(self.p.method, self.p.alpha)
 
-    def _prepare(self, p: P | None, size: int | None, dt: float, learn: Learn) -> P:
-        """Set what the setter of ``p`` needs, before a base class assigns ``p``; return the default for None."""
+    def _prepare(self, p: P | Size | None, size: int | None, dt: float, learn: Learn) -> P:
+        """Set what the setter of ``p`` needs, before a base class assigns it; return it, drawn for None or a size."""
         if dt <= 0:
             raise ValueError(f"dt: got {dt}; it must be a positive time in seconds")
         model = _named_tuple(self.parameters_type)
         names = [name for name in model._fields if name not in SETTINGS]
         self.learn = trained(learn, names if learn is True else [*names, "v_th"])
-        if p is not None:
-            return p
-        default: P = model() if size is None else model.sample(size, dt=dt)
-        return default
+        given: Any = p
+        if given is None:
+            given = model.shared(dt) if size is None else model.sample(size, dt=dt)
+        elif size is None and _is_size(given):  # a recurrent population has told its size already
+            given = model.sample(given, dt=dt)
+        return given
 
     def _at_rest(self, input_tensor: Tensor, shape: torch.Size) -> S:
         dtype = self.p.state_space(self.dt).dtype
@@ -103,7 +108,7 @@ class Parametrised(nn.Module, Generic[P, S]):
 class Cell(Parametrised[P, S], SNNCell):  # type: ignore[misc]  # Norse is untyped
     """Neurons for one time step, without recurrence."""
 
-    def __init__(self, p: P | None = None, dt: float = NORSE_DT, learn: Learn = True) -> None:
+    def __init__(self, p: P | Size | None = None, dt: float = NORSE_DT, learn: Learn = True) -> None:
         p = self._prepare(p, None, dt, learn)
         super().__init__(feed_forward_step, self.initial_state, p, dt)
 
@@ -122,7 +127,7 @@ class Layer(Parametrised[P, S], SNN):  # type: ignore[misc]
     record_states: bool
 
     def __init__(
-        self, p: P | None = None, dt: float = NORSE_DT, learn: Learn = True, record_states: bool = False
+        self, p: P | Size | None = None, dt: float = NORSE_DT, learn: Learn = True, record_states: bool = False
     ) -> None:
         p = self._prepare(p, None, dt, learn)
         super().__init__(feed_forward_step, self.initial_state, p, dt, record_states=record_states)
@@ -251,6 +256,11 @@ class RecurrentLayer(Recurrence[P, S], SNNRecurrent):  # type: ignore[misc]
         return self._at_rest(input_tensor, torch.Size((*input_tensor.shape[1:-1], self.input_weights.shape[0])))
 
 
+def _is_size(p: Any) -> bool:
+    """Whether p is a number of neurons or the shape of a population; tuples of parameters have names."""
+    return isinstance(p, int) or (isinstance(p, (tuple, list)) and not hasattr(p, "_fields"))
+
+
 def _named_tuple(p: Any) -> Any:
     """Return a parameter tuple, or its class, as the NamedTuple that it is; a protocol cannot ask for one."""
     return p
@@ -259,7 +269,9 @@ def _named_tuple(p: Any) -> Any:
 def _checked(name: str, value: Any) -> Any:
     """Return a field as it can be registered: tensors of floats, a module, the settings of the surrogate."""
     if name == "alpha":
-        return float(value)
+        return None if value is None else float(value)
+    if name == "detach_reset":
+        return bool(value)
     if name == "method" or isinstance(value, nn.Module):
         return value
     if not isinstance(value, Tensor) or not value.is_floating_point():

@@ -35,7 +35,7 @@ def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: 
     :mod:`silif_plugins.nir_graph`); with it go the parameters of SiLIF and C-SiLIF neurons, from which
     :func:`from_nir` restores them exactly. NIR has no time axis: a layer becomes what its cell becomes, and ``Lift``
     of a stateless module becomes the module. Norse maps some of its cells and none of its layers. A surrogate that is
-    a callable is not kept: the boxcar takes its place.
+    a callable is not kept: the default takes its place.
 
     Args:
         module: The network, or one module of neurons.
@@ -177,7 +177,7 @@ def _metadata(module: Any) -> dict[str, Any]:
         if isinstance(value, Tensor):
             # Files cannot hold compressed arrays without a dimension.
             kept[name] = value.detach().cpu().double().numpy() if value.dim() else value.item()
-        elif not callable(value):
+        elif value is not None and not callable(value):
             kept[name] = value
     return kept
 
@@ -193,7 +193,8 @@ def _module_of_graph(graph: Any) -> nn.Module:
     if (kept := graph.metadata).get("norse") in MODELS:
         parameters, cell, recurrent_cell = MODELS[kept["norse"]]
         values = {name: kept[name] for name in parameters._fields if name in kept}
-        values = {name: torch.as_tensor(v) if name not in ("method", "alpha") else v for name, v in values.items()}
+        settings = ("method", "alpha", "detach_reset")
+        values = {name: v if name in settings else torch.as_tensor(v) for name, v in values.items()}
         options = {"dt": float(kept["dt"]), "learn": [name for name in kept["learn"].split(",") if name]}
         p = parameters(**values)
         if _close(p.state_space(options["dt"]), population.space):

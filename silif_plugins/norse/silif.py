@@ -11,15 +11,16 @@ input, where Norse's own neurons take forward Euler steps.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from .. import neurons
 from ..neurons import Init, Learn, StateSpace, silif
+from ..neurons.log_domain import leak
 from ..neurons.silif import COUPLING, SPIKE_COUPLING
-from .conversion import absolute_log_dt, assign, population, values_of
+from .conversion import absolute_log_dt, assign, check_unscaled, population, scaled, values_of
 from .functional import (
     NORSE_DT,
     feed_forward_integral,
@@ -28,7 +29,13 @@ from .functional import (
     recurrent_step,
 )
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
-from .parameters import BOXCAR, SHARPNESS, Method
+from .parameters import BOXCAR, SUPER, Method
+
+GENTLE_COUPLING = (0.0, 0.3)
+"""Where a starts by default. Drawn from the paper's (0, 1), adaptation cancels a constant input before layers learn."""
+
+GENTLE_SPIKE_COUPLING = (0.0, 0.5)
+"""Where b starts by default; the paper's is (0, 2)."""
 
 
 class SiLIFState(NamedTuple):
@@ -53,8 +60,12 @@ class SiLIFState(NamedTuple):
 class SiLIFParameters(NamedTuple):
     """Parameters of SiLIF neurons; every tensor broadcasts against the neurons.
 
-    The defaults, shared by all neurons, are the centres of the ranges that :meth:`sample` draws from. Names are those
-    of the core's parameters in every host; ``log_dt`` is absolute there, and relative to ``dt`` here.
+    The defaults, shared by all neurons, are the centres of the ranges that :meth:`sample` draws from, at steps of 1 ms.
+    Names are those of the core's parameters in every host; ``log_dt`` is absolute there, and relative to ``dt`` here.
+
+    Norse's ``v_leak`` and ``v_reset`` have no fields. The potential is measured from the leak: of a LIF neuron it is
+    v - v_leak, and ``v_th`` is its v_th - v_leak. A spike subtracts ``reset_scale`` from the potential, v_th - v_reset
+    of a LIF neuron: where LIF jumps to v_reset, what exceeds the threshold is kept. :func:`from_lif` converts.
 
     Attributes:
         log_inv_tau_u: log(1/τ_u), τ_u in seconds: the membrane.
@@ -63,8 +74,11 @@ class SiLIFParameters(NamedTuple):
         a: Coupling from membrane to adaptation, clamped to [0, 1].
         b: Jump of the adaptation by a spike, clamped to [0, 2].
         v_th: Threshold.
+        input_scale: Unit of current, not trained: the current is multiplied by it.
+        reset_scale: Unit of spike, not trained: how much one takes from the potential, and of b gives to w.
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
-        alpha: Sharpness of the surrogate, as in Norse: no decay.
+        alpha: Sharpness of the surrogate, as in Norse: no decay. By default 10 for "super", 1 for others.
+        detach_reset: Whether the spikes that reset are constants for the gradient, as in Norse's recurrent LIF.
 
     Examples:
         >>> p = SiLIFParameters.sample(128)
@@ -77,11 +91,14 @@ class SiLIFParameters(NamedTuple):
     log_inv_tau_u: Tensor = torch.tensor(math.log(50.0))
     log_inv_tau_w: Tensor = torch.tensor(math.log(5.0))
     log_dt: Tensor = torch.tensor(0.0)
-    a: Tensor = torch.tensor(0.5)
-    b: Tensor = torch.tensor(1.0)
+    a: Tensor = torch.tensor(sum(GENTLE_COUPLING) / 2)
+    b: Tensor = torch.tensor(sum(GENTLE_SPIKE_COUPLING) / 2)
     v_th: Tensor = torch.tensor(1.0)
-    method: Method = BOXCAR
-    alpha: float = SHARPNESS
+    input_scale: Tensor = torch.tensor(1 / (1 - math.exp(-50.0 * NORSE_DT)))
+    reset_scale: Tensor = torch.tensor(1.0)
+    method: Method = SUPER
+    alpha: float | None = None
+    detach_reset: bool = False
 
     @property
     def state_type(self) -> type[SiLIFState]:
@@ -99,9 +116,16 @@ class SiLIFParameters(NamedTuple):
         return torch.as_tensor(self.log_inv_tau_w).exp()
 
     def state_space(self, dt: float = NORSE_DT) -> StateSpace:
-        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.silif`."""
+        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.silif`, scaled."""
         log_inv_tau_u, log_inv_tau_w, log_dt, a, b, v_th = map(torch.as_tensor, self[:6])
-        return silif(log_inv_tau_u, log_inv_tau_w, absolute_log_dt(log_dt, dt), a, b, v_th)
+        space = silif(log_inv_tau_u, log_inv_tau_w, absolute_log_dt(log_dt, dt), a, b, v_th)
+        return scaled(space, self.input_scale, self.reset_scale)
+
+    @classmethod
+    def shared(cls, dt: float = NORSE_DT) -> SiLIFParameters:
+        """Return the parameters by default, shared by all neurons, for modules of this ``dt``."""
+        p = cls()
+        return p._replace(input_scale=_unit_gain(p, dt))
 
     @classmethod
     def sample(
@@ -112,14 +136,20 @@ class SiLIFParameters(NamedTuple):
         timestep: Init | None = None,
         tau_u: Init = (1 / 250, 1 / 10),
         tau_w: Init = (1 / 10, 1 / 2.5),
-        a: Init = COUPLING,
-        b: Init = SPIKE_COUPLING,
+        a: Init = GENTLE_COUPLING,
+        b: Init = GENTLE_SPIKE_COUPLING,
         v_th: float | Tensor = 1.0,
-        method: Method = BOXCAR,
-        alpha: float = SHARPNESS,
+        input_scale: float | Tensor | None = None,
+        reset_scale: float | Tensor = 1.0,
+        method: Method = SUPER,
+        alpha: float | None = None,
+        detach_reset: bool = False,
         generator: torch.Generator | None = None,
     ) -> SiLIFParameters:
-        """Draw the parameters of every neuron as the SiLIF paper does.
+        """Draw the parameters of every neuron.
+
+        Time constants are spread as in the SiLIF paper; the adaptation is gentler, and the input is not attenuated,
+        so that layers fire, and learn, without normalisation. :meth:`paper` has the paper's own start.
 
         Each quantity is a number for all neurons, a range (low, high) to draw from, or a tensor.
 
@@ -132,12 +162,21 @@ class SiLIFParameters(NamedTuple):
             a: Coupling from membrane to adaptation.
             b: Jump of the adaptation by a spike.
             v_th: Threshold.
+            input_scale: What the current is multiplied by. By default each neuron's 1 / (1 - α): a unit of current
+                in one step raises the potential by one, whatever the time constant starts as.
+            reset_scale: What a spike takes from the potential.
             method: Surrogate.
             alpha: Sharpness of the surrogate.
+            detach_reset: Whether the spikes that reset are constants for the gradient.
             generator: Source of randomness.
 
         Raises:
             ValueError: If a size or a range is not valid; the message says which.
+
+        Examples:
+            >>> p = SiLIFParameters.sample(128, dt=0.01)
+            >>> p.state_space(0.01).b1[:2]
+            tensor([1., 1.])
         """
         neuron = neurons.SiLIF(
             size,
@@ -149,16 +188,38 @@ class SiLIFParameters(NamedTuple):
             threshold=v_th,
             generator=generator,
         )
-        p = cls.from_neuron(neuron, dt=dt)._replace(method=method, alpha=alpha)
-        # Exactly zero, whatever the rounding of the logarithms.
-        return p._replace(log_dt=torch.zeros_like(p.log_dt)) if timestep is None else p
+        p = cls.from_neuron(neuron, dt=dt)._replace(method=method, alpha=alpha, detach_reset=detach_reset)
+        if timestep is None:  # exactly zero, whatever the rounding of the logarithms
+            p = p._replace(log_dt=torch.zeros_like(p.log_dt))
+        return p._replace(
+            input_scale=_unit_gain(p, dt) if input_scale is None else torch.as_tensor(input_scale),
+            reset_scale=torch.as_tensor(reset_scale),
+        )
+
+    @classmethod
+    def paper(cls, size: int | tuple[int, ...], **options: Any) -> SiLIFParameters:
+        """Draw the parameters as the SiLIF paper does, with its boxcar surrogate.
+
+        Strong adaptation, and an input attenuated by 1 - α: it asks for a normalised input, batch normalisation in
+        the paper.
+
+        Args:
+            size: Number of neurons, or shape of the population.
+            **options: Arguments of :meth:`sample`, which take precedence.
+
+        Examples:
+            >>> SiLIFParameters.paper(128, dt=0.004).method
+            'boxcar'
+        """
+        start = {"a": COUPLING, "b": SPIKE_COUPLING, "input_scale": 1.0, "method": BOXCAR}
+        return cls.sample(size, **{**start, **options})
 
     @classmethod
     def from_neuron(cls, neuron: neurons.SiLIF, *, dt: float = NORSE_DT) -> SiLIFParameters:
         """Take over the parameters of the core's neurons, which SpArch's network and the snnTorch plugin hold.
 
         The values are copies. ``log_dt`` becomes log(Δ/dt), equal up to its last digit, and equal with
-        ``dt=1.0``; everything else is equal.
+        ``dt=1.0``; everything else is equal. Scales are 1; the surrogate, which is no part of a neuron, is the default.
 
         Args:
             neuron: The core's neurons, with timesteps Δ in seconds.
@@ -167,7 +228,9 @@ class SiLIFParameters(NamedTuple):
         Raises:
             ValueError: If the neurons were made with ``log=False``: host them by ``NeuronLayer``.
         """
-        return cls()._replace(**values_of(neuron, cls._fields[:5], dt), v_th=neuron.threshold.detach().clone())
+        values = values_of(neuron, cls._fields[:5], dt)
+        one = torch.ones_like(neuron.threshold)
+        return cls()._replace(**values, v_th=neuron.threshold.detach().clone(), input_scale=one, reset_scale=one)
 
     def to_neuron(self, *, dt: float = NORSE_DT, learn: Learn = True) -> neurons.SiLIF:
         """Return the core's neurons with copies of these parameters and, bit for bit, the same dynamics.
@@ -176,13 +239,22 @@ class SiLIFParameters(NamedTuple):
             dt: Timestep of the Norse module in seconds.
             learn: Which of their parameters train.
 
+        Raises:
+            ValueError: If a scale is not 1, as it is in :meth:`paper`: the core's neurons have none.
+
         Examples:
-            >>> p = SiLIFParameters.sample(4)
+            >>> p = SiLIFParameters.paper(4)
             >>> torch.equal(p.to_neuron().state_space().a11, p.state_space().a11)
             True
         """
+        check_unscaled(self.input_scale, self.reset_scale)
         neuron = neurons.SiLIF(population(self[:6]), threshold=self.v_th, learn=learn)
         return assign(neuron, dict(zip(self._fields[:5], self[:5], strict=True)), dt)
+
+
+def _unit_gain(p: SiLIFParameters, dt: float) -> Tensor:
+    """Return 1 / (1 - α)."""
+    return 1 / leak(p.log_inv_tau_u + absolute_log_dt(p.log_dt, dt))
 
 
 SHARED = SiLIFParameters()
@@ -312,8 +384,9 @@ class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
     once and is faster by far, with the same parameters.
 
     Args:
-        p: Parameters; by default shared by all neurons, so that the number of neurons comes from the input. Those
-            of :meth:`SiLIFParameters.sample` differ from neuron to neuron, as in the paper.
+        p: Parameters, or the number of neurons, or the shape of the population, to draw them for every neuron by
+            :meth:`SiLIFParameters.sample`. By default shared by all neurons, so that their number comes from the
+            input.
         dt: Timestep in seconds.
         learn: True, False, or the names of the fields of ``p`` to train.
 
@@ -321,7 +394,7 @@ class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
         ValueError: If a field is NaN, a name unknown, or the shapes of the fields do not fit each other.
 
     Examples:
-        >>> cell = SiLIFCell(SiLIFParameters.sample(128))
+        >>> cell = SiLIFCell(128)
         >>> state = None
         >>> for current in torch.randn(10, 8, 128):
         ...     z, state = cell(current, state)
@@ -335,13 +408,15 @@ class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
 class SiLIF(Layer[SiLIFParameters, SiLIFState]):
     """SiLIF neurons over a sequence, without recurrence, by the sequence kernel where it applies.
 
-    A constant input I drives the membrane towards I, within some τ_u: a few dozen steps of Norse's default 1 ms.
-    Set ``dt`` to the duration of a step of the data (the paper's is 4 ms), and normalise the input, as the paper
-    does: the boxcar surrogate has no gradient at all where the membrane stays further than 1/2 from the threshold.
+    Set ``dt`` to the duration of a step of the data: time constants start at 4 to 100 ms, and Norse's default step is
+    1 ms. A current of 1 in one step raises the potential by 1. With :meth:`SiLIFParameters.paper` the input is
+    attenuated, and asks for a normalisation: the paper's boxcar surrogate has no gradient at all where the membrane
+    stays further than 1/2 from the threshold.
 
     Args:
-        p: Parameters; by default shared by all neurons, so that the number of neurons comes from the input. Those
-            of :meth:`SiLIFParameters.sample` differ from neuron to neuron, as in the paper.
+        p: Parameters, or the number of neurons, or the shape of the population, to draw them for every neuron by
+            :meth:`SiLIFParameters.sample`. By default shared by all neurons, so that their number comes from the
+            input.
         dt: Timestep in seconds.
         learn: True, False, or the names of the fields of ``p`` to train.
         record_states: Whether to return the states of all steps instead of the last.
@@ -352,7 +427,7 @@ class SiLIF(Layer[SiLIFParameters, SiLIFState]):
     Examples:
         >>> import norse.torch as snn
         >>> network = snn.SequentialState(
-        ...     torch.nn.Linear(140, 128), SiLIF(SiLIFParameters.sample(128)), torch.nn.Linear(128, 20), snn.LI()
+        ...     torch.nn.Linear(140, 128), SiLIF(128), torch.nn.Linear(128, 20), snn.LI()
         ... )
         >>> voltages, state = network(torch.rand(100, 8, 140))   # [T, B, inputs]
         >>> voltages.shape, state[1].w.shape

@@ -51,7 +51,7 @@ SPECS = [
     NeuronSpec("LIF", snn.LIFCell, snn.LIF, snn.LIFRecurrentCell, snn.LIFRecurrent, 10.0),
     NeuronSpec("LSNN", snn.LSNNCell, snn.LSNN, snn.LSNNRecurrentCell, snn.LSNNRecurrent, 10.0),
     NeuronSpec("LIFAdEx", snn.LIFAdExCell, snn.LIFAdEx, snn.LIFAdExRecurrentCell, snn.LIFAdExRecurrent, 10.0),
-    NeuronSpec("SiLIF", ours.SiLIFCell, ours.SiLIF, ours.SiLIFRecurrentCell, ours.SiLIFRecurrent, 40.0),
+    NeuronSpec("SiLIF", ours.SiLIFCell, ours.SiLIF, ours.SiLIFRecurrentCell, ours.SiLIFRecurrent, 2.0),
     NeuronSpec("CSiLIF", ours.CSiLIFCell, ours.CSiLIF, ours.CSiLIFRecurrentCell, ours.CSiLIFRecurrent, 1.0),
     NeuronSpec(
         "hosted CAdLIF",

@@ -114,7 +114,31 @@ def test_settings_are_kept(tmp_path):
     shared = nn.Parameter(torch.zeros(HIDDEN))
     restored = from_nir(to_nir(SiLIFCell(p._replace(a=shared, method=torch.sigmoid), learn=False)))
     assert [name for name, _ in restored.named_parameters()] == ["a"]
-    assert restored.p.method == "boxcar"
+    assert restored.p.method == "super"
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        SiLIFParameters.sample(HIDDEN, reset_scale=0.5, detach_reset=True),
+        CSiLIFParameters.sample(HIDDEN, input_scale=3.0),
+    ],
+    ids=["SiLIF", "CSiLIF"],
+)
+def test_scales_are_kept(p, tmp_path):
+    """With all else that is set, where a file has it and where it counts: in the nodes."""
+    cell = (SiLIFCell if isinstance(p, SiLIFParameters) else CSiLIFCell)(p)
+    restored = from_nir(through_file(to_nir(cell), tmp_path))
+    assert torch.equal(restored.p.input_scale, cell.p.input_scale)
+    assert torch.equal(restored.p.reset_scale, cell.p.reset_scale)
+    assert restored.p.detach_reset is p.detach_reset
+    assert restored.p.alpha is None
+    graph = to_nir(cell)
+    graph.metadata = {}
+    x = 3 * torch.rand(40, 2, HIDDEN)
+    spikes = snn.Lift(cell)(x)[0]
+    assert spikes.any()
+    assert torch.equal(snn.Lift(from_nir(graph))(x)[0], spikes)
 
 
 class Integrator(nn.Module):

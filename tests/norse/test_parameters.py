@@ -16,8 +16,10 @@ import norse.torch as snn
 from silif_plugins import neurons
 from silif_plugins import norse as ours
 from silif_plugins.norse import CSiLIF, CSiLIFParameters, NeuronLayer, SiLIF, SiLIFCell, SiLIFParameters
+from silif_plugins.surrogate import Boxcar, FastSigmoid
 
 MODELS = {"SiLIF": (SiLIF, SiLIFParameters, neurons.SiLIF), "CSiLIF": (CSiLIF, CSiLIFParameters, neurons.CSiLIF)}
+SETTINGS = ("v_th", "input_scale", "reset_scale", "method", "alpha", "detach_reset")
 each_model = pytest.mark.parametrize(("layer", "parameters", "core"), MODELS.values(), ids=MODELS)
 
 # Tuples
@@ -38,13 +40,13 @@ def test_tuples_are_plain_and_picklable(layer, parameters, core):
 def test_fields_are_the_core_s_parameters(layer, parameters, core):
     """The same names in every host: state_dicts can be exchanged, but for the meaning of log_dt."""
     names = [name for name, _ in core(4).named_parameters()]
-    assert list(parameters._fields) == [*names, "v_th", "method", "alpha"]
-    assert list(layer(parameters.sample(4)).state_dict()) == names
+    assert list(parameters._fields) == [*names, *SETTINGS]
+    assert list(layer(parameters.sample(4)).state_dict()) == [*names, "input_scale", "reset_scale"]
 
 
 @each_model
 def test_sample_draws_what_the_core_draws(layer, parameters, core):
-    p = parameters.sample(50, dt=0.004, generator=torch.Generator().manual_seed(3))
+    p = parameters.paper(50, dt=0.004, generator=torch.Generator().manual_seed(3))
     expected = core(50, generator=torch.Generator().manual_seed(3))
     for name, value in expected.named_parameters():
         if name != "log_dt":
@@ -78,13 +80,67 @@ def test_sample_takes_ranges_and_settings():
     assert CSiLIFParameters.sample(4, init="uniform", omega=7.0).omega.tolist() == [7.0] * 4
 
 
+def test_a_unit_of_current_raises_the_potential_by_one():
+    """Whatever the time constants start as; afterwards the scale stays while they train."""
+    p = SiLIFParameters.sample(5, dt=0.004)
+    torch.testing.assert_close(p.state_space(0.004).b1, torch.ones(5))
+    torch.testing.assert_close(SiLIF(dt=0.01).p.state_space(0.01).b1, torch.tensor(1.0))
+    layer = SiLIF(5, dt=0.004)
+    assert not layer.input_scale.requires_grad
+    before = layer.input_scale.clone()
+    with torch.no_grad():
+        layer.log_inv_tau_u.add_(1.0)
+    assert torch.equal(layer.input_scale, before)
+    assert (layer.p.state_space(0.004).b1 > 1.5).all()
+
+
+@each_model
+def test_the_paper_s_start(layer, parameters, core):
+    p = parameters.paper(200, dt=0.004)
+    assert p.method == "boxcar"
+    assert ours.spike_function(p.method, p.alpha) == Boxcar(0.5)
+    assert (torch.as_tensor(p.input_scale) == 1).all()
+    assert (p.b > 0.6).any()
+    assert parameters.paper(3, b=0.25, method="super").b.tolist() == [0.25] * 3
+
+
+@each_model
+def test_default_surrogate_has_a_kernel(layer, parameters, core):
+    """Norse's own, as the class that the kernels know: not a callable, whose derivative autograd must find."""
+    for p in (layer(4).p, parameters(), layer().p, NeuronLayer(core(4)).p):
+        assert p.method == "super"
+        assert ours.spike_function(p.method, p.alpha) == FastSigmoid(10.0)
+
+
+@each_model
+def test_shared_parameters_have_the_dt_of_their_module(layer, parameters, core):
+    """The same neurons in seconds, in steps of any length."""
+    assert all(
+        torch.allclose(a, b) for a, b in zip(parameters.shared(), parameters(), strict=True) if torch.is_tensor(a)
+    )
+    if layer is CSiLIF:
+        slow, fast = (layer(dt=dt).p for dt in (0.01, 0.001))
+        torch.testing.assert_close(slow.log_dt.exp() * 0.01, fast.log_dt.exp() * 0.001)
+
+
+@each_model
+def test_a_number_of_neurons_or_a_shape_in_the_place_of_parameters(layer, parameters, core):
+    torch.manual_seed(3)
+    made = layer(4, dt=0.01)
+    torch.manual_seed(3)
+    expected = layer(parameters.sample(4, dt=0.01), dt=0.01)
+    assert all(torch.equal(value, expected.state_dict()[name]) for name, value in made.state_dict().items())
+    assert layer((4, 1, 1)).b.shape == (4, 1, 1)
+    assert layer(p=4).b.shape == (4,)
+
+
 # Conversion
 
 
 @each_model
 @pytest.mark.parametrize("dt", [0.001, 0.004, 1.0])
 def test_to_neuron_is_exact(layer, parameters, core, dt):
-    p = parameters.sample(64, dt=dt, v_th=0.8)
+    p = parameters.paper(64, dt=dt, v_th=0.8)
     for ours_, theirs in zip(p.state_space(dt), p.to_neuron(dt=dt).state_space(), strict=True):
         assert torch.equal(ours_, theirs)
 
@@ -114,11 +170,15 @@ def test_conversions_copy_and_keep_type(layer, parameters, core):
 
 
 def test_shared_parameters_become_one_neuron_for_all():
-    assert SiLIFParameters().to_neuron().size == (1,)
+    assert SiLIFParameters(input_scale=1.0).to_neuron().size == (1,)
     assert CSiLIFParameters(b=torch.rand(5)).to_neuron().size == (5,)
 
 
 def test_other_parametrisations_are_refused():
+    with pytest.raises(ValueError, match=r"input_scale.*must be 1"):
+        SiLIFParameters.sample(3).to_neuron()
+    with pytest.raises(ValueError, match=r"reset_scale.*must be 1"):
+        CSiLIFParameters.sample(3, reset_scale=2.0).to_neuron()
     with pytest.raises(ValueError, match="log_inv_tau_u"):
         SiLIFParameters.from_neuron(neurons.SiLIF(3, log=False))
     with pytest.raises(ValueError, match="half_reset"):
@@ -142,13 +202,13 @@ def test_p_reads_as_the_tuple(layer, parameters, core):
 
 @each_model
 def test_learn_chooses_what_trains(layer, parameters, core):
-    names = list(parameters._fields[:-3])
+    names = [name for name in parameters._fields if name not in SETTINGS]
     trained = lambda learn: [name for name, _ in layer(parameters.sample(4), learn=learn).named_parameters()]  # noqa: E731
     assert trained(True) == names
     assert trained(False) == []
     assert trained(("log_dt", "b")) == ["log_dt", "b"]
     assert trained(iter(["v_th"])) == ["v_th"]
-    assert list(layer(parameters.sample(4), learn=False).state_dict()) == names
+    assert list(layer(parameters.sample(4), learn=False).state_dict()) == [*names, "input_scale", "reset_scale"]
     with pytest.raises(ValueError, match=r"learn.*tau_mem"):
         layer(learn=("tau_mem",))
     with pytest.raises(ValueError, match=r"learn.*'b'"):
@@ -208,8 +268,12 @@ def test_wrong_parameters_are_refused():
         SiLIF(SiLIFParameters(alpha=0.0))
     with pytest.raises(ValueError, match="dt"):
         SiLIF(dt=0.0)
-    with pytest.raises(TypeError, match="LIFParameters"):
+    with pytest.raises(TypeError, match=r"SiLIFParameters.sample\(128\); from_lif"):
         SiLIF(snn.LIFParameters())
+    with pytest.raises(TypeError, match=r"p: got float; it must be CSiLIFParameters, such as"):
+        CSiLIF(128.0)
+    with pytest.raises(TypeError, match="p: got int"):
+        ours.SiLIFRecurrent(3, 4, 4)
     with pytest.raises(TypeError, match="neuron"):
         NeuronLayer(SiLIF())
 
@@ -248,7 +312,7 @@ def test_state_that_does_not_fit_is_explained():
 
 
 def test_modules_say_what_they_are():
-    assert repr(SiLIF(SiLIFParameters.sample(4), dt=0.002)) == "SiLIF((4,), dt=0.002, method='boxcar')"
+    assert repr(SiLIF(SiLIFParameters.sample(4), dt=0.002)) == "SiLIF((4,), dt=0.002, method='super')"
     assert "autapses=False" in repr(ours.CSiLIFRecurrent(3, 4))
     assert "nan" not in repr(NeuronLayer(neurons.RF(3)))
 
