@@ -30,8 +30,9 @@ class SiLIF(Spiking):
 
     ``SiLIF(128, beta=0.9)`` starts as the very neuron ``snn.Leaky(beta=0.9)``: α = 0.9, a = b = 0, g = 1/(1-α),
     r = 1/α. From there its time constants and its adaptation learn. Without ``beta`` the neurons start with the paper's
-    spread of time constants, with a weak adaptation, and with g = 1/(1-α), so that a current moves their membrane as
-    far as it moves that of ``snn.Leaky``. :meth:`paper` starts as the paper does.
+    spread of time constants, with a weak adaptation, and with g = sqrt((1+α)/(1-α)), so that a current that is noise
+    moves the membranes of all of them by as much as it is strong itself (the normalisation of Orvieto et al., 2023,
+    "Resurrecting recurrent neural networks for long sequences"). :meth:`paper` starts as the paper does.
 
     Args:
         size: Number of neurons, or shape of the population, such as (C, 1, 1) after a convolution.
@@ -46,7 +47,7 @@ class SiLIF(Spiking):
         log: False trains 1/τ_u, 1/τ_w and Δ themselves, without the logarithmic reparametrisation.
         learn: True, False, or the names of the parameters to train: ``log_inv_tau_u, log_inv_tau_w, log_dt,
             a, b`` (without ``log_`` for ``log=False``).
-        unit_gain: False leaves g = 1.
+        scale_input: False leaves g = 1.
         detach_reset: Cut off the gradient through the spike that resets, as snnTorch does; the paper does not.
         generator: Source of randomness of the initial values.
         **options: Arguments of :class:`Spiking`, which are those of ``snn.Leaky`` and some more.
@@ -84,7 +85,7 @@ class SiLIF(Spiking):
         b: Init | None = None,
         log: bool = True,
         learn: Learn = True,
-        unit_gain: bool = True,
+        scale_input: bool = True,
         detach_reset: bool = True,
         generator: torch.Generator | None = None,
         **options: Unpack[Options],
@@ -113,8 +114,9 @@ class SiLIF(Spiking):
             **options,
         )
         with torch.no_grad():
-            if unit_gain:
-                self.input_scale /= self.neuron.state_space().b1
+            if scale_input:
+                retained, leaked = self.neuron.decays()[0], self.neuron.state_space().b1
+                self.input_scale *= 1 / leaked if as_leaky else ((1 + retained) / leaked).sqrt()
             if alpha is not None:
                 self.input_scale /= (1 - decays("alpha", alpha, self.size)).to(self.input_scale)
                 self._gives_three = True
@@ -132,7 +134,13 @@ class SiLIF(Spiking):
 
         They want inputs of the size of the threshold, as the paper has a batch norm before them.
         """
-        given = {"a": COUPLING, "b": SPIKE_COUPLING, "unit_gain": False, "detach_reset": False, "spike_grad": "boxcar"}
+        given = {
+            "a": COUPLING,
+            "b": SPIKE_COUPLING,
+            "scale_input": False,
+            "detach_reset": False,
+            "spike_grad": "boxcar",
+        }
         return cls(size, **{**given, **options})
 
     def decays(self) -> tuple[Tensor, Tensor]:

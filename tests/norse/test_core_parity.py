@@ -310,7 +310,7 @@ def test_snntorch_plugin_gives_the_same(name, dt):
     if not hasattr(other, name):
         pytest.skip(f"silif_plugins.snntorch has no {name} yet")
     _, p, x, _ = drawn(name)
-    theirs = getattr(other, name)(N, spike_grad="boxcar").double()
+    theirs = getattr(other, name).paper(N).double()
     p = MODELS[name][0].from_neuron(theirs.neuron, dt=dt)._replace(method="boxcar")
     module = MODELS[name][1](p, dt=dt)
     x_theirs = x.clone().requires_grad_()

@@ -50,7 +50,7 @@ def test_a_silent_net_learns_to_speak():
     """Small inputs, no batch norm: what a net written for snn.Leaky feeds its neurons."""
     for surrogate, learns in ((None, True), ("boxcar", False)):
         torch.manual_seed(0)
-        lif = SiLIF(N, init_hidden=True, spike_grad=surrogate, unit_gain=False)
+        lif = SiLIF(N, init_hidden=True, spike_grad=surrogate, scale_input=False)
         net = torch.nn.Sequential(torch.nn.Linear(N, N), lif)
         spikes = torch.stack([net(torch.rand(B, N)) for _ in range(T)])
         assert not spikes.any()
