@@ -16,7 +16,8 @@ PACKAGE = ROOT / "silif_plugins"
 
 # Folder or module: what it may import of the package. Hosts never import each other.
 MAY_IMPORT = {
-    "neurons": set(),
+    "hints": set(),
+    "neurons": {"hints"},
     "surrogate": set(),
     "files": set(),
     "memory": set(),
@@ -30,7 +31,7 @@ MAY_IMPORT = {
     "snntorch": {"diagnosis", "neurons", "scan", "surrogate", "optional", "nir_graph"},
     "norse": {"diagnosis", "neurons", "scan", "surrogate", "optional", "nir_graph", "tables"},
     "sparch": {"diagnosis", "neurons", "scan", "surrogate", "metrics", "synapses", "files", "optional"},
-    "datasets": {"files", "memory", "optional"},
+    "datasets": {"files", "hints", "memory", "optional"},
     "testing": {"neurons"},
 }
 

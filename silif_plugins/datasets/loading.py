@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..hints import did_you_mean
 from .frames import FrameDataset
 from .heidelberg import frame_arrays
 from .mnist import SequentialMNIST
@@ -95,7 +96,8 @@ def find_file(folder: str | os.PathLike[str], split: str) -> Path:
     """
     if not Path(folder).expanduser().is_dir():
         names = ", ".join(repr(name) for name in (*NAMES, *SOURCES))
-        raise ValueError(f"data set: got {os.fspath(folder)!r}, which is neither {names} nor a folder")
+        hint = did_you_mean(os.fspath(folder), (*NAMES, *SOURCES))
+        raise ValueError(f"data set: got {os.fspath(folder)!r}, which is neither {names} nor a folder{hint}")
     if split not in ("train", "valid", "test"):
         raise ValueError(f"split: got {split!r}, but it must be train, valid or test")
     found = find_files(folder, f"*_{split}.h5")
