@@ -329,9 +329,11 @@ class _Run:
         """Bring a schedule that begins to where one of this length is after the epochs that are done."""
         batches = math.ceil(len(self.data.train) / self.config.batch_size)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch misses the optimiser's steps, which the first part of the run took
+            warnings.simplefilter(
+                "ignore"
+            )  # PyTorch misses the optimiser's steps, which the first part of the run took
             for _ in range(self.progress.epoch * (batches if isinstance(self.scheduler, OneCycleLR) else 1)):
-                self.scheduler.step()  # type: ignore[call-arg]  # of a plateau, which is not here
+                self.scheduler.step()
 
     def result(self) -> dict[str, Any]:
         """Test the best epoch; write and return the result."""
