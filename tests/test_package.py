@@ -66,7 +66,7 @@ start, before = time.perf_counter(), set(sys.modules)
 import silif_plugins
 from silif_plugins import SiLIF, CSiLIF, scan
 seconds = time.perf_counter() - start
-heavy = {"numba", "snntorch", "norse", "tonic", "h5py", "sklearn", "matplotlib", "jsonargparse", "tqdm", "hypothesis"}
+heavy = {"numba", "snntorch", "norse", "tonic", "h5py", "sklearn", "matplotlib", "tqdm", "hypothesis"}
 print(seconds, *sorted(heavy & (set(sys.modules) - before)))
 """
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,10 +30,11 @@ class Base(NamedTuple):
     source: str = ""
     recipe: str | None = None
 
-    def __str__(self) -> str:
+    def told(self, given: Collection[str]) -> str:
+        """Say what they are from, and which of them are not given otherwise and differ from the defaults."""
         if not self.source:
-            return "no recipe; the settings are those that 'silif train --help' shows, and yours"
-        changes = described(self.settings, without=["neuron", "data"])
+            return "no recipe but the defaults"
+        changes = described(self.settings, without=["neuron", "data", *given])
         return f"{self.source} ({changes})" if changes else self.source
 
 

@@ -63,7 +63,7 @@ def configs(settings: argparse.Namespace) -> list[TrainConfig]:
         source = base.of_neuron(neuron, data)
         chosen = merged({"neuron": neuron, "data": data, **source.settings}, given)
         found += [TrainConfig.from_mapping({**chosen, "seed": seed}) for seed in range(settings.seeds)]
-        notes.append(f"compare: {found[-1].neuron} on {data}, {source}")
+        notes.append(f"compare: {found[-1].neuron} on {data}, {source.told(given)}")
     if not found:
         raise UsageError("neurons: got none; give some, such as LIF,SiLIF")
     base.check(found[0])

@@ -100,7 +100,9 @@ def run(settings: argparse.Namespace) -> Answer | None:
     config, folder, source = plan(settings)
     speaks = os.environ.get("RANK", "0") == "0"
     if speaks:
-        note(f"train: {config.neuron} on {config.data}, seed {config.seed}, {source}, into {folder}")
+        note(
+            f"train: {config.neuron} on {config.data}, seed {config.seed}, {source.told(given_settings(settings))}, into {folder}"
+        )
     result = train(config, folder, resume=settings.resume, extend=True)
     return Answer(result, summary(result), f"silif evaluate {folder}") if speaks else None
 
