@@ -110,10 +110,10 @@ def test_options_stand_anywhere(capsys, tmp_path):
     assert code == 0
     assert (json.loads(out)["seed"], json.loads(out)["neuron"]) == (1, "LIF")
     assert "recipe sequential-digits/lif" in err
-    for arguments in (["evaluate", "--split", "train"], ["--split", "train", "evaluate"], ["--json", "evaluate"]):
+    for arguments in (["evaluate", "--split", "valid"], ["--split", "valid", "evaluate"], ["--json", "evaluate"]):
         code, out, _ = run(capsys, *arguments, tmp_path / "run", "--verbose")
         assert code == 0
-        assert json.loads(out)["split"] == ("train" if "train" in arguments else "test")
+        assert json.loads(out)["split"] == ("valid" if "valid" in arguments else "test")
 
 
 def test_people_read_a_summary_and_programs_json(capsys, tmp_path, monkeypatch):
@@ -172,13 +172,14 @@ def test_a_network_is_trained_further(capsys, tmp_path, monkeypatch):
     assert code == 0
     assert json.loads(out)["folder"] == "runs/sequential-digits/SiLIF-seed0-tuned"
     assert "checkpoint first (hidden_sizes 8)" in " ".join(err.split())
-    first, second = (checkpoint.load(f"{folder}/best.safetensors")[0] for folder in ("first", json.loads(out)["folder"]))
+    folders = ("first", json.loads(out)["folder"])
+    first, second = (checkpoint.load(f"{folder}/best.safetensors")[0] for folder in folders)
     name = "model.hidden.0.current.weights.weight"
     assert first[name].allclose(second[name], atol=1e-6)
     code, _, err = run(capsys, "train", "--init", "first", *QUICK, "--neuron", "LIF", "--out", "third")
     assert code == 2
     assert "init: first is a network of SiLIF; you gave neuron LIF" in err
-    assert run(capsys, "train", "--init", "none", *QUICK)[0] == 2
+    assert run(capsys, "train", "--init", "nowhere", *QUICK)[0] == 2
     code, _, err = run(capsys, "train", "--init", "first", "--data", "spoken-digits", "--epochs", 1, "--out", "third")
     assert code == 2
     assert "init: first does not fit: hidden.0." in err
@@ -254,8 +255,6 @@ def test_recipes_fit_80_columns(arguments, capsys):
     _, out, _ = run(capsys, "recipes", *arguments, "--no-json")
     assert max(map(len, out.splitlines())) <= 80
 
-
-def test_train_then_evaluate(
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -471,9 +470,7 @@ def test_recipes_are_listed(capsys):
     assert len(out.splitlines()) == len(recipes.names()) + 2  # a line for each, to grep and head
     code, out, _ = run(capsys, "recipes", "table6", "--no-json")
     (line,) = (line for line in out.splitlines() if line.startswith("shd/c-silif-512"))
-    assert " ".join(line.split()) == (
-        "shd/c-silif-512 C-SiLIF 95.55 ± 0.28 % 2,5,6,7 yes"
-    )
+    assert " ".join(line.split()) == ("shd/c-silif-512 C-SiLIF 95.55 ± 0.28 % 2,5,6,7 yes")
     (line,) = (line for line in out.splitlines() if line.startswith("shd/d-cadlif"))
     assert line.endswith("not yet")
     code, out, _ = run(capsys, "recipes", "table7", "--no-json")

@@ -106,23 +106,19 @@ def _changed(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value != defaults[name] or name in ("neuron", "data")}
 
 
-def check(config: TrainConfig) -> None:
-    """Raise if device or data set cannot be, before anything is said or done.
+def check(config: TrainConfig, source: Base) -> None:
+    """Raise if device or data are not there, before anything is said or done.
 
     Raises:
         ValueError: If this machine has no such device, or there is no such data set.
+        FileNotFoundError: If the user must get the data first; the message says how.
     """
     check_device(config.device)
-    if config.data not in (*NAMES, *SOURCES):
-        folder_of(config.data)
-
-
-def check_data(base: Base, data: str) -> None:
-    """Raise if the data that a recipe needs are not where the user says.
-
-    Raises:
-        FileNotFoundError: If they are not; the message says how to get them.
-    """
-    name = base.settings.get("data")
-    if name in SOURCES and data not in NAMES:
+    data, wanted = config.data, source.settings.get("data")
+    name = wanted if wanted in SOURCES else data
+    if data in NAMES:
+        return
+    if name in SOURCES:
         check_folder(name, None if data == name and not Path(data).expanduser().is_dir() else data)
+    else:
+        folder_of(data)

@@ -15,6 +15,7 @@ from ..tables import table
 from ..training import Summary, TrainConfig, compare, summarize
 from ..training import table as markdown
 from . import base
+from .base import Base
 from .output import Answer, note
 from .parser import Parser, UsageError
 from .settings import add_settings, given_settings, listed, merged
@@ -66,7 +67,7 @@ def configs(settings: argparse.Namespace) -> list[TrainConfig]:
         notes.append(f"compare: {found[-1].neuron} on {data}, {source.told(given)}")
     if not found:
         raise UsageError("neurons: got none; give some, such as LIF,SiLIF")
-    base.check(found[0])
+    base.check(found[0], Base({}))
     for text in notes:
         note(text)
     return found

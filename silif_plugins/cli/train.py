@@ -69,9 +69,7 @@ def plan(settings: argparse.Namespace) -> tuple[TrainConfig, Path, Base]:
             config = TrainConfig.from_mapping(
                 {**merged(source.settings, given), "epochs": run.settings.get("epochs", TrainConfig().epochs)}
             )
-    base.check(config)
-    if settings.recipe is not None:
-        base.check_data(source, config.data)
+    base.check(config, source)
     return config, folder, source
 
 
@@ -100,9 +98,8 @@ def run(settings: argparse.Namespace) -> Answer | None:
     config, folder, source = plan(settings)
     speaks = os.environ.get("RANK", "0") == "0"
     if speaks:
-        note(
-            f"train: {config.neuron} on {config.data}, seed {config.seed}, {source.told(given_settings(settings))}, into {folder}"
-        )
+        told = source.told(given_settings(settings))
+        note(f"train: {config.neuron} on {config.data}, seed {config.seed}, {told}, into {folder}")
     result = train(config, folder, resume=settings.resume, extend=True)
     return Answer(result, summary(result), f"silif evaluate {folder}") if speaks else None
 
