@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         >>> parser.add("--batch-size", type=int)
         >>> parser.add("recipe", nargs="?")
         >>> parser.read(["--batch_size", "3", "mine.yaml"])
-        Namespace(batch_size=3, recipe='mine.yaml', verbose=False, json=None)
+        Namespace(verbose=False, json=None, batch_size=3, recipe='mine.yaml')
         >>> parser.read(["--bach-size", "3"])
         Traceback (most recent call last):
         silif_plugins.cli.parser.UsageError: --bach-size: no such option of silif train; did you mean --batch-size?
@@ -38,6 +38,7 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
             allow_abbrev=False,
         )
+        self.options: list[str] = []
         self.add("--verbose", action="store_true", help="Log more to stderr.")
         self.add(
             "--json",
@@ -55,6 +56,7 @@ class Parser(argparse.ArgumentParser):
             self.usage = self.usage.replace(" [options]", f" {f'[{shown}]' if optional else shown} [options]")
             self.add_argument(name, **words)
             return
+        self.options.append(name)
         self.add_argument(name, **words)
         if "-" in name[2:]:
             hidden = {**words, "help": argparse.SUPPRESS}
@@ -69,9 +71,8 @@ class Parser(argparse.ArgumentParser):
         settings, left = self.parse_known_intermixed_args(list(arguments))
         if left:
             unknown = next((each for each in left if each.startswith("-")), left[0]).partition("=")[0]
-            options = [each for each in self._option_string_actions if each.startswith("--") and "_" not in each]
             if unknown.startswith("-"):
-                hint = did_you_mean(unknown, options) or f"; {self.prog} --help lists them"
+                hint = did_you_mean(unknown, self.options) or f"; {self.prog} --help lists them"
                 raise UsageError(f"{unknown}: no such option of {self.prog}{hint}")
             raise UsageError(f"{unknown}: one argument too many for {self.prog}; usage: {self.usage}")
         return settings
