@@ -520,7 +520,9 @@ def test_compare_prints_a_table_and_draws(capsys, tmp_path):
     assert "next: silif evaluate" in out
     code, out, err = run(capsys, "compare", *QUICK[:2], "--data", "sequential-digits", "--out", tmp_path)
     assert [(each["neuron"], each["accuracy_sd"]) for each in json.loads(out)] == [("LIF", None), ("SiLIF", None)]
-    assert "compare: LIF on sequential-digits, recipe sequential-digits/lif (learning_rate 0.03)" in err
+    assert "compare: LIF on sequential-digits, recipe sequential-digits/lif (learning_rate 0.03)" in " ".join(
+        err.split()
+    )
     assert (tmp_path / "accuracy_against_operations.png").stat().st_size > 5000
 
 
