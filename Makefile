@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 # Train LIF and SiLIF on spoken digits in the same budget; a table and a plot.
 demo: $(VENV)/.installed-train
-	$(BIN)/silif compare --neurons '[LIF,SiLIF]' --out runs/demo
+	$(BIN)/silif compare --neurons LIF,SiLIF --out runs/demo --no-json
 
 # Everything: style, types, all tests.
 test: lint

@@ -4,9 +4,17 @@ The neurons of a host library are in ``silif_plugins.snntorch``, ``silif_plugins
 What all of them build on is here: neuron models, their state space, and how it runs over time.
 """
 
-from .diagnosis import diagnose
-from .neurons import LI, LIF, RF, AdLIF, CAdLIF, CSiLIF, Neuron, SiLIF, State, StateSpace
-from .scan import scan, step
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .diagnosis import diagnose
+    from .neurons import LI, LIF, RF, AdLIF, CAdLIF, CSiLIF, Neuron, SiLIF, State, StateSpace
+    from .scan import scan, step
 
 __version__ = "0.1.0"
 
@@ -25,3 +33,30 @@ __all__ = [
     "scan",
     "step",
 ]
+
+
+# Names are imported when they are first asked for: torch takes a second, and `silif --help` can do without.
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = {"diagnose": "diagnosis", "scan": "scan", "step": "scan"}.get(name, "neurons")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """The package, whose ``scan`` is the function, though Python would put the folder of that name in its place."""
+
+    @property
+    def scan(self) -> Any:
+        return __getattr__("scan")
+
+    @scan.setter
+    def scan(self, folder: ModuleType) -> None:
+        pass
+
+
+sys.modules[__name__].__class__ = _Package

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .datasets import NAMES
+from .hints import did_you_mean
 from .neurons import canonical_name
 from .optional import require
 
@@ -128,10 +130,9 @@ def in_set(name: str) -> list[Recipe]:
         ['gsc/silif-delays', 'ssc/silif-delays']
     """
     if name not in SETS:
-        try:
-            return [describe(find(name))]
-        except ValueError as error:
-            raise ValueError(f"{error}; or a set: {', '.join(SETS)}") from error
+        if re.match("table|delay", name.lower()) and not Path(name).is_file():
+            raise ValueError(f"recipe: got {name!r}; sets of recipes are {', '.join(SETS)}")
+        return [describe(find(name))]
     table = SETS[name]
     recipes = [describe(FOLDER / f"{each}.yaml") for each in names()]
     return [
@@ -145,14 +146,16 @@ def find(name_or_file: str) -> Path:
     """Find a recipe by the name of a shipped one, or by its path.
 
     Raises:
-        ValueError: If there is neither; the message lists the shipped ones.
+        ValueError: If there is neither; the message names what comes closest.
     """
     path = Path(name_or_file)
     if path.is_file():
         return path
     if name_or_file in names():
         return FOLDER / f"{name_or_file}.yaml"
-    raise ValueError(f"recipe: got {name_or_file!r}; it must be a file or one of {', '.join(names())}")
+    whole = [name for name in names() if name.endswith(f"/{name_or_file.lower()}")]
+    hint = f"; did you mean {' or '.join(whole)}?" if whole else did_you_mean(name_or_file, names())
+    raise ValueError(f"recipe: got {name_or_file!r}; it must be a file or one that 'silif recipes' lists{hint}")
 
 
 def default_for(data: str, neuron: str) -> Path | None:

@@ -16,7 +16,8 @@ PACKAGE = ROOT / "silif_plugins"
 
 # Folder or module: what it may import of the package. Hosts never import each other.
 MAY_IMPORT = {
-    "neurons": set(),
+    "hints": set(),
+    "neurons": {"hints"},
     "surrogate": set(),
     "files": set(),
     "memory": set(),
@@ -30,7 +31,7 @@ MAY_IMPORT = {
     "snntorch": {"diagnosis", "neurons", "scan", "surrogate", "optional", "nir_graph"},
     "norse": {"diagnosis", "neurons", "scan", "surrogate", "optional", "nir_graph", "tables"},
     "sparch": {"diagnosis", "neurons", "scan", "surrogate", "metrics", "synapses", "files", "optional"},
-    "datasets": {"files", "memory", "optional"},
+    "datasets": {"files", "hints", "memory", "optional"},
     "testing": {"neurons"},
 }
 
@@ -65,7 +66,7 @@ start, before = time.perf_counter(), set(sys.modules)
 import silif_plugins
 from silif_plugins import SiLIF, CSiLIF, scan
 seconds = time.perf_counter() - start
-heavy = {"numba", "snntorch", "norse", "tonic", "h5py", "sklearn", "matplotlib", "jsonargparse", "tqdm", "hypothesis"}
+heavy = {"numba", "snntorch", "norse", "tonic", "h5py", "sklearn", "matplotlib", "tqdm", "hypothesis"}
 print(seconds, *sorted(heavy & (set(sys.modules) - before)))
 """
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]

@@ -1,21 +1,16 @@
 """The command line's own help as a page."""
 
-import contextlib
-import io
 import os
 
-from silif_plugins.cli import COMMANDS, build_parser
+from silif_plugins import cli
 
 
 def sections() -> str:
     """Return a section of Markdown for each command."""
-    return "\n\n".join(f"## silif {command}\n\n```text\n{help_of(command)}```" for command in COMMANDS)
+    return "\n\n".join(f"## silif {command}\n\n```text\n{help_of(command)}```" for command in cli.COMMANDS)
 
 
 def help_of(command: str) -> str:
     """Return what ``silif COMMAND --help`` prints, at a width that fits the page."""
-    os.environ["COLUMNS"] = "88"
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-        build_parser().parse_args([command, "--help"])
-    return "".join(each for each in text.getvalue() if each.isprintable() or each == "\n")
+    os.environ["COLUMNS"] = "80"
+    return cli.help_of(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..hints import did_you_mean
 from .frames import FrameDataset
 from .heidelberg import frame_arrays
 from .mnist import SequentialMNIST
@@ -93,9 +94,7 @@ def find_file(folder: str | os.PathLike[str], split: str) -> Path:
         ValueError: If there is no such folder, the split is unknown, or several files would do.
         FileNotFoundError: If the folder has no file for the split.
     """
-    if not Path(folder).expanduser().is_dir():
-        names = ", ".join(repr(name) for name in (*NAMES, *SOURCES))
-        raise ValueError(f"data set: got {os.fspath(folder)!r}, which is neither {names} nor a folder")
+    place = folder_of(folder)
     if split not in ("train", "valid", "test"):
         raise ValueError(f"split: got {split!r}, but it must be train, valid or test")
     found = find_files(folder, f"*_{split}.h5")
@@ -104,9 +103,23 @@ def find_file(folder: str | os.PathLike[str], split: str) -> Path:
         to_unpack = packed(folder, f"*_{split}.h5")
         raise FileNotFoundError(f"folder {folder} has no file *_{split}.h5; it has {there}{to_unpack}")
     if len(found) > 1:
-        there = ", ".join(str(path.relative_to(Path(folder).expanduser())) for path in found)
+        there = ", ".join(str(path.relative_to(place)) for path in found)
         raise ValueError(f"folder {folder} has several files for the split {split!r}: {there}")
     return found[0]
+
+
+def folder_of(data: str | os.PathLike[str]) -> Path:
+    """Return the folder that a data set is in.
+
+    Raises:
+        ValueError: If there is no such folder; the message says which names there are besides.
+    """
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        names = ", ".join(repr(name) for name in (*NAMES, *SOURCES))
+        hint = did_you_mean(os.fspath(data), (*NAMES, *SOURCES))
+        raise ValueError(f"data set: got {os.fspath(data)!r}, which is neither {names} nor a folder{hint}")
+    return folder
 
 
 def _only_default(argument: str, value: object, allowed: tuple[object, ...], data: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..hints import did_you_mean
 from .adlif import AdLIF, CAdLIF
 from .csilif import CSiLIF
 from .lif import LIF
@@ -51,4 +52,4 @@ def canonical_name(name: str) -> str:
     for known in NEURONS:
         if known.replace("-", "").lower() == wanted:
             return known
-    raise ValueError(f"neuron: got {name!r}; it must be one of {', '.join(NEURONS)}")
+    raise ValueError(f"neuron: got {name!r}; it must be one of {', '.join(NEURONS)}{did_you_mean(name, NEURONS)}")

@@ -7,6 +7,7 @@ come apart. It holds a checksum of every tensor, and has one itself: a flipped b
 from __future__ import annotations
 
 import json
+import logging
 import os
 import zlib
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from ..sparch import CheckpointError, SpArchNet
 from .config import TrainConfig
 
 FORMAT = 2
+
+logger = logging.getLogger(__name__)
 
 
 def save(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -106,6 +109,35 @@ def load_network(path: str | os.PathLike[str]) -> tuple[SpArchNet, TrainConfig, 
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return net.eval(), config, facts
+
+
+def start_from(net: SpArchNet, path: str | os.PathLike[str], neuron: str) -> None:
+    """Copy the weights of a trained network into a new one of the same hidden layers, in place.
+
+    The readout keeps its new weights where the trained network had another number of classes.
+
+    Args:
+        net: The new network.
+        path: A checkpoint file, or the folder of a run, whose best checkpoint is then taken.
+        neuron: Neuron model of the new network.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+        CheckpointError: If it is damaged.
+        ValueError: If the hidden layers are of another kind or size.
+    """
+    trained, config, _ = load_network(path)
+    if config.neuron != neuron:
+        raise ValueError(f"init: {path} is a network of {config.neuron}; you gave neuron {neuron}")
+    weights, own = trained.state_dict(), net.state_dict()
+    readout = [name for name in own if name.startswith("readout.")]
+    if any(name in weights and weights[name].shape != own[name].shape for name in readout):
+        logger.info("%s: other classes; the readout starts anew", path)
+        weights.update({name: own[name] for name in readout})
+    try:
+        restore(net, weights, prefix="")
+    except ValueError as error:
+        raise ValueError(f"init: {path} does not fit: {error}") from error
 
 
 def _size(facts: Mapping[str, Any], name: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -26,6 +27,8 @@ from ..files import write_file
 from ..optional import require
 from .config import TrainConfig
 from .run import Diverged, train
+
+logger = logging.getLogger(__name__)
 
 _Result = dict[str, Any]
 
@@ -80,6 +83,7 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"configs: {repeated[0]} stands there twice; neuron and seed must tell runs apart")
     tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
+    total = sum(config.epochs for config in configs)
     context = multiprocessing.get_context("spawn")
     epochs: Queue[tuple[str, float]] = context.Queue()
     has_started = context.Event()
@@ -88,14 +92,18 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
         ProcessPoolExecutor(
             min(jobs, len(configs)), mp_context=context, initializer=_start_worker, initargs=(epochs, has_started)
         ) as pool,
-        tqdm(total=sum(config.epochs for config in configs), desc="compare", unit="epoch", disable=None) as bar,
+        tqdm(total=total, desc="compare", unit="epoch", disable=None) as bar,
     ):
         try:
             pending = [pool.submit(_run, config, folder / name) for config, name in zip(configs, names, strict=True)]
+            done, steps = 0, 20
             while not all(job.done() for job in pending):
                 with contextlib.suppress(queue.Empty):
                     neuron, accuracy = epochs.get(timeout=0.2)
                     bar.update()
+                    done += 1
+                    if done * steps // total > (done - 1) * steps // total:
+                        logger.info("compare  epoch %d/%d  %s: validation %.3f", done, total, neuron, accuracy)
                     bar.set_postfix_str(f"{neuron}: validation {accuracy:.3f}")
                 _raise_error(pending)
             results = [job.result() for job in pending]

@@ -12,6 +12,7 @@ from numbers import Integral, Real
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from ..hints import did_you_mean
 from ..memory import excess
 from ..neurons import canonical_name
 from ..sparch import InitialState, Normalization, SpArchNet
@@ -38,6 +39,8 @@ class TrainConfig:
         dropout: Probability that a hidden spike is dropped in training.
         initial_state: zeros, or uniform: random as in the paper's published code.
         surrogate: Surrogate gradient: boxcar (the paper's), atan, fast_sigmoid, triangle or norse:METHOD.
+        init: Checkpoint or folder of a run whose weights to start from; the readout starts anew where the classes are
+            others.
         data: spoken-digits, sequential-digits, or a folder: SHD, SSC or files in their layout, Google Speech Commands,
             or MNIST.
         steps: Time steps of a sample; the data set's default if not given.
@@ -75,6 +78,7 @@ class TrainConfig:
     dropout: float = 0.1
     initial_state: InitialState = "zeros"
     surrogate: str = "boxcar"
+    init: str | None = None
     data: str = "spoken-digits"
     steps: int | None = None
     max_time: float | None = None
@@ -176,7 +180,8 @@ class TrainConfig:
             raise ValueError(f"config: got {settings!r}; it must be settings by their names")
         known = {entry.name for entry in dataclasses.fields(cls)}
         if unknown := sorted(settings.keys() - known, key=str):
-            raise ValueError(f"{unknown[0]}: unknown setting; known are {', '.join(sorted(known))}")
+            hint = did_you_mean(str(unknown[0]), known) or f"; known are {', '.join(sorted(known))}"
+            raise ValueError(f"{unknown[0]}: unknown setting{hint}")
         return cls(**settings)
 
 

@@ -118,7 +118,24 @@ def comparison(done: Sequence[Reproduced]) -> str:
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join([*lines, "", *_notes(done)])
+    return "\n".join([*lines, "", *notes(done)])
+
+
+def figures(each: Reproduced) -> list[tuple[str, str, str, str]]:
+    """Return a row for each figure: recipe (in the first), name, measured, published.
+
+    Examples:
+        >>> from silif_plugins.recipes import in_set
+        >>> figures(Reproduced(in_set("gsc/adlif")[0], problem="the loss is nan in epoch 3"))[0]
+        ('gsc/adlif', 'accuracy', 'diverged', '')
+    """
+    name, accuracy, published_accuracy, sparsity, published_sparsity, count, published_count, _ = _row(each)
+    rows = [
+        ("accuracy", accuracy, published_accuracy),
+        ("sparsity", sparsity, published_sparsity),
+        ("parameters", count, published_count),
+    ]
+    return [("" if place else name, *row) for place, row in enumerate(rows) if row[1] or row[2]]
 
 
 def _row(each: Reproduced) -> tuple[str, ...]:
@@ -152,7 +169,8 @@ def _percent(value: float | None, sd: float | None) -> str:
     return f"{value:.2f} %" if sd is None else f"{value:.2f} ± {sd:.2f} %"
 
 
-def _notes(done: Sequence[Reproduced]) -> list[str]:
+def notes(done: Sequence[Reproduced]) -> list[str]:
+    """Say what the numbers rest on, and why some are missing."""
     lines = []
     for each in done:
         if each.summary is None:

@@ -9,6 +9,7 @@ import logging
 import math
 import platform
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +29,13 @@ from ..sparch import CheckpointError, SpArchNet
 from . import checkpoint, parallel
 from .config import TrainConfig
 from .data import Splits, in_order, shuffled
+from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 
 logger = logging.getLogger(__name__)
+
+FILES = ("config.json", "metrics.jsonl", "result.json", "best.safetensors", "last.safetensors")
+"""What the folder of a run holds, beside TensorBoard's events."""
 
 _RANK_STRIDE = 1 << 56
 """Keeps the random numbers of processes apart; larger than any seed of an epoch."""
@@ -61,6 +66,7 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
+    extend: bool = False,
     data: Splits | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> dict[str, Any]:
@@ -76,8 +82,12 @@ def train(
         config: The settings.
         folder: Where to write; created if need be.
         resume: Whether to go on with what the folder holds. Without it a folder that holds a run is refused.
+        extend: Whether a resumed run may get more epochs than it was begun with. The learning rates of those to come
+            are then the ones of a run of the new length.
         data: The data set, if it is loaded already.
         on_epoch: Called with the figures of each epoch, instead of the progress bar.
+
+    A run that fails before its first epoch is finished leaves no folder.
 
     Returns:
         The result: settings, parameter count, best epoch, validation and test figures, seconds of training.
@@ -88,6 +98,7 @@ def train(
         ValueError: If settings or data are not valid.
         FileNotFoundError: If a part of the data is missing.
     """
+    check_device(config.device)
     with parallel.group(config.device) as share, _locked(folder, share):
         last = folder / "last.safetensors"
         if last.exists() and not resume:
@@ -95,8 +106,10 @@ def train(
         data = data or Splits.load(config)
         run = _Run(config, folder, data, on_epoch, share)
         if last.exists():
-            run.resume(last)
-        elif share.rank == 0:
+            run.resume(last, extend=extend)
+        elif config.init is not None:
+            checkpoint.start_from(run.net, config.init, config.neuron)
+        if share.rank == 0:
             write_file(folder / "config.json", _json({**dataclasses.asdict(config), "versions": versions()}))
         run.fit()
         return run.result()
@@ -150,7 +163,7 @@ class _Run:
                 bar.update()
                 bar.set_postfix_str(f"loss {entry['train_loss']:.3f}, validation {entry['valid_accuracy']:.3f}")
                 logger.info(
-                    "%s  epoch %d/%d  train loss %.4f  accuracy %.3f  validation accuracy %.3f",
+                    "%s  epoch %d/%d  loss %.4f  accuracy %.3f  validation %.3f",
                     title,
                     epoch + 1,
                     self.config.epochs,
@@ -269,8 +282,8 @@ class _Run:
         checkpoint.save(self.folder / "last.safetensors", {**self._model(), **moments}, self._facts())
         write_file(self.folder / "metrics.jsonl", b"".join(_json(line) for line in self.progress.history))
 
-    def resume(self, path: Path) -> None:
-        """Go on from the last epoch of a checkpoint.
+    def resume(self, path: Path, *, extend: bool) -> None:
+        """Go on from the last epoch of a checkpoint, perhaps to more epochs than were planned.
 
         Raises:
             RunError: If the checkpoint is of a run with other settings.
@@ -278,7 +291,7 @@ class _Run:
         """
         tensors, facts = checkpoint.load(path)
         try:
-            self._restore(tensors, facts, path)
+            self._restore(tensors, facts, path, extend)
         except RunError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -286,10 +299,11 @@ class _Run:
             raise CheckpointError(f"{path}: {problem}; it is not the last checkpoint of a run") from error
         logger.info("%s: resumed after epoch %d", self.folder, self.progress.epoch)
 
-    def _restore(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any], path: Path) -> None:
+    def _restore(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any], path: Path, extend: bool) -> None:
         # Settings that are newer than the checkpoint had their defaults then.
         ours, theirs = (json.loads(each.to_json()) for each in (self.config, TrainConfig.from_mapping(facts["config"])))
-        if changed := [name for name in ours if ours[name] != theirs[name]]:
+        longer = extend and ours["epochs"] > theirs["epochs"]
+        if changed := [name for name in ours if ours[name] != theirs[name] and not (longer and name == "epochs")]:
             name = changed[0]
             raise RunError(f"{path}: {name}: the run has {theirs[name]}, you gave {ours[name]}; use another folder")
         checkpoint.restore(self.net, tensors)
@@ -301,11 +315,25 @@ class _Run:
         groups = self.optimizer.state_dict()["param_groups"]
         if any(index not in state for group in groups for index in group["params"]):
             raise KeyError("optimizer")
+        self.progress = Progress(**facts["progress"])
+        if longer and isinstance(self.scheduler, CosineAnnealingLR | OneCycleLR):
+            self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+            self._forward_schedule()
+            return
         for group, rate in zip(groups, facts["learning_rates"], strict=True):
             group["lr"] = rate
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.scheduler.load_state_dict(facts["scheduler"])
-        self.progress = Progress(**facts["progress"])
+
+    def _forward_schedule(self) -> None:
+        """Bring a schedule that begins to where one of this length is after the epochs that are done."""
+        batches = math.ceil(len(self.data.train) / self.config.batch_size)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # PyTorch misses the optimiser's steps, which the first part of the run took
+            for _ in range(self.progress.epoch * (batches if isinstance(self.scheduler, OneCycleLR) else 1)):
+                self.scheduler.step()
 
     def result(self) -> dict[str, Any]:
         """Test the best epoch; write and return the result."""
@@ -376,16 +404,31 @@ def _locked(folder: Path, share: parallel.Share) -> Iterator[None]:
     if share.rank > 0:
         yield
         return
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         lock.acquire()
     except Timeout:
         raise RunError(f"{folder}: another run is writing here; name another folder (--out)") from None
-    for name in ("config.json", "metrics.jsonl", "result.json", "best.safetensors", "last.safetensors"):
+    for name in FILES:
         for left in leftovers(folder / name):  # by a run that was killed while it wrote
             left.unlink(missing_ok=True)
     try:
         yield
+    except BaseException:
+        if made and not (folder / "last.safetensors").exists():
+            _remove(made)
+        raise
     finally:
         lock.release()
+
+
+def _remove(made: list[Path]) -> None:
+    """Remove the folder of a run that has come to nothing, and its parents, as far as the run has made them."""
+    folder, *parents = made
+    for file in (*(folder / name for name in (*FILES, ".lock")), *folder.glob("events.out.tfevents.*")):
+        file.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # somebody else has put something there
+        for each in (folder, *parents):
+            each.rmdir()

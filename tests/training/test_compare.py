@@ -107,8 +107,8 @@ def test_a_killed_worker_is_an_error_not_a_wait(endless):
 @pytest.mark.slow
 def test_workers_end_with_their_parent(tmp_path):
     """Killed, it cannot end them; they must not train on and keep the folder locked."""
-    settings = ["--set.hidden_sizes", "[8]", "--set.epochs", "100000", "--data", "sequential-digits", "--jobs", "1"]
-    command = [sys.executable, "-m", "silif_plugins.cli", "compare", "--neurons", "[LIF]", *settings]
+    settings = ["--hidden-sizes", "8", "--epochs", "100000", "--data", "sequential-digits", "--jobs", "1"]
+    command = [sys.executable, "-m", "silif_plugins.cli", "compare", "--neurons", "LIF", *settings]
     with subprocess.Popen([*command, "--out", str(tmp_path)]) as parent:
         run = tmp_path / "LIF-seed0"
         wait_for((run / "last.safetensors").exists, lambda: parent.poll() is None)

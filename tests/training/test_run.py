@@ -4,6 +4,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 
@@ -113,6 +114,71 @@ def test_a_folder_holds_one_run(config, splits, tmp_path):
         train(config, tmp_path, data=splits)
     with pytest.raises(RunError, match=r"learning_rate: the run has 0\.02, you gave 0\.5"):
         train(dataclasses.replace(config, learning_rate=0.5), tmp_path, data=splits, resume=True)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one-cycle", "plateau", "constant"])
+def test_more_epochs_go_on_as_in_a_run_of_that_length(schedule, config, splits, tmp_path):
+    config = dataclasses.replace(config, schedule=schedule, patience=50)
+    longer = dataclasses.replace(config, epochs=7)
+    train(longer, tmp_path / "long", data=splits)
+    train(config, tmp_path / "short", data=splits)
+    with pytest.raises(RunError, match="epochs: the run has 4, you gave 7"):
+        train(longer, tmp_path / "short", data=splits, resume=True)
+    assert train(longer, tmp_path / "short", data=splits, resume=True, extend=True)["epochs"] == 7
+    rates = [
+        [json.loads(line)["learning_rate"] for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("long", "short")
+    ]
+    assert len(rates[1]) == 7
+    assert rates[1][4:] == pytest.approx(rates[0][4:], rel=1e-9)
+    assert json.loads((tmp_path / "short" / "config.json").read_text())["epochs"] == 7
+    with pytest.raises(RunError, match="epochs: the run has 7, you gave 4"):
+        train(config, tmp_path / "short", data=splits, resume=True, extend=True)
+
+
+def test_weights_to_start_from(config, splits, tmp_path, weights):
+    train(config, tmp_path / "first", data=splits)
+    tiny = dataclasses.replace(config, init=str(tmp_path / "first"), epochs=1, learning_rate=1e-12, recalibrate=0)
+    train(tiny, tmp_path / "second", data=splits)
+    first, second = (weights(tmp_path / name / "best.safetensors") for name in ("first", "second"))
+    for name, value in first.items():
+        if "running" not in name and "tracked" not in name:
+            assert value.allclose(second[name], atol=1e-9), name
+    shutil.rmtree(tmp_path / "first")  # not needed any more
+    train(tiny, tmp_path / "second", data=splits, resume=True)
+
+
+def test_a_readout_of_other_classes_starts_anew(config, splits, tmp_path):
+    train(config, tmp_path, data=splits)
+    net = config.network(splits.train.num_channels, splits.train.num_classes + 3)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    checkpoint.start_from(net, tmp_path, "SiLIF")
+    trained = load_network(tmp_path)[0].state_dict()
+    for name, value in net.state_dict().items():
+        assert value.equal(before[name] if name.startswith("readout.") else trained[name])
+    other = dataclasses.replace(config, hidden_sizes=(5,)).network(splits.train.num_channels, 3)
+    with pytest.raises(ValueError, match=r"init: .* does not fit: hidden\.0\."):
+        checkpoint.start_from(other, tmp_path, "SiLIF")
+
+
+def test_a_run_without_a_finished_epoch_leaves_nothing(config, splits, tmp_path, monkeypatch):
+    def interrupt(self, epoch):
+        if epoch == when:
+            raise KeyboardInterrupt
+        return original(self, epoch)
+
+    original = run_module._Run._pass
+    monkeypatch.setattr(run_module._Run, "_pass", interrupt)
+    for when in (0, 1):
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "parent" / "run", data=splits)
+        assert (tmp_path / "parent").exists() == (when == 1)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine.txt").touch()
+    when = 0
+    with pytest.raises(KeyboardInterrupt):
+        train(config, tmp_path / "there" / "run", data=splits)
+    assert [path.name for path in (tmp_path / "there").iterdir()] == ["mine.txt"]
 
 
 def test_half_a_file_that_a_kill_has_left_goes_away_and_nothing_of_the_users(config, splits, tmp_path):

@@ -1,0 +1,139 @@
+"""The command line: ``silif COMMAND``, one module a command.
+
+Results go to stdout, progress and logs to stderr. Exit code 0: done; 1: the machine failed (such as a full disk);
+2: the user can mend it; 130: interrupted. Nothing here imports torch before a command does: help is there at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+from .. import __version__
+from ..hints import did_you_mean
+from .output import show
+from .parser import Parser, UsageError
+
+__all__ = ["COMMANDS", "help_of", "main"]
+
+COMMANDS = {
+    "train": "Train a network.",
+    "evaluate": "Evaluate a trained network.",
+    "compare": "Compare neurons.",
+    "recipes": "List the recipes.",
+    "reproduce": "Train what was published again.",
+    "download": "Download SHD or SSC.",
+    "generate": "Make more spoken digits.",
+}
+"""What each command does; the module of its name has ``parser`` and ``run``."""
+
+_LIST = "\n".join(f"  {name:<11}{does}" for name, does in COMMANDS.items())
+HELP = f"""\
+usage: silif COMMAND [options]
+
+Train, evaluate and compare SiLIF and other spiking neurons.
+
+commands:
+{_LIST}
+
+options, before or after the command:
+  --help     The options of a command: silif train --help.
+  --verbose  Log more to stderr.
+  --json     Results as JSON, as in a pipe; --no-json: as on a terminal.
+  --version  Print the version.
+
+To begin with: silif train"""
+
+HELPS = ("--help", "-h")
+
+USER_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError, ImportError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    try:
+        _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _complain("interrupted; finished epochs are kept: run it again (silif train: with --resume)")
+        return 130
+    except USER_ERRORS as error:
+        _complain(f"error: {error}")
+        return 2
+    except BrokenPipeError:  # whoever reads our results, such as head, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains when it flushes at exit
+        return 0
+    except OSError as error:
+        _complain(f"failed: {error}")
+        return 1
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not re.search("out of memory|can't allocate memory", str(error)):
+            raise
+        _complain(f"error: not enough memory; take fewer steps, smaller layers or batches ({error})")
+        return 2
+    return 0
+
+
+def _complain(message: str) -> None:
+    print(f"silif: {message}", file=sys.stderr)
+
+
+def _run(arguments: list[str]) -> None:
+    if not arguments or "--version" in arguments or all(each in HELPS for each in arguments):
+        print(__version__ if "--version" in arguments else HELP)
+        return
+    name = _name(arguments)
+    arguments.remove(name)
+    if any(each in HELPS for each in arguments):
+        print(help_of(name, [each for each in arguments if each not in HELPS]), end="")
+        return
+    command = _command(name)
+    settings = command.parser().read(arguments)
+    with _logging(settings.verbose):
+        answer = command.run(settings)
+        if answer is not None:
+            show(answer, settings.json)
+
+
+def _name(arguments: Sequence[str]) -> str:
+    """Find the command: the first argument, or the first that is one where options come before it."""
+    words = [each for each in arguments if not each.startswith("-")]
+    if arguments[0].startswith("-"):
+        words = [each for each in words if each in COMMANDS] or words
+    if not words:
+        hint = did_you_mean(arguments[0], ("--help", "--verbose", "--version")) or "; 'silif --help' lists them"
+        raise UsageError(f"{arguments[0]}: no command is given{hint}")
+    if words[0] not in COMMANDS:
+        hint = did_you_mean(words[0], COMMANDS) or "; 'silif --help' lists them"
+        raise UsageError(f"{words[0]}: no such command{hint}")
+    return words[0]
+
+
+def help_of(name: str, arguments: Sequence[str] = ()) -> str:
+    """Return the help of a command; what else is given may change the defaults that it shows."""
+    parser: Parser = _command(name).parser(arguments)
+    return parser.format_help()
+
+
+def _command(name: str) -> ModuleType:
+    return importlib.import_module(f".{name}", __name__)
+
+
+@contextlib.contextmanager
+def _logging(verbose: bool) -> Iterator[None]:
+    """Send the package's log to stderr; progress is part of it where there is no terminal to draw a bar on."""
+    logger, handler = logging.getLogger("silif_plugins"), logging.StreamHandler(sys.stderr)
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO if verbose or not sys.stderr.isatty() else logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)

@@ -1,0 +1,124 @@
+"""Where the settings come from that are not on the command line: a recipe, a run, or a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import recipes
+from ..datasets import NAMES, SOURCES
+from ..datasets.loading import folder_of
+from ..datasets.sources import check_folder
+from ..training import TrainConfig
+from ..training.checkpoint import load
+from ..training.devices import check_device
+from .settings import described
+
+
+class Base(NamedTuple):
+    """Settings, and what they are from.
+
+    Attributes:
+        settings: Settings of TrainConfig; those that are not there have its defaults.
+        source: What they are from, for people; empty for the defaults.
+        recipe: The name of the recipe that was asked for, if it is a shipped one.
+    """
+
+    settings: dict[str, Any]
+    source: str = ""
+    recipe: str | None = None
+
+    def told(self, given: Collection[str]) -> str:
+        """Say what they are from, and which of them are not given otherwise and differ from the defaults."""
+        if not self.source:
+            return "no recipe but the defaults"
+        changes = described(self.settings, without=["neuron", "data", *given])
+        return f"{self.source} ({changes})" if changes else self.source
+
+
+def of_recipe(name_or_file: str) -> Base:
+    """Return the settings of a recipe that can be run.
+
+    Raises:
+        ValueError: If there is no such recipe, or this version cannot run it.
+    """
+    if name_or_file in ("true", "false"):
+        raise ValueError(
+            f"recipe: got {name_or_file!r}; settings that are yes or no are written --published, --no-published"
+        )
+    recipe = recipes.describe(recipes.find(name_or_file))
+    recipe.check()
+    return Base(recipe.settings, f"recipe {recipe.name}", recipe.name if recipe.name in recipes.names() else None)
+
+
+def of_neuron(neuron: str, data: str) -> Base:
+    """Return the settings of the shipped recipe for a neuron on a data set, if there is one.
+
+    Raises:
+        ValueError: If there is no such neuron.
+    """
+    path = recipes.default_for(data, neuron)
+    if path is None:
+        return Base({})
+    recipe = recipes.describe(path)
+    return Base(recipe.settings, f"recipe {recipe.name}")
+
+
+def of_checkpoint(path: str) -> Base:
+    """Return the settings that a network was trained with, to train it further.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+        CheckpointError: If it is damaged.
+    """
+    file = Path(path) / "best.safetensors" if Path(path).is_dir() else Path(path)
+    config = TrainConfig.from_mapping(load(file)[1].get("config"))
+    settings = json.loads(config.to_json())
+    del settings["seed"], settings["init"], settings["device"]
+    return Base(_changed(settings), f"checkpoint {path}")
+
+
+def of_run(folder: Path) -> Base | None:
+    """Return the settings of the run that a folder holds, if it holds one.
+
+    Raises:
+        ValueError: If the file of its settings is damaged.
+    """
+    file = folder / "config.json"
+    if not file.is_file():
+        return None
+    try:
+        settings = json.loads(file.read_text())
+        settings.pop("versions", None)
+        config = TrainConfig.from_mapping(settings)
+    except (ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{file}: damaged ({error}); without it, give the recipe and the settings of the run"
+        ) from error
+    return Base(_changed(json.loads(config.to_json())), "the settings that it has")
+
+
+def _changed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is as by default, but for neuron and data."""
+    defaults = json.loads(TrainConfig().to_json())
+    return {name: value for name, value in settings.items() if value != defaults[name] or name in ("neuron", "data")}
+
+
+def check(config: TrainConfig, source: Base) -> None:
+    """Raise if device or data are not there, before anything is said or done.
+
+    Raises:
+        ValueError: If this machine has no such device, or there is no such data set.
+        FileNotFoundError: If the user must get the data first; the message says how.
+    """
+    check_device(config.device)
+    data, wanted = config.data, source.settings.get("data")
+    name = wanted if wanted in SOURCES else data
+    if data in NAMES:
+        return
+    if name in SOURCES:
+        check_folder(name, None if data == name and not Path(data).expanduser().is_dir() else data)
+    else:
+        folder_of(data)

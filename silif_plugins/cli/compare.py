@@ -1,0 +1,120 @@
+"""``silif compare``: several neurons, the same data and budget."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import plots
+from ..files import write_file
+from ..tables import table
+from ..training import Summary, TrainConfig, compare, summarize
+from ..training import table as markdown
+from . import base
+from .base import Base
+from .output import Answer, note
+from .parser import Parser, UsageError
+from .settings import add_settings, given_settings, listed, merged
+
+DESCRIPTION = """Train several neurons with the same data, seeds and budget. Settings that are not given are those of
+the neuron's shipped recipe. Prints a table; draws accuracy against synaptic operations."""
+
+OWN = ("neuron", "seed")
+"""Settings that are different ones for each run."""
+
+
+def parser(arguments: Sequence[str] = ()) -> Parser:
+    """Return the options."""
+    found = Parser("compare", DESCRIPTION)
+    found.add("--neurons", nargs="+", default=["LIF,SiLIF"], metavar="NAME", help="Such as LIF,SiLIF; the default.")
+    found.add("--seeds", type=int, default=1, metavar="N", help="Number of seeds, 0 to N-1. Default: 1.")
+    found.add(
+        "--jobs",
+        type=int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="Runs at a time, one thread each. Default: as many as processors.",
+    )
+    found.add(
+        "--out",
+        type=Path,
+        default=Path("runs/compare"),
+        help="Folder for the runs, table and plot. Default: runs/compare.",
+    )
+    add_settings(found, {"learning_rate": "the recipe's", "neuron_options": "the recipe's"}, without=OWN)
+    return found
+
+
+def configs(settings: argparse.Namespace) -> list[TrainConfig]:
+    """Return the settings of every run.
+
+    Raises:
+        ValueError: If one is not valid.
+    """
+    if settings.seeds < 1 or settings.jobs < 1:
+        raise UsageError(f"seeds, jobs: got {settings.seeds} and {settings.jobs}; both must be positive")
+    given = given_settings(settings, without=OWN)
+    data = given.get("data", TrainConfig().data)
+    found, notes = [], []
+    for neuron in listed(",".join(settings.neurons)):
+        source = base.of_neuron(neuron, data)
+        chosen = merged({"neuron": neuron, "data": data, **source.settings}, given)
+        found += [TrainConfig.from_mapping({**chosen, "seed": seed}) for seed in range(settings.seeds)]
+        notes.append(f"compare: {found[-1].neuron} on {data}, {source.told(given)}")
+    if not found:
+        raise UsageError("neurons: got none; give some, such as LIF,SiLIF")
+    base.check(found[0], Base({}))
+    for text in notes:
+        note(text)
+    return found
+
+
+def run(settings: argparse.Namespace) -> Answer:
+    """Train all, or what is left of them."""
+    summaries = summarize(compare(configs(settings), settings.out, jobs=settings.jobs))
+    plot = settings.out / "accuracy_against_operations.png"
+    plots.save(plots.accuracy_against_operations(summaries), plot)
+    write_file(settings.out / "table.md", (markdown(summaries) + "\n").encode())
+    data = [
+        {name: None if value != value else value for name, value in dataclasses.asdict(each).items()}
+        for each in summaries
+    ]
+    best = max(summaries, key=lambda each: each.accuracy)
+    return Answer(
+        data,
+        f"{summary(summaries)}\n\nplot: {plot}",
+        f"silif evaluate {settings.out / f'{best.neuron}-seed0'}",
+    )
+
+
+def summary(summaries: Sequence[Summary]) -> str:
+    """Lay out means and standard deviations in 80 columns.
+
+    Examples:
+        >>> print(summary([Summary("SiLIF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.03, 20.0)]))
+        neuron  accuracy      operations  sparsity  parameters  rate  seeds  seconds
+        SiLIF   90.0 ± 0.5 %  170k ± 2k   96.0 %    38,716      0.03  3      20
+    """
+    head = ("neuron", "accuracy", "operations", "sparsity", "parameters", "rate", "seeds", "seconds")
+    rows = [
+        (
+            each.neuron,
+            f"{100 * each.accuracy:.1f}{_spread(100 * each.accuracy_sd, '.1f')} %",
+            f"{each.synaptic_operations / 1e3:.0f}k{_spread(each.synaptic_operations_sd / 1e3, '.0f', 'k')}",
+            f"{100 * each.sparsity:.1f} %",
+            f"{each.parameters:,}",
+            f"{each.learning_rate:g}",
+            str(each.seeds),
+            f"{each.seconds:.0f}",
+        )
+        for each in summaries
+    ]
+    return table([head, *rows])
+
+
+def _spread(deviation: float, style: str, unit: str = "") -> str:
+    return "" if math.isnan(deviation) else f" ± {deviation:{style}}{unit}"

@@ -1,0 +1,79 @@
+"""``silif recipes``: what can be trained, and what was published."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+
+from .. import recipes
+from ..datasets.sources import SOURCES
+from ..tables import table
+from .output import Answer, wrap
+from .parser import Parser
+from .settings import described
+
+
+def parser(arguments: Sequence[str] = ()) -> Parser:
+    """Return the options."""
+    found = Parser("recipes", "List the recipes, with what was published; of one recipe everything.")
+    found.add("set", nargs="?", help=f"{', '.join(recipes.SETS)}, or one recipe.")
+    return found
+
+
+def run(settings: argparse.Namespace) -> Answer:
+    """List some, or describe one."""
+    if settings.set is None:
+        chosen = [recipes.describe(recipes.find(name)) for name in recipes.names()]
+    else:
+        chosen = recipes.in_set(settings.set)
+    data = [dataclasses.asdict(recipe) for recipe in chosen]
+    if settings.set is None or settings.set in recipes.SETS:
+        return Answer(data, listing(chosen), "silif recipes RECIPE, or silif train RECIPE")
+    (recipe,) = chosen
+    needs_data = " --data FOLDER" if recipe.settings.get("data") in SOURCES else ""
+    return Answer(data[0], everything(recipe), "" if recipe.needs else f"silif train {recipe.name}{needs_data}")
+
+
+def listing(chosen: Sequence[recipes.Recipe]) -> str:
+    """A line for each recipe, at most 80 columns wide."""
+    head = ("recipe", "neuron", "published", "tables", "runs")
+    rows = [
+        (
+            each.name,
+            str(each.settings.get("neuron", "SiLIF")),
+            next((_short(row) for row in each.rows if row.accuracy or row.sparsity), ""),
+            ",".join(str(table) for table in sorted({row.table for row in each.rows})),
+            "not yet" if each.needs else "yes",
+        )
+        for each in chosen
+    ]
+    return table([head, *rows]) + "\n\npublished: test accuracy, or with * sparsity"
+
+
+def _short(row: recipes.Row) -> str:
+    return _figures(row).removeprefix("accuracy ") if row.accuracy else f"{_figures(row).removeprefix('sparsity ')} *"
+
+
+def _figures(row: recipes.Row) -> str:
+    """The published figures of a row; empty for a row of settings."""
+    figures = {"accuracy": row.accuracy, "sparsity": row.sparsity}
+    spread = f" ± {row.sd:g}" if row.sd is not None else ""
+    return ", ".join(f"{name} {value:g}{spread} %" for name, value in figures.items() if value is not None)
+
+
+def everything(recipe: recipes.Recipe) -> str:
+    """All that is known of a recipe, and where it comes from."""
+    data = recipe.settings.get("data")
+    facts = [
+        ("recipe", recipe.name),
+        ("settings", described(recipe.settings)),
+        ("source", recipe.source),
+        ("time step", recipe.resolution),
+        ("parameters", f"{recipe.parameters:,}" if recipe.parameters else recipe.published_parameters or ""),
+        *((f"table {row.table}", f"{row.method}: {_figures(row) or 'settings only'}") for row in recipe.rows),
+        *((name, recipes.CONVENTIONS[name]) for name in recipe.conventions),
+        ("data", f"{SOURCES[data].title}; {SOURCES[data].where}" if data in SOURCES else str(data or "")),
+        ("lacks", ", ".join(recipe.needs)),
+    ]
+    return "\n".join(wrap(f"{name}: {what}", "  ") for name, what in facts if what)
