@@ -9,7 +9,7 @@ import torch
 
 from .. import neurons
 from ..neurons import Init, Learn
-from .options import Options, takes_options
+from .options import AllOptions, takes_options
 from .spiking import Spiking
 from .words import population
 
@@ -55,7 +55,7 @@ class AdLIF(Spiking):
         b: Init | None = None,
         learn: Learn = True,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[AllOptions],
     ) -> None:
         super().__init__(
             neurons.AdLIF(
@@ -108,7 +108,7 @@ class CAdLIF(Spiking):
         b: Init | None = None,
         learn: Learn = True,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[AllOptions],
     ) -> None:
         super().__init__(
             neurons.CAdLIF(

@@ -50,7 +50,7 @@ class LeanStep:
         """
         reset = state.spk.detach() if self._detach_reset else state.spk
         tensors = (state.mem, state.ada, current.to(state.mem.dtype), reset, *self._coefficients, self._threshold)
-        run = _Step.apply if torch.is_grad_enabled() else _forward
+        run: Any = _Step.apply if torch.is_grad_enabled() else _forward
         mem, ada, *spk = run(self._inner, *tensors)
         mem.syn = ada
         return State(mem, ada, spk[0] if spk else self._surrogate(mem - self._threshold).to(mem.dtype))

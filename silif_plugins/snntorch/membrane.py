@@ -13,7 +13,7 @@ _NEW_TENSORS = {
     *(torch.zeros_like, torch.ones_like, torch.full_like, torch.empty_like),
     *(torch.rand_like, torch.randn_like, torch.randint_like),
     *(Tensor.new_zeros, Tensor.new_ones, Tensor.new_full, Tensor.new_empty, Tensor.new_tensor),
-    Tensor.grad.__get__,  # type: ignore[attr-defined]
+    Tensor.grad.__get__,  # type: ignore[union-attr]
 }
 """Functions whose result is no successor of a state, although it may have its shape."""
 
@@ -55,10 +55,8 @@ class Membrane(Tensor):
     def of(cls, mem: Tensor, syn: Tensor) -> Membrane:
         """Return a membrane and a second state as one value, with the history of both."""
         packed: Membrane
-        if mem.requires_grad and torch.is_grad_enabled():
-            packed = _AsMembrane.apply(mem)  # type: ignore[no-untyped-call]
-        else:
-            packed = as_membrane(mem)
+        has_history = mem.requires_grad and torch.is_grad_enabled()
+        packed = _AsMembrane.apply(mem) if has_history else as_membrane(mem)  # type: ignore[no-untyped-call]
         packed.syn = syn
         return packed
 
@@ -130,7 +128,7 @@ class _AsMembrane(torch.autograd.Function):
 
 def as_membrane(mem: Tensor) -> Membrane:
     """Return the values of a tensor as a membrane without history, whose second state is to be set."""
-    membrane: Membrane = Tensor._make_subclass(Membrane, mem)  # type: ignore[attr-defined]
+    membrane: Membrane = Tensor._make_subclass(Membrane, mem)
     return membrane
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -310,9 +311,14 @@ def _shapes(net: nn.Module, sample: Tensor) -> dict[nn.Module, tuple[torch.Size,
 def _without_states(net: nn.Module) -> Iterator[None]:
     """Let neurons start from no state while a network is traced: NIR's keep theirs, and know no tensors to pass."""
     neurons = [(inner, inner._gives_three) for inner in net.modules() if isinstance(inner, Spiking)]
+
+    def no_states(neuron: Spiking) -> tuple[None, None]:
+        neuron._gives_three = True
+        return None, None
+
     for neuron, gives_three in neurons:
         neuron.__dict__["reset_mem"] = lambda two=gives_three: (None, None) if two else None
-        neuron.__dict__["init_synaptic"] = lambda neuron=neuron: (setattr(neuron, "_gives_three", True), None)
+        neuron.__dict__["init_synaptic"] = functools.partial(no_states, neuron)
     try:
         yield
     finally:

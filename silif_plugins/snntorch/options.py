@@ -31,6 +31,11 @@ class Options(TypedDict, total=False):
     graded_spikes_factor: float | Tensor
     learn_graded_spikes_factor: bool
     sequence: bool
+
+
+class AllOptions(Options, total=False):
+    """The same with what SiLIF and CSiLIF have a default of their own for."""
+
     detach_reset: bool
 
 
@@ -51,7 +56,7 @@ _SAME = {"reset_delay": True, "learn_alpha": True, "learn_beta": True}
 
 
 def takes_options(*, decays: str) -> Callable[[Constructor], Constructor]:
-    """Show :class:`Options` in a constructor's signature, and answer the words of ``snn.Leaky`` and ``snn.Synaptic``.
+    """Show the shared options in a constructor's signature, and answer the words of ``snn.Leaky`` and ``snn.Synaptic``.
 
     Args:
         decays: The constructor's own words for what sets its decays.
@@ -62,13 +67,15 @@ def takes_options(*, decays: str) -> Callable[[Constructor], Constructor]:
         shared = dict(inspect.signature(Spiking.__init__).parameters)
         shared["threshold"] = shared["threshold"].replace(default=1.0)  # that of every model
         own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
-        options = [shared[name] for name in Options.__annotations__ if name not in signature.parameters]
+        options = [shared[name] for name in AllOptions.__annotations__ if name not in signature.parameters]
 
         @functools.wraps(init)
         def constructor(self: Any, *args: Any, **given: Any) -> None:
             for word in [word for word in given if word in _ANSWERS and word not in signature.parameters]:
                 if word not in _SAME or given[word] is not _SAME[word]:
-                    raise TypeError(f"{type(self).__name__}() takes no {word!r}: {_ANSWERS[word].format(decays=decays)}")
+                    raise TypeError(
+                        f"{type(self).__name__}() takes no {word!r}: {_ANSWERS[word].format(decays=decays)}"
+                    )
                 del given[word]
             init(self, *args, **given)
 

@@ -19,8 +19,8 @@ def reset(net: nn.Module) -> None:
         >>> lif = SiLIF(3, init_hidden=True)
         >>> spk = lif(torch.ones(2, 3))
         >>> reset(torch.nn.Sequential(torch.nn.Sequential(lif)))
-        >>> lif.mem
-        tensor([])
+        >>> lif.mem.shape
+        torch.Size([0])
     """
     for module in net.modules():
         if isinstance(module, snn.SpikingNeuron):

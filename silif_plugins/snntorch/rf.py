@@ -9,7 +9,7 @@ import torch
 
 from .. import neurons
 from ..neurons import Init, Learn
-from .options import Options, takes_options
+from .options import AllOptions, takes_options
 from .spiking import Spiking
 from .words import population
 
@@ -52,7 +52,7 @@ class RF(Spiking):
         omega: Init = (5.0, 10.0),
         learn: Learn = True,
         generator: torch.Generator | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[AllOptions],
     ) -> None:
         super().__init__(
             neurons.RF(

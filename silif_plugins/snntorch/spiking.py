@@ -168,14 +168,11 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
     @property
     def syn(self) -> Tensor:
         """The second state that the last call left."""
-        state = _pair(self.mem)
-        assert state is not None
-        return state.syn
+        return _pair(self.mem).syn
 
     @syn.setter
     def syn(self, syn: Tensor) -> None:
         state = _pair(self.mem)
-        assert state is not None
         with torch._C.DisableTorchFunctionSubclass():
             self._state = Membrane.of(state.mem.as_subclass(Tensor), syn)
 
@@ -185,7 +182,9 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
             return object.__getattribute__(self, name)
         if name in _NOT_OURS:
             names = ", ".join(name for name, _ in self.neuron.named_parameters())
-            raise AttributeError(f"{type(self).__name__} has no {name!r}: its neurons have decays of their own, by {names}")
+            raise AttributeError(
+                f"{type(self).__name__} has no {name!r}: its neurons have decays of their own, by {names}"
+            )
         return super().__getattr__(name)
 
     def state_space(self) -> StateSpace:
@@ -241,8 +240,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
 
         Args:
             input_: Input current, [B, \*size] or [\*size]; [T, B, \*size] for a sequence.
-            syn: The state, if it is the only one: what the last call returned as ``mem``, or a membrane to start with
-                of the input's shape or of one element, its second state being at rest. Else the second state. By default a step
+            syn: The state, if it is the only one: what the last call returned as ``mem``, or a membrane of the input's
+                shape or of one element, its second state being at rest. Else the second state. By default a step
                 continues from the state that the last one left, or starts at rest, as a sequence does.
             mem: Membrane, [B, \*size].
 
@@ -264,7 +263,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         if self.init_hidden and not self.output:
             return spk
         if (came_as_two or (given is None and self._gives_three)) and self.output != "mem":
-            return (spk, *_pair(state))
+            syn, mem = _pair(state)
+            return spk, syn, mem
         return spk, state
 
     def _check(self, input_: Tensor) -> None:
@@ -288,7 +288,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         raise ValueError(f"input_: got shape {shape} for neurons {neurons}; {advice}")
 
     def _step(self, input_: Tensor, given: Tensor | SecondOrderState | None) -> tuple[Tensor, Any]:
-        before = _pair(self._state if given is None else given)
+        start = self._state if given is None else given
+        before = None if start is None else _pair(start)
         shape = input_.shape or torch.Size([1])
         current = input_.expand(shape)
         if may_continue(input_):
@@ -304,11 +305,12 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
             scales = True
             dynamics = self._dynamics()
             state = dynamics.step(current, self._before(before, given, shape, dynamics, None))
-        spk = self._emit(state.spk, state.mem, input_, scales)
-        return spk.view(input_.shape), self._keep(state, given)
+        if not input_.dim():
+            state = State(*(field.as_subclass(Tensor).reshape(()) for field in state))
+        return self._emit(state.spk, state.mem, input_, scales), self._keep(state, given)
 
     def _run(self, input_: Tensor, given: Tensor | SecondOrderState | None) -> tuple[Tensor, Any]:
-        before = _pair(given)
+        before = None if given is None else _pair(given)
         dynamics = self._dynamics()
         start = self._before(before, given, input_.shape[1:], dynamics, None)
         spk, state, trace = dynamics.run(input_, start, trace=bool(self.output or self.inhibition))
@@ -383,7 +385,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Move or convert the state with the parameters."""
         super()._apply(fn, recurse)
-        if (state := _pair(self._state)) is not None:
+        if self._state is not None:
+            state = _pair(self._state)
             with torch._C.DisableTorchFunctionSubclass():
                 self._state = Membrane.of(fn(state.mem), fn(state.syn))
         return self
@@ -407,9 +410,9 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         return ", ".join(shown + [name for name in flags if getattr(self, name)])
 
 
-def _pair(state: Tensor | SecondOrderState | None) -> SecondOrderState | None:
+def _pair(state: Tensor | SecondOrderState) -> SecondOrderState:
     """Take a state apart; a plain tensor is a membrane whose second state is at rest."""
-    if state is None or isinstance(state, SecondOrderState):
+    if isinstance(state, SecondOrderState):
         return state
     if isinstance(state, Membrane) and torch.compiler.is_compiling():  # which cannot follow such a tensor
         raise RuntimeError("the state is of a step that was not compiled: reset the neuron first, see reset(net)")

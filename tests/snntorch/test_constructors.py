@@ -135,7 +135,9 @@ def test_state_dict_keys_are_the_core_s_and_snntorch_s(cls):
     assert set(lif.state_dict()) == core | host | {"input_scale", "reset_scale"}
     assert not hasattr(lif, "alpha")
     if cls not in (SiLIF, CSiLIF):
-        with pytest.raises(AttributeError, match=f"{cls.__name__} has no 'beta': .* by {next(iter(lif.neuron._parameters))}"):
+        with pytest.raises(
+            AttributeError, match=f"{cls.__name__} has no 'beta': .* by {next(iter(lif.neuron._parameters))}"
+        ):
             _ = lif.beta
 
 

@@ -248,7 +248,9 @@ def test_a_layer_at_any_threshold_is_the_paper_s_neuron_with_its_inputs_scaled(o
     current = currents()
     lif = ours(N)
     small = ours(N, threshold=0.125)
-    small.load_state_dict({name: value for name, value in lif.state_dict().items() if name != "threshold"}, strict=False)
+    small.load_state_dict(
+        {name: value for name, value in lif.state_dict().items() if name != "threshold"}, strict=False
+    )
     for one, other in zip(explicit(lif, current), explicit(small, current / 8), strict=True):
         scale = 1 if one.unique().numel() <= 2 else 8
         torch.testing.assert_close(other * scale, one, rtol=1e-9, atol=1e-9)

@@ -59,7 +59,7 @@ def test_the_summary_is_a_table():
         "name     was    is     size       threshold  parameters",
         "block.2  Leaky  SiLIF  4 x 1 x 1  1          20",
         "lif      Leaky  SiLIF  7          0.5        36",
-        "readout  Leaky  SiLIF  3          0.5        15",
+        "readout  Leaky  SiLIF  3          1          15",
     ]
 
 

@@ -46,8 +46,8 @@ def test_a_neuron_in_the_place_of_synaptic_answers_as_it_does():
 def test_code_for_synaptic_that_does_not_say_so(lif):
     """reset_mem is a method of both: what it returns may be taken apart."""
     syn, mem = lif.reset_mem()
-    spk, syn, mem = lif(x, syn, mem)
-    spk, syn, mem = lif(x, syn, mem)
+    for _ in range(2):
+        _, syn, mem = lif(x, syn, mem)
     again = SiLIF(N)
     again.load_state_dict(lif.state_dict())
     state = again.reset_mem()
@@ -108,7 +108,9 @@ def test_a_single_neuron_takes_inputs_without_a_batch(make, shape):
     lif.reset_mem()
     for _ in range(5):
         assert torch.equal(lif(torch.ones(shape))[1], lif.mem)
-    if isinstance(lif, SiLIF):  # snn.Leaky goes on from where it was: its reset keeps the membrane's shape, not its value
+    if isinstance(
+        lif, SiLIF
+    ):  # snn.Leaky goes on from where it was: its reset keeps the membrane's shape, not its value
         assert torch.equal(lif.mem, mem)
 
 
