@@ -29,8 +29,8 @@ class Notebook:
 
 
 def _replace(net: str, *sample: int) -> str:
-    """Code that replaces all snn.Leaky of a network, with an input of a shape."""
-    return f"replace({net}, snn.Leaky, Ours, sample=torch.rand{sample})"
+    """Code that replaces all snn.Leaky of a network, given the shape of an input."""
+    return f"replace({net}, snn.Leaky, Ours, sample=torch.zeros{sample})"
 
 
 SMALL = {"batch_size = 128": "batch_size = 64"}
@@ -106,7 +106,7 @@ NOTEBOOKS = {
     "tutorial_forward_forward": Notebook(
         ("out_features",),
         # This network has no forward: it finds the sizes of its neurons in its own way of being used.
-        {"net = Net([784, 500, 500], 'lif')": "net.predict(torch.rand(2, 784)); replace(net, snn.Leaky, Ours)"},
+        {"net = Net([784, 500, 500], 'lif')": "net.predict(torch.zeros(2, 784)); replace(net, snn.Leaky, Ours)"},
         {"self.num_epochs = 1000": "self.num_epochs = 30"},
         accuracy="by the membranes, not by spikes",
     ),

@@ -64,8 +64,8 @@ class Edited(ast.NodeTransformer):
         keywords = [word for word in node.keywords if word.arg != "channels"]
         if self.how != "beta":
             keywords = [word for word in keywords if word.arg not in DECAYS]
-        if name == "snn.StateLeaky":  # it takes all steps in one call
-            keywords.append(ast.keyword("sequence", ast.Constant(True)))
+        if name == "snn.StateLeaky":  # it takes all steps in one call and returns the membranes of all
+            keywords += [ast.keyword(each, ast.Constant(True)) for each in ("sequence", "output")]
         size = ast.parse(next(self.sizes), mode="eval").body
         return ast.Call(ast.Name("ours", ast.Load()), [size], keywords)
 
