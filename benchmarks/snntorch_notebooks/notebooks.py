@@ -46,7 +46,7 @@ NOTEBOOKS = {
         {
             **SMALL,
             "num_steps = 25": "num_steps = 15",
-            "0.2)\n\nnum_epochs = 1 ": "0.2)\n\nnum_epochs = 6 ",  # the second network is the cheaper one
+            "0.2)\n\nnum_epochs = 1 ": "0.2)\n\nnum_epochs = 16 ",  # the second network is the cheaper one
             "num_epochs = 1 ": "num_epochs = 3 ",
         },
     ),
@@ -75,8 +75,8 @@ NOTEBOOKS = {
         {
             **SMALL,
             "num_steps = 50": "num_steps = 10",
-            "num_epochs = 1": "num_epochs = 3",
-            "counter % 50": "counter % 23",  # tested at the last step, too
+            "num_epochs = 1": "num_epochs = 6",
+            "counter % 50": "counter % 47",  # tested at the last step, too
         },
     ),
     "tutorial_7_neuromorphic_datasets": Notebook(
@@ -85,7 +85,7 @@ NOTEBOOKS = {
         {
             **SMALL,
             "time_window=1000)": "time_window=2500)",
-            "num_epochs = 1": "num_epochs = 8",
+            "num_epochs = 1": "num_epochs = 16",
         },
         accuracy=r"Accuracy: ([\d.]+)%",  # of the last batch of training: it reports no other
     ),
@@ -93,7 +93,7 @@ NOTEBOOKS = {
     "tutorial_BSNN": Notebook(
         ("(16, 1, 1)", "(32, 1, 1)", "10"),
         {"model = BSNN": _replace("model", 2, 1, 28, 28)},
-        {"batch_size=64, shuffle=True": "batch_size=16, shuffle=True", '"epochs": 100': '"epochs": 6'},
+        {"batch_size=64, shuffle=True": "batch_size=16, shuffle=True", '"epochs": 100': '"epochs": 10'},
     ),
     "tutorial_delta_SNNs": Notebook(
         ("1",), {"leaky_neuron = snn.Leaky": "leaky_neuron = from_leaky(leaky_neuron, Ours, size=1)"}, SMALL
@@ -116,7 +116,7 @@ NOTEBOOKS = {
             "net = nn.Sequential": _replace("net", 2, 1, 28, 28),
             "net_pop = nn.Sequential": _replace("net_pop", 2, 1, 28, 28),
         },
-        SMALL,
+        {**SMALL, "num_epochs = 5": "num_epochs = 20"},
     ),
     "tutorial_regression_1": Notebook(
         ("self.hidden", "self.hidden", "1"),

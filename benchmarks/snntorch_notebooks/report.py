@@ -116,8 +116,8 @@ def markdown(runs: Runs) -> str:
         "Relative fall of the loss, first three steps to last three, with snn.Leaky, and ours as a part of it. It "
         "holds if all cells run that do with snn.Leaky, and in every training in which snn.Leaky's loss falls by more "
         f"than {LEARNS:.0%}, with beta= and by replace the part is at least {WAYS['SiLIF-beta']} and the accuracy at "
-        f"most {POINTS:g} points lower, and without beta= the part is at least {WAYS['SiLIF']} and the last layer fires "
-        f"at {FIRES:.0%} of snn.Leaky's rate or more.",
+        f"most {POINTS:g} points lower, and without beta= the part is at least {WAYS['SiLIF']} and the last layer "
+        f"fires at {FIRES:.0%} of snn.Leaky's rate or more.",
         "",
         *_table(notebooks, Comparison.fall, verdict=True),
         "",
