@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -43,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"silif: failed: {error}", file=sys.stderr)
         return 1
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not re.search("out of memory|can't allocate memory", str(error)):
+            raise
+        message = f"silif: error: not enough memory; take fewer steps, smaller layers or batches ({error})"
+        print(message, file=sys.stderr)
+        return 2
     return 0
 
 
@@ -89,7 +96,7 @@ def _check_data(recipe: recipes.Recipe, data: str) -> None:
 
     name = recipe.settings.get("data")
     if name in SOURCES and data not in NAMES:
-        check_folder(name, None if data == name and not Path(data).is_dir() else data)
+        check_folder(name, None if data == name and not Path(data).expanduser().is_dir() else data)
 
 
 def build_parser() -> Any:
@@ -206,6 +213,8 @@ def _evaluate(settings: Any) -> None:
             f"{settings.checkpoint} needs {facts['num_inputs']} and {facts['num_classes']}"
         )
     figures = dataclasses.asdict(evaluate(net, dataset, pad=not config.published))
+    if not math.isfinite(figures["loss"]):
+        raise ValueError(f"{settings.checkpoint}: the loss is {figures['loss']}; the network has diverged")
     print(json.dumps({"neuron": config.neuron, "data": config.data, "split": settings.split, **figures}))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 
@@ -30,3 +31,19 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
         if isinstance(error, OSError):
             raise type(error)(error.errno, error.strerror or str(error), os.fspath(path)) from error
         raise
+
+
+def leftovers(path: str | os.PathLike[str]) -> list[Path]:
+    """Return the temporary files that `write_file` has left where a process was killed while it wrote a file.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Path(folder, ".net.pt.123.tmp").touch()
+        ...     Path(folder, ".notes.tmp").touch()
+        ...     [left.name for left in leftovers(Path(folder, "net.pt"))]
+        ['.net.pt.123.tmp']
+    """
+    path = Path(path)
+    name = re.compile(re.escape(f".{path.name}.") + r"\d+\.tmp")
+    return [file for file in path.parent.iterdir() if name.fullmatch(file.name)]

@@ -18,6 +18,8 @@ from .optional import require
 
 FOLDER = Path(__file__).parent / "recipe_files"
 
+_LONGEST, _DEEPEST = 1 << 14, 16
+
 DELAYS_TABLE = 3
 
 SETS = {**{f"table{number}": number for number in (1, 2, 5, 6, 7)}, "delays": DELAYS_TABLE}
@@ -184,7 +186,7 @@ def describe(path: Path) -> Recipe:
     yaml = require("yaml", extra="train", purpose="Reading recipes")
     name = path.relative_to(FOLDER).with_suffix("").as_posix() if path.is_relative_to(FOLDER) else str(path)
     try:
-        settings = yaml.safe_load(path.read_text())
+        settings = yaml.safe_load(_plain(path, yaml))
         if not isinstance(settings, dict):
             raise ValueError(f"got {type(settings).__name__}; it must hold settings as 'name: value'")
         paper = settings.pop("paper", None) or {}
@@ -196,3 +198,27 @@ def describe(path: Path) -> Recipe:
         return Recipe(name=name, settings=settings, rows=rows, conventions=conventions, needs=needs, **paper)
     except (yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _plain(path: Path, yaml: Any) -> str:
+    """Read a YAML file that takes no more time and memory than its size lets one expect.
+
+    Aliases can name the same list again and again, so that a few lines stand for more than any memory holds; and
+    the time that nested lists take grows with the square of their depth.
+
+    Raises:
+        ValueError: If it is longer or deeper than any recipe, or has aliases.
+    """
+    with open(path, "rb") as file:
+        content = file.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise ValueError(f"got more than {_LONGEST} bytes; a recipe has a few hundred")
+    text = content.decode("utf-8-sig")
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("got an alias (*name); write its value out instead")
+        if depth > _DEEPEST:
+            raise ValueError(f"got values more than {_DEEPEST} deep; a recipe has a few")
+    return text

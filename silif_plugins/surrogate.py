@@ -218,7 +218,7 @@ def resolve(surrogate: str | SpikeFunction | None) -> SpikeFunction:
 
     Raises:
         ValueError: If there is no surrogate of this name.
-        TypeError: If it is neither a name nor a callable.
+        TypeError: If it is neither a name nor a callable, or a class instead of an object.
 
     Examples:
         >>> resolve("atan")
@@ -234,6 +234,9 @@ def resolve(surrogate: str | SpikeFunction | None) -> SpikeFunction:
         if surrogate in SURROGATES:
             return SURROGATES[surrogate]()
         raise ValueError(f"surrogate: got {surrogate!r}; it must be one of {', '.join(SURROGATES)} or 'norse:METHOD'")
+    if isinstance(surrogate, type):
+        name = surrogate.__name__
+        raise TypeError(f"surrogate: got the class {name}; give an object, such as {name}()")
     if callable(surrogate):
         return surrogate
     raise TypeError(f"surrogate: got {type(surrogate).__name__}; it must be a name or a callable")

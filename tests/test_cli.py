@@ -14,6 +14,7 @@ import yaml
 from silif_plugins import recipes
 from silif_plugins.cli import build_parser, main
 from silif_plugins.datasets import Recordings, write_recordings
+from silif_plugins.training import checkpoint
 
 QUICK = ["--epochs", "1", "--hidden-sizes", "[8]", "--data", "sequential-digits"]
 
@@ -302,3 +303,45 @@ def test_compare_prints_a_table_and_draws(capsys, tmp_path):
     assert "| LIF " in out
     assert "| SiLIF " in out
     assert (tmp_path / "accuracy_against_operations.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--hidden_sizes", "[100000000,100000000]"], "hidden_sizes: got (100000000, 100000000); their weights would"),
+        (["--data", "spoken-digits", "--steps", "1000000000000"], "steps and 140 channels would take"),
+    ],
+)
+def test_settings_that_need_terabytes_are_the_users_to_mend(options, says, capsys, tmp_path):
+    code, out, err = run(capsys, "train", *QUICK, *options, "--out", tmp_path / "run")
+    assert (code, out) == (2, "")
+    assert says in err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(MemoryError("no"), 2), (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 2)]
+)
+def test_want_of_memory_is_the_users_to_mend(error, code, capsys, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("silif_plugins.training.run._Run.fit", fail)
+    got, _, err = run(capsys, "train", *QUICK, "--out", tmp_path / "run")
+    assert got == code
+    assert "not enough memory; take fewer steps, smaller layers or batches" in err
+
+
+def test_a_network_that_has_diverged_is_not_evaluated_to_nan(capsys, tmp_path):
+    assert run(capsys, "train", *QUICK, "--out", tmp_path / "run")[0] == 0
+    tensors, facts = checkpoint.load(tmp_path / "run" / "best.safetensors")
+    tensors["model.readout.current.norm.running_mean"].fill_(float("nan"))
+    checkpoint.save(tmp_path / "run" / "best.safetensors", tensors, facts)
+    code, out, err = run(capsys, "evaluate", tmp_path / "run")
+    assert (code, out) == (2, "")
+    assert "the loss is nan; the network has diverged" in err
+
+
+def test_a_run_that_diverges_ends_with_an_error(capsys, tmp_path):
+    code, out, err = run(capsys, "train", *QUICK, "--learning_rate", "1e30", "--out", tmp_path / "run")
+    assert (code, out) == (2, "")
+    assert "try a lower learning rate" in err

@@ -85,6 +85,10 @@ def test_the_rows_of_the_set_come_first():
         ("neuron: SiLIF\npaper: {rows: [{tabel: 1}]}\n", "tabel"),
         ("neuron: SiLIF\npaper: {acuracy: 3}\n", "acuracy"),
         ("neuron: SiLIF\npaper: 3\n", "own.yaml"),
+        ("epochs: many\n", "epochs: got 'many'; it must be an integer"),
+        ("neuron_options: " + "[" * 16_000 + "\n", "got values more than 16 deep"),
+        ("neuron_options: {a: &a [1, 1], b: *a}\n", r"got an alias \(\*name\)"),
+        ("# long\n" * 10_000, "got more than 16384 bytes"),
     ],
 )
 def test_bad_files_are_named(content, message, tmp_path):
@@ -93,6 +97,15 @@ def test_bad_files_are_named(content, message, tmp_path):
     with pytest.raises(ValueError, match=message) as raised:
         recipes.describe(path)
     assert "own.yaml" in str(raised.value)
+
+
+def test_a_recipe_that_stands_for_a_billion_values_is_refused_at_once(tmp_path):
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
+    path = tmp_path / "bomb.yaml"
+    path.write_text("neuron_options:\n" + "".join(f"  {line}\n" for line in lines))
+    with pytest.raises(ValueError, match=r"bomb.yaml: got an alias"):
+        recipes.describe(path)
 
 
 def test_a_users_recipe_needs_no_word_of_the_paper(tmp_path):

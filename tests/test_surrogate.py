@@ -136,3 +136,8 @@ def test_a_surrogate_without_derivative_says_so():
 
     with pytest.raises(NotImplementedError):
         gradient(Unfinished(), torch.ones(1))
+
+
+def test_a_class_is_no_surrogate():
+    with pytest.raises(TypeError, match=r"surrogate: got the class Boxcar; give an object, such as Boxcar\(\)"):
+        resolve(Boxcar)

@@ -81,7 +81,7 @@ def batches(
     if augment and shuffle is None:
         raise ValueError("shuffle: got none; augmentation draws its random numbers from it")
     order: Sampler[int] = SequentialSampler(dataset) if shuffle is None else RandomSampler(dataset, generator=shuffle)
-    sampler = BatchSampler(order, batch_size, drop_last=False)
+    sampler = BatchSampler(order, min(batch_size, max(1, len(dataset))), drop_last=False)
     loader: Batches = DataLoader(
         _Taken(dataset, rank, world, pad, shuffle if augment else None), sampler=sampler, batch_size=None
     )

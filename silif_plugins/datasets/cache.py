@@ -12,6 +12,7 @@ import logging
 import mmap
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -28,14 +29,21 @@ Arrays = dict[str, NDArray[Any]]
 SMALLEST = 1 << 24
 """Bytes of source files below which nothing is cached: reading them is as quick."""
 
+TICK = 2_000_000_000
+"""Nanoseconds within which a file system may give two changes the same time."""
+
+_MANIFEST = "manifest"
+
 
 def cached(name: str, settings: Mapping[str, Any], sources: Iterable[Path], make: Callable[[], Arrays]) -> Arrays:
     """Return what ``make`` returns, from the cache if the same was made before.
 
-    Entries are found by the settings and by name, size and time of change of the source files, so that a changed
-    file or setting is never answered with old arrays. They are checked against a checksum when they are read;
-    damaged ones are made anew. An entry appears under its name only when it is complete; when it cannot be written,
-    such as on a full disk, a warning is logged and the arrays are returned all the same.
+    Entries are found by the settings and the names of the source files. One is used if each of these has the size and
+    the times of change that it had, so that a changed file is never answered with old arrays: also not one that was
+    written anew with an old date, as ``cp -p`` and ``rsync -t`` do, since the system keeps a time of change that
+    nobody can set. Entries are checked against checksums when they are read; damaged ones are made anew. An entry
+    appears under its name only when it is complete; when it cannot be written, such as on a full disk, a warning is
+    logged and the arrays are returned all the same.
 
     Args:
         name: Start of the entry's name, for people who look into the folder.
@@ -46,12 +54,12 @@ def cached(name: str, settings: Mapping[str, Any], sources: Iterable[Path], make
     Returns:
         The arrays; those from the cache are mapped into memory, copied on write.
     """
-    facts = _facts(settings, sources)
+    paths = sorted(path.absolute() for path in sources)
     folder = cache_folder()
-    if folder is None or sum(size for _, size, _ in facts["sources"]) < SMALLEST:
+    if folder is None or sum(path.stat().st_size for path in paths) < SMALLEST:
         return make()
-    text = json.dumps(facts, sort_keys=True)
-    entry = folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    key = json.dumps({"settings": dict(settings), "sources": list(map(str, paths))}, sort_keys=True)
+    entry = folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{entry}.lock")
@@ -60,10 +68,12 @@ def cached(name: str, settings: Mapping[str, Any], sources: Iterable[Path], make
         logger.warning("%s: cannot be written, nothing is cached (%s)", folder, error)
         return make()
     try:
-        arrays = _read(entry)
+        began = time.time_ns()
+        states = [_state(path) for path in paths]
+        arrays = _read(entry, states)
         if arrays is None:
             arrays = make()
-            _write(entry, arrays, facts)
+            _write(entry, arrays, {"key": key, "states": states, "began": began})
         return arrays
     finally:
         lock.release()
@@ -79,27 +89,34 @@ def cache_folder() -> Path | None:
     )
 
 
-def _facts(settings: Mapping[str, Any], sources: Iterable[Path]) -> dict[str, Any]:
-    listed = []
-    for path in sorted(sources):
-        status = path.stat()
-        listed.append((str(path.absolute()), status.st_size, status.st_mtime_ns))
-    return {"settings": dict(settings), "sources": listed}
+def _state(path: Path) -> list[int]:
+    """Size and times of change of a file. Nobody can set the last one, of its content or its entry."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
-def _read(entry: Path) -> Arrays | None:
-    """Return the arrays of an entry, or None if there is none or it is damaged."""
+def _read(entry: Path, states: list[list[int]]) -> Arrays | None:
+    """Return the arrays of an entry, or None if there is none, it is damaged, or made of other sources."""
     if not entry.exists():
         return None
     try:
-        checksums = json.loads((entry / "crc32.json").read_text())
-        for name, checksum in checksums.items():
+        checksum, _, text = (entry / _MANIFEST).read_text().partition("\n")
+        if checksum != str(zlib.crc32(text.encode())):
+            raise ValueError(f"{_MANIFEST}: the checksum is not that of when it was written")
+        manifest = json.loads(text)
+        if manifest["states"] != states:
+            logger.info("%s: its sources have changed, made anew", entry)
+            return None
+        if max(state[2] for state in states) > manifest["began"] - TICK:
+            # Within a tick of the file system's clock a file can change again, and its times stay.
+            logger.info("%s: its sources had just been written, made anew", entry)
+            return None
+        for name, checksum in manifest["crc32"].items():
             if _checksum(entry / f"{name}.npy") != checksum:
                 raise ValueError(f"{name}.npy: the checksum is not that of when it was written")
-        return {name: np.load(entry / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in checksums}
-    except (OSError, ValueError, AttributeError) as error:
+        return {name: np.load(entry / f"{name}.npy", mmap_mode="c", allow_pickle=False) for name in manifest["crc32"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         logger.warning("%s: damaged, made anew (%s)", entry, error)
-        shutil.rmtree(entry, ignore_errors=True)
         return None
 
 
@@ -114,9 +131,9 @@ def _write(entry: Path, arrays: Arrays, facts: Mapping[str, Any]) -> None:
                 np.save(file, array, allow_pickle=False)
                 file.flush()
                 os.fsync(file.fileno())
-        checksums = {name: _checksum(temporary / f"{name}.npy") for name in arrays}
-        (temporary / "crc32.json").write_text(json.dumps(checksums))
-        (temporary / "made_of.json").write_text(json.dumps(facts))
+        text = json.dumps({**facts, "crc32": {name: _checksum(temporary / f"{name}.npy") for name in arrays}})
+        (temporary / _MANIFEST).write_text(f"{zlib.crc32(text.encode())}\n{text}")
+        shutil.rmtree(entry, ignore_errors=True)
         os.replace(temporary, entry)
     except OSError as error:
         logger.warning("%s: cannot be written, the data are not cached (%s)", entry, error)

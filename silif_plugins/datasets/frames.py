@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ..memory import excess
 from .errors import DataError
 from .events import Recordings
 
@@ -60,8 +62,7 @@ def bin_events(
                [0, 0]], dtype=uint8)
     """
     recordings = Recordings([np.asarray(times)], [np.asarray(units)], [0], classes=["?"], num_channels=channels)
-    grid = _Grid(steps, max_time, channels, pool, published)
-    return _count(recordings, 0, 1, grid)[0]
+    return _count_all(recordings, _Grid(steps, max_time, channels, pool, published))[0]
 
 
 class _Grid(NamedTuple):
@@ -91,7 +92,6 @@ class _Grid(NamedTuple):
 
 def _count(recordings: Recordings, first: int, last: int, grid: _Grid) -> NDArray[np.unsignedinteger[Any]]:
     """Count the events of recordings ``first`` to ``last - 1``: [recordings, steps, channels // pool]."""
-    grid.check()
     starts = recordings.starts[first : last + 1]
     step = grid.step_of(recordings.flat_times[starts[0] : starts[-1]])
     channel = recordings.flat_units[starts[0] : starts[-1]].astype(np.int64) // grid.pool
@@ -106,6 +106,9 @@ def _count(recordings: Recordings, first: int, last: int, grid: _Grid) -> NDArra
 def _count_all(recordings: Recordings, grid: _Grid) -> NDArray[np.unsignedinteger[Any]]:
     grid.check()
     shape = (len(recordings), grid.steps, grid.channels // grid.pool)
+    counting = 8 * max(shape[1] * shape[2], min(math.prod(shape), _CELLS_AT_ONCE))
+    if problem := excess(math.prod(shape) + counting):
+        raise DataError("frames", f"{shape[0]} of {shape[1]} steps and {shape[2]} channels {problem}")
     frames: NDArray[np.unsignedinteger[Any]] = np.zeros(shape, np.uint8)
     at_once = max(1, _CELLS_AT_ONCE // (shape[1] * shape[2]))
     for first in range(0, len(recordings), at_once):
@@ -242,6 +245,7 @@ def frames_of(
     counts = _count_all(recordings, _Grid(steps, max_time, recordings.num_channels, pool, published))
     empty = np.flatnonzero(~counts.any(axis=(1, 2)))
     if empty.size and not allow_empty:
+        check_times(recordings, counts, max_time)
         others = f", and {empty.size - 1} more" if empty.size > 1 else ""
         raise DataError(
             "times",
@@ -249,6 +253,21 @@ def frames_of(
             "allow_empty=True keeps such recordings as frames of zeros",
         )
     return counts
+
+
+def check_times(recordings: Recordings, counts: NDArray[np.unsignedinteger[Any]], max_time: float) -> None:
+    """Raise if there are events, but none before ``max_time``: then times are hardly in seconds.
+
+    Raises:
+        DataError: If it is so.
+    """
+    if len(recordings.flat_times) and not counts.any():
+        first, last = recordings.flat_times.min(), recordings.flat_times.max()
+        raise DataError(
+            "times",
+            f"no event is before max_time = {max_time} s: they are at {first:g} to {last:g}, "
+            "which must be seconds (not microseconds, as tonic gives them)",
+        )
 
 
 def _sample_indices(values: ArrayLike | Tensor, field: str, samples: int, classes: int | None = None) -> Tensor:

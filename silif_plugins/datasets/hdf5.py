@@ -23,14 +23,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from ..files import write_file
 from ..optional import require
+from . import hdf5_process
 from .errors import DataError
 from .events import Recordings
 
 SHD_CHANNELS = 700
 """Number of channels of SHD and SSC, whose files do not say it."""
-
-# What h5py raises on damaged files, depending on which byte is hit.
-_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError)
 
 _FIELDS = {"times": "spikes/times", "units": "spikes/units", "labels": "labels", "speakers": "extra/speaker"}
 
@@ -38,14 +36,16 @@ _FIELDS = {"times": "spikes/times", "units": "spikes/units", "labels": "labels",
 def read_recordings(path: str | os.PathLike[str], *, num_channels: int | None = None) -> Recordings:
     """Read a file in SHD's layout into memory.
 
+    A process of its own reads it, in bounded time and memory: damaged files can make the HDF5 library loop or crash.
+
     Args:
         path: The file.
         num_channels: Number of channels. By default what the file says, or 700 if it is silent.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        DataError: If it is truncated, not HDF5, lacks a field, or holds values out of range; a ValueError that
-            names file and field.
+        DataError: If it is truncated, not HDF5, lacks a field, holds values out of range, or declares more than its
+            size can hold; a ValueError that names file and field.
         ModuleNotFoundError: If h5py is not installed.
 
     Examples:
@@ -56,64 +56,36 @@ def read_recordings(path: str | os.PathLike[str], *, num_channels: int | None = 
         ...     read_recordings(f"{folder}/tiny.h5")
         Recordings(1 recordings, 1 events, 4 channels, 1 classes)
     """
-    h5py = require("h5py", extra="data", purpose="Reading HDF5 files")
+    require("h5py", extra="data", purpose="Reading HDF5 files")
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:
-        with h5py.File(path, "r") as file:
-            attribute = file.attrs.get("num_channels")
-            raw = {name: _read(file, field, path) for name, field in _FIELDS.items() if name != "speakers"}
-            raw["speakers"] = _read(file, "extra/speaker", path) if "extra/speaker" in file else None
-            keys = _read(file, "extra/keys", path)
-    except DataError:
-        raise
-    except _DAMAGE as error:
-        raise DataError("file", f"cannot be read as HDF5, is it truncated or damaged? ({error})", path) from error
+        facts, arrays = hdf5_process.read(path)
+    except hdf5_process.Damaged as error:
+        field, problem = error.args
+        raise DataError(field, problem, path) from error
 
-    stored_channels = SHD_CHANNELS if attribute is None else _as_count(attribute, "num_channels", path)
+    attribute = facts["num_channels"]
     if num_channels is None:
-        num_channels = stored_channels
-    elif attribute is not None and num_channels != stored_channels:
-        raise DataError("num_channels", f"{num_channels} asked for, but the file has {stored_channels}", path)
-    try:
-        classes = [key.decode() if isinstance(key, bytes) else str(key) for key in keys]
-    except UnicodeDecodeError as error:
-        raise DataError("extra/keys", f"holds a name that is not UTF-8 ({error})", path) from error
+        num_channels = SHD_CHANNELS if attribute is None else int(attribute)
+    elif attribute not in (None, num_channels):
+        raise DataError("num_channels", f"{num_channels} asked for, but the file has {attribute}", path)
+    times, units = (
+        np.split(arrays[field], np.cumsum(arrays[f"lengths of {field}"]))[:-1]
+        for field in ("spikes/times", "spikes/units")
+    )
     try:
         return Recordings(
-            raw["times"],
-            raw["units"],
-            raw["labels"],
-            classes=classes,
+            times,
+            units,
+            arrays["labels"],
+            classes=facts["classes"],
             num_channels=num_channels,
-            speakers=raw["speakers"],
+            speakers=arrays.get("extra/speaker"),
         )
     except DataError as error:
         raise DataError(_FIELDS.get(error.field, error.field), error.problem, path) from error
-
-
-def _read(file: Any, field: str, path: Path) -> Any:
-    if field not in file or not hasattr(file[field], "shape"):
-        raise DataError(field, f"missing; the file has {sorted(_names(file))}", path)
-    if file[field].ndim != 1:
-        raise DataError(field, f"has {file[field].ndim} dimensions, but it must have one", path)
-    try:
-        return file[field][:]
-    except _DAMAGE as error:
-        raise DataError(field, f"cannot be read, is the file damaged? ({error})", path) from error
-
-
-def _as_count(value: Any, field: str, path: Path) -> int:
-    if not np.issubdtype(np.asarray(value).dtype, np.integer) or np.ndim(value):
-        raise DataError(field, f"got {value!r}, but it must be one integer", path)
-    return int(value)
-
-
-def _names(file: Any) -> list[str]:
-    names: list[str] = []
-    file.visit(names.append)
-    return names
 
 
 def write_recordings(
@@ -138,18 +110,24 @@ def write_recordings(
     if not np.isfinite(times).all():
         got = f"got {recordings.flat_times.max()} s"
         raise DataError("times", f"{got}, but {np.dtype(time_dtype)} holds at most {np.finfo(time_dtype).max} s")
-    units = recordings.flat_units.astype(np.uint16 if recordings.num_channels <= 1 << 16 else np.int64)
+    units = _narrow(recordings.flat_units, recordings.num_channels - 1)
     # HDF5 is made in memory: the library cannot tell cleanly of a full disk while it closes a file, plain writing can.
     with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
         file.attrs["num_channels"] = recordings.num_channels
         _write_lists(h5py, file, "spikes/times", times, recordings.starts)
         _write_lists(h5py, file, "spikes/units", units, recordings.starts)
-        file["labels"] = recordings.labels.astype(np.uint16)
-        file["extra/speaker"] = recordings.speakers.astype(np.uint16)
+        file["labels"] = _narrow(recordings.labels)
+        file["extra/speaker"] = _narrow(recordings.speakers)
         file["extra/keys"] = np.array([name.encode() for name in recordings.classes])
         file.flush()
         content: bytes = file.id.get_file_image()
     write_file(path, content)
+
+
+def _narrow(values: NDArray[Any], largest: int | None = None) -> NDArray[Any]:
+    """SHD's own type, where the values fit it."""
+    largest = int(values.max(initial=0)) if largest is None else largest
+    return values.astype(np.uint16 if largest < 1 << 16 else np.int64)
 
 
 def _write_lists(h5py: Any, file: Any, field: str, flat: NDArray[Any], starts: NDArray[np.int64]) -> None:

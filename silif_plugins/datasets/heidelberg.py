@@ -16,12 +16,13 @@ import numpy as np
 from ..optional import require
 from .cache import Arrays, cached
 from .errors import DataError
-from .frames import FrameDataset, frames_of
+from .frames import FrameDataset, check_times, frames_of
 from .hdf5 import read_recordings
+from .sources import find_files, packed
 
 logger = logging.getLogger(__name__)
 
-_VERSION = 2  # of the binning: raise it when it changes, so that old cache entries are not found
+_VERSION = 3  # of the binning: raise it when it changes, so that old cache entries are not found
 
 
 class _Heidelberg(FrameDataset):
@@ -43,8 +44,11 @@ class _Heidelberg(FrameDataset):
     ) -> None:
         if split not in self.splits:
             raise ValueError(f"split: got {split!r}, but {type(self).__name__} has {', '.join(self.splits)}")
+        name = f"{self.prefix}_{split}.h5"
+        if not (found := find_files(root, name)):
+            raise FileNotFoundError(f"there is no file {Path(root) / name}{packed(root, name)}")
         arrays = frame_arrays(
-            Path(root) / f"{self.prefix}_{split}.h5",
+            found[0],
             steps=steps,
             max_time=max_time,
             pool=pool,
@@ -64,7 +68,7 @@ class SHD(_Heidelberg):
     set from the training file.
 
     Args:
-        root: Folder with ``shd_train.h5`` and ``shd_test.h5``.
+        root: Folder with ``shd_train.h5`` and ``shd_test.h5``, or with tonic's folder ``SHD`` that holds them.
         split: ``"train"`` or ``"test"``.
         steps: Number of time steps; 250 are the paper's 4 ms.
         max_time: Length of the frames in seconds; later events are dropped.
@@ -108,7 +112,8 @@ class SSC(_Heidelberg):
     from the cache.
 
     Args:
-        root: Folder with ``ssc_train.h5``, ``ssc_valid.h5`` and ``ssc_test.h5``.
+        root: Folder with ``ssc_train.h5``, ``ssc_valid.h5`` and ``ssc_test.h5``, or with tonic's folder ``SSC`` that
+            holds them.
         split: ``"train"``, ``"valid"`` or ``"test"``.
         steps: Number of time steps; 300 are the paper's 4 ms.
         max_time: Length of the frames in seconds; later events are dropped.
@@ -148,7 +153,7 @@ class SSC(_Heidelberg):
 def frame_arrays(file: Path, *, steps: int, max_time: float, pool: int, published: bool, allow_empty: bool) -> Arrays:
     """Bin a file in the layout of SHD, or read the frames from the cache if that was done before.
 
-    Which share of the events comes too late, and is dropped, is logged.
+    Which share of the events comes too late, and is dropped, is logged; as a warning, if it is more than half.
 
     Returns:
         ``frames`` [recordings, steps, channels / pool], ``labels``, ``speakers`` and ``classes``; ``late``, the share
@@ -156,16 +161,21 @@ def frame_arrays(file: Path, *, steps: int, max_time: float, pool: int, publishe
 
     Raises:
         FileNotFoundError: If there is no such file.
-        DataError: If it is damaged, or a recording is empty and ``allow_empty`` is false.
+        DataError: If it is damaged, no event at all is before ``max_time``, or a recording has none and
+            ``allow_empty`` is false.
     """
     if not file.is_file():
         raise FileNotFoundError(f"there is no file {file}")
 
     def make() -> Arrays:
         recordings = read_recordings(file)
-        frames = frames_of(
-            recordings, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty
-        )
+        try:
+            frames = frames_of(
+                recordings, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty
+            )
+            check_times(recordings, frames, max_time)
+        except DataError as error:
+            raise DataError(error.field, error.problem, file) from error
         return {
             "frames": frames,
             "labels": recordings.labels,
@@ -183,7 +193,9 @@ def frame_arrays(file: Path, *, steps: int, max_time: float, pool: int, publishe
         "allow_empty": allow_empty,
     }
     arrays = cached(file.stem, settings, [file], make)
-    logger.info("%s: %.1f %% of the events are at or after %g s, and dropped", file, 100 * arrays["late"], max_time)
+    level = logging.INFO if arrays["late"] <= 0.5 else logging.WARNING
+    message = "%s: %.1f %% of the events are at or after %g s, and dropped"
+    logger.log(level, message, file, 100 * arrays["late"], max_time)
     return arrays
 
 

@@ -9,7 +9,7 @@ from .frames import FrameDataset
 from .heidelberg import frame_arrays
 from .mnist import SequentialMNIST
 from .sequential_digits import SequentialDigits
-from .sources import SOURCES, check_folder, held_by
+from .sources import SOURCES, check_folder, find_files, held_by, packed
 from .speech_commands import SpeechCommands
 from .spoken_digits import SpokenDigits
 
@@ -52,7 +52,7 @@ def load(
         >>> load("spoken-digits", "valid", steps=50)
         SpokenDigits(480 samples, 50 steps, 140 channels, 20 classes)
     """
-    if name_or_folder in SOURCES and not Path(name_or_folder).is_dir():
+    if name_or_folder in SOURCES and not Path(name_or_folder).expanduser().is_dir():
         check_folder(str(name_or_folder), None)
     held = None if name_or_folder in NAMES else held_by(name_or_folder)
     if held != "mnist":
@@ -93,17 +93,18 @@ def find_file(folder: str | os.PathLike[str], split: str) -> Path:
         ValueError: If there is no such folder, the split is unknown, or several files would do.
         FileNotFoundError: If the folder has no file for the split.
     """
-    if not Path(folder).is_dir():
+    if not Path(folder).expanduser().is_dir():
         names = ", ".join(repr(name) for name in (*NAMES, *SOURCES))
         raise ValueError(f"data set: got {os.fspath(folder)!r}, which is neither {names} nor a folder")
     if split not in ("train", "valid", "test"):
         raise ValueError(f"split: got {split!r}, but it must be train, valid or test")
-    found = sorted(Path(folder).glob(f"*_{split}.h5"))
+    found = find_files(folder, f"*_{split}.h5")
     if not found:
-        there = ", ".join(sorted(path.name for path in Path(folder).glob("*.h5"))) or "no .h5 file at all"
-        raise FileNotFoundError(f"folder {folder} has no file *_{split}.h5; it has {there}")
+        there = ", ".join(path.name for path in find_files(folder, "*.h5")) or "no .h5 file at all"
+        to_unpack = packed(folder, f"*_{split}.h5")
+        raise FileNotFoundError(f"folder {folder} has no file *_{split}.h5; it has {there}{to_unpack}")
     if len(found) > 1:
-        there = ", ".join(path.name for path in found)
+        there = ", ".join(str(path.relative_to(Path(folder).expanduser())) for path in found)
         raise ValueError(f"folder {folder} has several files for the split {split!r}: {there}")
     return found[0]
 

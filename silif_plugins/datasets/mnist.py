@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import zlib
 from pathlib import Path
@@ -12,11 +13,14 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .features import FeatureDataset
+from .sources import find_files
 
 VALIDATION = 5000
 """Images at the end of the training file that are kept for validation; MNIST has no file for it."""
 
 _SEED = 20250604
+_SIDE = 28
+_LARGEST = 1 << 30  # bytes: half a million images more than the largest set in this format has
 _IMAGES, _LABELS = 2051, 2049  # what idx files of images and of labels begin with
 
 
@@ -47,6 +51,9 @@ class SequentialMNIST(FeatureDataset):
         part = "t10k" if split == "test" else "train"
         images = read_idx(find_idx(root, f"{part}-images-idx3-ubyte"), _IMAGES)
         labels = read_idx(find_idx(root, f"{part}-labels-idx1-ubyte"), _LABELS)
+        if images.shape[1:] != (_SIDE, _SIDE):
+            got = " x ".join(map(str, images.shape[1:]))
+            raise DataError("images", f"are of {got} pixels, but MNIST's are of {_SIDE} x {_SIDE}", root)
         if split != "test":
             if len(images) <= VALIDATION:
                 problem = f"has {len(images)} images, but {VALIDATION} of them are for validation"
@@ -59,7 +66,7 @@ class SequentialMNIST(FeatureDataset):
             pixels = pixels[:, np.argsort(np.random.PCG64(_SEED).random_raw(pixels.shape[1]), kind="stable")]
         lengths = np.full(len(pixels), pixels.shape[1])
         classes = [str(digit) for digit in range(10)]
-        grey = (pixels / 255).astype(np.float32)
+        grey = np.divide(pixels, 255, dtype=np.float32)
         super().__init__(grey, labels, classes=classes, lengths=lengths)
 
 
@@ -69,9 +76,9 @@ def find_idx(root: str | os.PathLike[str], name: str) -> Path:
     Raises:
         FileNotFoundError: If there is neither.
     """
-    for file in (Path(root) / name, Path(root) / f"{name}.gz"):
-        if file.is_file():
-            return file
+    for each in (name, f"{name}.gz"):
+        if found := find_files(root, each):
+            return found[0]
     raise FileNotFoundError(f"{os.fspath(root)}: has neither {name} nor {name}.gz")
 
 
@@ -85,14 +92,20 @@ def read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
     Raises:
         DataError: If it begins with another number, or is shorter or longer than it says.
     """
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError("gzip", f"cannot be unpacked, is it damaged? ({error})", path) from error
     head = 4 * (1 + magic % 256)
-    if len(content) < head or int.from_bytes(content[:4], "big") != magic:
-        raise DataError("header", f"does not begin with {magic}: another file, or damaged", path)
-    shape = np.frombuffer(content[4:head], ">u4").astype(np.int64)
-    if len(content) - head != shape.prod():
-        raise DataError("content", f"holds {len(content) - head} bytes, but the header says {shape.prod()}", path)
-    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            header = file.read(head)
+            if len(header) < head or int.from_bytes(header[:4], "big") != magic:
+                raise DataError("header", f"does not begin with {magic}: another file, or damaged", path)
+            shape = [int(number) for number in np.frombuffer(header[4:], ">u4")]
+            promised = math.prod(shape)
+            if not 0 < promised <= _LARGEST:
+                raise DataError("header", f"says {promised} bytes, but 1 to {_LARGEST} are read", path)
+            content = file.read(promised + 1)  # not all: a gzip file of 5 MB can hold 5 GB
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError("file", f"cannot be read or unpacked, is it damaged? ({error})", path) from error
+    if len(content) != promised:
+        got = f"{len(content)} bytes" if len(content) < promised else "more bytes"
+        raise DataError("content", f"holds {got}, but the header says {promised}", path)
+    return np.frombuffer(content, np.uint8).reshape(shape)

@@ -30,6 +30,10 @@ from .events import Recordings
 
 _FORMAT = "silif_plugins recordings"
 _VERSION = 1
+_LONGEST_HEADER = 1 << 16
+_LARGEST = 1 << 27
+"""Events and so on that are read at most: 128 million; a small file can say any number."""
+_DECODER = 1 << 28
 
 
 def pack(recordings: Recordings) -> bytes:
@@ -83,14 +87,7 @@ def unpack(content: bytes, path: str | os.PathLike[str]) -> Recordings:
     Raises:
         DataError: If the content is truncated or not of this format.
     """
-    try:
-        header_line, _, rest = lzma.decompress(content).partition(b"\n")
-        header = json.loads(header_line)
-    except (lzma.LZMAError, EOFError, ValueError) as error:
-        raise DataError("header", f"not a file of packed recordings ({error})", path) from error
-    named = header.get("format") if isinstance(header, dict) else None
-    if named != _FORMAT or header.get("version") != _VERSION:
-        raise DataError("header", f"format is {named!r}, but it must be {_FORMAT!r}, version {_VERSION}", path)
+    header, rest = _unpacked(content, path)
 
     def take(field: str, number: int, dtype: str) -> NDArray[np.int64]:
         nonlocal rest
@@ -106,6 +103,12 @@ def unpack(content: bytes, path: str | os.PathLike[str]) -> Recordings:
     counts = take("counts", header["milliseconds"], "<u1")
     differences = take("units", header["events"], "<u1")
 
+    for field, values, total in (("lengths", lengths, "milliseconds"), ("counts", counts, "events")):
+        if values.sum() != header[total]:
+            raise DataError(field, f"sum to {values.sum()}, but the header says {header[total]} {total}", path)
+    if rest:
+        raise DataError("file", f"goes on for {len(rest)} bytes after its end", path)
+
     first_frames = np.concatenate([[0], np.cumsum(lengths)])
     milliseconds_of_frame = np.arange(len(counts)) - np.repeat(first_frames[:-1], lengths)
     times = (np.repeat(milliseconds_of_frame, counts) + 0.5) / 1000
@@ -114,14 +117,47 @@ def unpack(content: bytes, path: str | os.PathLike[str]) -> Recordings:
     before_frame = np.concatenate([[0], running])[event_starts[:-1]]
     units = running - np.repeat(before_frame, counts)
     of_recording = [slice(first, last) for first, last in pairwise(event_starts[first_frames])]
-    return Recordings(
-        [times[events] for events in of_recording],
-        [units[events] for events in of_recording],
-        labels,
-        classes=header["classes"],
-        num_channels=header["num_channels"],
-        speakers=speakers,
-    )
+    try:
+        return Recordings(
+            [times[events] for events in of_recording],
+            [units[events] for events in of_recording],
+            labels,
+            classes=header["classes"],
+            num_channels=header["num_channels"],
+            speakers=speakers,
+        )
+    except DataError as error:
+        raise DataError(error.field, error.problem, path) from error
+
+
+def _unpacked(content: bytes, path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
+    """Return the checked header, and the bytes after it: no more of them than it needs, and one."""
+    try:
+        stream = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_DECODER)
+        start = stream.decompress(content, max_length=_LONGEST_HEADER)
+        header_line, _, rest = start.partition(b"\n")
+        header = json.loads(header_line)
+    except (lzma.LZMAError, EOFError, ValueError, RecursionError) as error:
+        raise DataError("header", f"not a file of packed recordings ({error})", path) from error
+    named = header.get("format") if isinstance(header, dict) else None
+    if named != _FORMAT or header.get("version") != _VERSION:
+        raise DataError("header", f"format is {named!r}, but it must be {_FORMAT!r}, version {_VERSION}", path)
+    for field, least in (("recordings", 0), ("milliseconds", 0), ("events", 0), ("num_channels", 1)):
+        if type(header.get(field)) is not int or not least <= header[field] <= _LARGEST:
+            raise DataError(field, f"got {header.get(field)!r}; it must be an integer from {least} to {_LARGEST}", path)
+    classes = header.get("classes")
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise DataError("classes", f"got {classes!r}; it must be a list of names", path)
+    needed = 4 * header["recordings"] + header["milliseconds"] + header["events"] + 1
+    try:
+        while len(rest) < needed and not stream.eof:
+            more = stream.decompress(b"", max_length=needed - len(rest))
+            if not more and stream.needs_input:
+                raise EOFError("it is cut off")
+            rest += more
+    except (lzma.LZMAError, EOFError) as error:
+        raise DataError("content", f"damaged ({error})", path) from error
+    return header, rest
 
 
 def _narrow(values: NDArray[np.int64], dtype: str, field: str) -> Any:

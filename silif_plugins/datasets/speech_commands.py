@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import os
-import wave
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from ..memory import excess
 from .cache import Arrays, cached
 from .errors import DataError
 from .features import FeatureDataset
 from .filterbank import FRAME, HOP, RATE, log_mel
+from .sources import find_files
+from .wav import read_clip
 
 SPLITS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 """The lists of the published folder; what is in neither is for training."""
 
 _VERSION = 1  # of the features: raise it when they change, so that old cache entries are not found
 _AT_ONCE = 256
-_FULL_SCALE = 32768.0
 
 
 class SpeechCommands(FeatureDataset):
     """Google Speech Commands v0.02 (Warden, 2018; CC BY 4.0): 35 words, 105,829 clips of at most a second.
 
     Reads the published layout: a folder of 16 kHz wav files for each word, ``validation_list.txt`` and
-    ``testing_list.txt``; folders that start with ``_``, as ``_background_noise_``, are left out. Features are those
-    of `silif_plugins.datasets.filterbank.log_mel`, 98 steps a second; shorter clips have fewer steps. They are not
-    normalised: the network's batch norm does that.
+    ``testing_list.txt``. Folders that start with ``_``, as ``_background_noise_``, and folders without wav files are
+    left out. Features are those of `silif_plugins.datasets.filterbank.log_mel`, 98 steps a second; shorter clips have
+    fewer steps. They are not normalised: the network's batch norm does that.
 
     Args:
         root: The folder.
@@ -50,10 +51,12 @@ class SpeechCommands(FeatureDataset):
     """
 
     def __init__(self, root: str | os.PathLike[str], split: str, *, bands: int = 40, max_time: float = 1.0) -> None:
-        samples = round(max_time * RATE)
-        if samples < FRAME:
+        if not FRAME / RATE <= max_time < math.inf:
             raise ValueError(f"max_time: got {max_time} s; it must be at least {FRAME / RATE} s, one frame")
+        samples = round(max_time * RATE)
         files = clips(root, split)
+        if problem := excess(4 * len(files) * (samples // HOP) * bands):
+            raise ValueError(f"max_time: got {max_time} s; features of {len(files)} clips {problem}")
         classes = words(root)
         index = {name: number for number, name in enumerate(classes)}
         arrays = cached(
@@ -67,12 +70,14 @@ class SpeechCommands(FeatureDataset):
 
 
 def words(root: str | os.PathLike[str]) -> list[str]:
-    """Return the names of the classes: the folders, sorted, as the published code numbers them.
+    """Return the names of the classes: the folders that hold clips, sorted, as the published code numbers them.
 
     Raises:
-        FileNotFoundError: If there is no such folder, or none within it.
+        FileNotFoundError: If there is no such folder, or none with clips within it.
     """
-    found = sorted(path.name for path in Path(root).glob("*") if path.is_dir() and path.name[0] not in "_.")
+    folders = [path for path in folder_of(root).glob("*") if path.is_dir() and path.name[0] not in "_."]
+    # A folder without clips, such as for one's own notes, is no word; as a class it would shift the labels after it.
+    found = sorted(path.name for path in folders if _wavs(path))
     if not found:
         raise FileNotFoundError(f"{os.fspath(root)}: no such folder, or no folders of words in it")
     return found
@@ -88,59 +93,51 @@ def clips(root: str | os.PathLike[str], split: str) -> list[Path]:
     """
     if split not in ("train", *SPLITS):
         raise ValueError(f"split: got {split!r}; it must be train, valid or test")
-    classes = words(root)
-    listed = {name: _read_list(Path(root) / file, set(classes)) for name, file in SPLITS.items()}
+    folder, classes = folder_of(root), words(root)
+    listed = {name: _read_list(folder / file, set(classes)) for name, file in SPLITS.items()}
     if split in listed:
-        files = sorted(Path(root) / line for line in listed[split])
+        files = sorted(folder / line for line in listed[split])
         if missing := next((file for file in files if not file.is_file()), None):
             raise FileNotFoundError(f"{missing}: missing, but {SPLITS[split]} names it")
         return files
-    taken = listed["valid"] | listed["test"]
+    # Whatever the case of its name, a clip that a list names is not trained on.
+    taken = {line.lower() for line in listed["valid"] | listed["test"]}
     files = [
-        Path(root) / word / name
+        folder / word / name
         for word in classes
-        for name in sorted(os.listdir(Path(root) / word))
-        if name.endswith(".wav") and f"{word}/{name}" not in taken
+        for name in _wavs(folder / word)
+        if f"{word}/{name}".lower() not in taken
     ]
     if not files:
         raise DataError("train", "no wav file is left for training", root)
     return files
 
 
+def folder_of(root: str | os.PathLike[str]) -> Path:
+    """Return the folder with the lists: the given one, or where torchaudio puts it within that."""
+    found = find_files(root, SPLITS["test"])
+    return found[0].parent if found else Path(root).expanduser()
+
+
+def _wavs(folder: Path) -> list[str]:
+    """Names of the clips, sorted; not the hidden files that macOS keeps beside them on foreign disks (``._x.wav``)."""
+    return sorted(name for name in os.listdir(folder) if name.lower().endswith(".wav") and name[0] != ".")
+
+
 def _read_list(path: Path, classes: set[str]) -> set[str]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: missing; unpack the whole archive of Speech Commands v0.02")
     try:
-        lines = path.read_text().split()
+        text = path.read_bytes().decode("utf-8-sig")  # editors on Windows begin a file with a byte order mark
     except UnicodeDecodeError as error:
         raise DataError("list", f"not text ({error})", path) from error
+    lines = {line.strip().replace("\\", "/").removeprefix("./") for line in text.splitlines() if line.strip()}
     if not lines:
         raise DataError("list", "is empty", path)
-    for line in lines:
+    for line in sorted(lines):
         if line.count("/") != 1 or line.split("/")[0] not in classes:
             raise DataError("list", f"got {line!r}, which is not FOLDER/FILE with one of the folders beside it", path)
-    return set(lines)
-
-
-def read_clip(path: Path) -> NDArray[np.float32]:
-    """Read a 16-bit mono wav file of 16 kHz as numbers from -1 to 1, [samples].
-
-    Raises:
-        DataError: If it is not that, or is cut off or empty; the message names the file.
-    """
-    try:
-        with wave.open(str(path), "rb") as file:
-            kind = (file.getnchannels(), file.getsampwidth(), file.getframerate())
-            promised = file.getnframes()
-            content = file.readframes(promised)
-    except (wave.Error, EOFError) as error:
-        raise DataError("wav", f"damaged, or not a wav file ({error})", path) from error
-    if kind != (1, 2, RATE):
-        got = f"got {kind[0]} channels of {8 * kind[1]} bit at {kind[2]} Hz"
-        raise DataError("wav", f"{got}, but it must be 1 channel of 16 bit at {RATE} Hz", path)
-    if len(content) != 2 * promised or not promised:
-        raise DataError("wav", f"has {len(content) // 2} of {promised} samples: cut off or empty", path)
-    return np.frombuffer(content, "<i2").astype(np.float32) / _FULL_SCALE
+    return lines
 
 
 def _features(files: list[Path], samples: int, bands: int) -> Arrays:

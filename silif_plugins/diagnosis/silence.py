@@ -35,8 +35,7 @@ class SilenceWatch:
 
     Args:
         remedy: What to do, in the words of the layer's arguments.
-        calls: Number of calls without a spike. A layer that is called once for every time step needs more of them
-            than one that is called once for a sequence: recordings often begin with silence.
+        calls: Number of calls without a spike, or of sequences for a layer that is called once for every time step.
 
     Examples:
         >>> layer, silence = nn.Linear(4, 8), SilenceWatch("lower threshold=", calls=2)
@@ -55,8 +54,14 @@ class SilenceWatch:
         self.calls = self.left = calls
         self.watches = True
 
-    def __call__(self, layer: nn.Module, spikes: Tensor) -> None:
+    def __call__(self, layer: nn.Module, spikes: Tensor, *, begins: bool | None = None) -> None:
         """Look at the spikes of a call; their last dimension is neurons.
+
+        Args:
+            layer: The layer that is called.
+            spikes: What it returns.
+            begins: Whether this call is the first step of a sequence, or goes on with one; None for a call that is a
+                whole sequence.
 
         Warns:
             SilenceWarning: If this was the last of the calls, and none had a spike.
@@ -68,13 +73,16 @@ class SilenceWatch:
         if bool(spikes.any()):
             self.watches = False
             return
-        self.left -= 1
-        if self.left > 0:
+        if begins is not False:
+            self.left -= 1
+        # A first step says that the sequences before it are over.
+        if self.left > 0 or begins is False or (begins and self.left == 0):
             return
         self.watches = False
         if not _is_silent_on_purpose(layer):
+            calls = "calls" if begins is None else "sequences"
             warnings.warn(
-                f"{type(layer).__name__} of {spikes.shape[-1]} neurons: no spike in its first {self.calls} calls in "
+                f"{type(layer).__name__} of {spikes.shape[-1]} neurons: no spike in its first {self.calls} {calls} in "
                 f"training, so that what comes after it cannot learn. Try: {self.remedy}. "
                 "silif_plugins.diagnose(net, sample) tells more.",
                 SilenceWarning,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .sampling import Learn, trained
+from .sampling import Learn, has_values, trained
 from .state_space import State, StateSpace
 
 
@@ -45,7 +45,7 @@ class Neuron(nn.Module):
         if not self.size or min(self.size) < 1:
             raise ValueError(f"size: got {size}; it must be one or more positive numbers")
         threshold = torch.as_tensor(threshold, dtype=torch.get_default_dtype())
-        if threshold.isnan().any():
+        if has_values(threshold) and bool(threshold.isnan().any()):
             raise ValueError("threshold: got NaN; it must be a number, or inf for a neuron that never fires")
         self.register_buffer("threshold", threshold, persistent=False)
 
@@ -74,7 +74,11 @@ class Neuron(nn.Module):
 
     def extra_repr(self) -> str:
         """Say the size, and the threshold where it is one number."""
-        threshold = f", threshold={self.threshold.item():g}" if self.threshold.numel() == 1 else ""
+        threshold = (
+            f", threshold={self.threshold.item():g}"
+            if self.threshold.numel() == 1 and has_values(self.threshold)
+            else ""
+        )
         return f"{self.size[0] if len(self.size) == 1 else self.size}{threshold}"
 
     def register_values(self, learn: Learn, **values: Tensor) -> None:

@@ -73,16 +73,22 @@ def trained(learn: Learn, names: Iterable[str]) -> frozenset[str]:
     return chosen
 
 
+def has_values(tensor: Tensor) -> bool:
+    """Whether a tensor's values can be looked at: those on the meta device, for deferred initialisation, have none."""
+    return not tensor.is_meta
+
+
 def _given(name: str, init: Tensor, shape: tuple[int, ...], log: bool) -> Tensor:
     value = init.detach().clone()
-    if not bool(value.isfinite().all()):
+    if has_values(value) and not bool(value.isfinite().all()):
         raise ValueError(f"{name}: got a tensor with NaN or infinite values; all must be finite")
     try:
         value = value.expand(shape).clone()
     except RuntimeError:
         raise ValueError(f"{name}: got shape {tuple(init.shape)}; it must broadcast to the neurons {shape}") from None
     if log:
-        _positive(name, value.min().item())
+        if has_values(value):
+            _positive(name, value.min().item())
         value = value.log()
     return value
 

@@ -14,6 +14,7 @@ from .adlif import AdLIF, CAdLIF  # noqa: E402
 from .csilif import CSiLIF  # noqa: E402
 from .membrane import Membrane  # noqa: E402
 from .nir import export_to_nir, import_from_nir  # noqa: E402
+from .over_time import over_time  # noqa: E402
 from .replace import Replacement, Replacements, from_leaky, replace  # noqa: E402
 from .reset import reset  # noqa: E402
 from .rf import RF  # noqa: E402
@@ -35,6 +36,7 @@ __all__ = [
     "export_to_nir",
     "from_leaky",
     "import_from_nir",
+    "over_time",
     "replace",
     "reset",
 ]

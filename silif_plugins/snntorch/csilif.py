@@ -114,10 +114,10 @@ class CSiLIF(Spiking):
         )
         with torch.no_grad():
             if alpha is not None:
-                self.input_scale = (1 / (1 - decays("alpha", alpha, self.size))).to(self.threshold)
+                self.input_scale /= (1 - decays("alpha", alpha, self.size)).to(self.input_scale)
                 self._gives_three = True
             if as_leaky:
-                self.reset_scale = 1 / self.neuron.decays()
+                self.reset_scale /= self.neuron.decays()
 
     @property
     def beta(self) -> Tensor:

@@ -113,13 +113,13 @@ class SiLIF(Spiking):
             **options,
         )
         with torch.no_grad():
-            gain = 1 / self.neuron.state_space().b1 if unit_gain else torch.ones(())
+            if unit_gain:
+                self.input_scale /= self.neuron.state_space().b1
             if alpha is not None:
-                gain = gain / (1 - decays("alpha", alpha, self.size)).to(gain)
+                self.input_scale /= (1 - decays("alpha", alpha, self.size)).to(self.input_scale)
                 self._gives_three = True
-            self.input_scale = gain
             if as_leaky:
-                self.reset_scale = 1 / self.neuron.decays()[0]
+                self.reset_scale /= self.neuron.decays()[0]
 
     @property
     def beta(self) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import snntorch as snn
 import torch
 from torch import Tensor
 
+from ..diagnosis import SilenceWatch
 from ..neurons import Neuron, State, StateSpace
+from ..neurons.sampling import has_values
 from ..surrogate import SpikeFunction
 from .continuation import Continuation, may_continue
 from .dynamics import Dynamics, Quantiser, ResetMechanism, heaviside, is_rewritten, winners
@@ -18,7 +20,13 @@ from .registration import register_weakly
 from .state import SecondOrderState, unpack
 from .surrogates import spike_function
 
+if TYPE_CHECKING:
+    from .over_time import _Pass
+
 Output = bool | Literal["mem"]
+
+REMEDY = "beta= of the snn.Leaky that it replaces, a lower threshold=, or a batch norm before it"
+"""What wakes a silent layer."""
 
 _NOT_OURS = ("alpha", "beta")
 """Attributes of snnTorch's neurons that must be missing: its NIR exporter would write another neuron from them."""
@@ -100,6 +108,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
     input_scale: Tensor
     reset_scale: Tensor
     _state: Tensor | SecondOrderState | None
+    _over_time: _Pass | None = None  # set while over_time runs
 
     def __init__(
         self,
@@ -142,11 +151,12 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         self.sequence = sequence
         self.detach_reset = detach_reset
         self.neuron = neuron
-        self.register_buffer("input_scale", _option("input_scale", input_scale, neuron))
-        self.register_buffer("reset_scale", _option("reset_scale", reset_scale, neuron))
+        for name, scale in (("input_scale", input_scale), ("reset_scale", reset_scale)):
+            self.register_buffer(name, _option(name, scale, neuron).expand(neuron.size).clone())
         self._state = None
         self._gives_three = False
         self._continuation: Continuation | None = None
+        self._silence = SilenceWatch(REMEDY)
         register_weakly(self)
 
     @property
@@ -202,10 +212,10 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         else:
             scale = 1 / unit if self.reset_mechanism == "zero" else torch.zeros_like(unit)
         return space._replace(
-            b1=space.b1 * self.input_scale,
-            b2=space.b2 * self.input_scale,
-            r1=space.r1 * scale,
-            r2=space.r2 * scale,
+            b1=_scaled(space.b1, self.input_scale),
+            b2=_scaled(space.b2, self.input_scale),
+            r1=_scaled(space.r1, scale),
+            r2=_scaled(space.r2, scale),
             threshold=self.threshold,
         )
 
@@ -259,7 +269,12 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
             raise TypeError("with init_hidden=True the neuron keeps its state: pass none, or leave init_hidden out")
         self._check(input_)
         with torch._C.DisableTorchFunctionSubclass():
-            spk, state = self._run(input_, given) if self.sequence else self._step(input_, given)
+            if self._over_time is not None:
+                spk, state = self._over_time.run_neuron(self, input_, given)
+            elif self.sequence:
+                spk, state = self._run(input_, given, all_steps=bool(self.output))
+            else:
+                spk, state = self._step(input_, given)
         if self.init_hidden and not self.output:
             return spk
         if (came_as_two or (given is None and self._gives_three)) and self.output != "mem":
@@ -294,13 +309,16 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         current = input_.expand(shape)
         if may_continue(input_):
             last = self._continuation
-            if last is not None and before is not None and last.holds(before, self):
+            goes_on = last is not None and before is not None and last.holds(before, self)
+            if last is not None and goes_on:
                 spk = last.spikes()
             else:
                 last, spk = Continuation(self._dynamics(), self), None
                 self._continuation = last
             state = last.step(current, self._before(before, given, shape, last.dynamics, spk))
             scales = last.scales_spikes
+            if self._silence.watches:
+                self._silence(self, state.spk, begins=not goes_on)
         else:
             scales = True
             dynamics = self._dynamics()
@@ -309,15 +327,20 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
             state = State(*(field.as_subclass(Tensor).reshape(()) for field in state))
         return self._emit(state.spk, state.mem, input_, scales), self._keep(state, given)
 
-    def _run(self, input_: Tensor, given: Tensor | SecondOrderState | None) -> tuple[Tensor, Any]:
-        before = None if given is None else _pair(given)
+    def _run(
+        self, input_: Tensor, given: Tensor | SecondOrderState | None, *, all_steps: bool, continues: bool = False
+    ) -> tuple[Tensor, Any]:
+        begin = self._state if continues and given is None else given
+        before = None if begin is None else _pair(begin)
         dynamics = self._dynamics()
         start = self._before(before, given, input_.shape[1:], dynamics, None)
-        spk, state, trace = dynamics.run(input_, start, trace=bool(self.output or self.inhibition))
+        spk, state, trace = dynamics.run(input_, start, trace=all_steps or self.inhibition)
+        if self._silence.watches:
+            self._silence(self, spk)
         scales = not (may_continue(input_) and is_constant(self.graded_spikes_factor, 1.0))
         spk = self._emit(spk, trace.mem if trace is not None else state.mem, input_, scales)
         last = self._keep(state, given)
-        return spk, _packed(trace) if self.output and trace is not None else last
+        return spk, _packed(trace) if all_steps and trace is not None else last
 
     def _dynamics(self) -> Dynamics:
         return Dynamics(
@@ -410,6 +433,12 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         return ", ".join(shown + [name for name in flags if getattr(self, name)])
 
 
+def _scaled(coefficient: Tensor, scale: Tensor) -> Tensor:
+    """Scale a coefficient; one that is missing stays the number 0, which a step leaves out."""
+    is_missing = not is_rewritten() and is_constant(coefficient, 0.0)
+    return coefficient if is_missing else coefficient * scale
+
+
 def _pair(state: Tensor | SecondOrderState) -> SecondOrderState:
     """Take a state apart; a plain tensor is a membrane whose second state is at rest."""
     if isinstance(state, SecondOrderState):
@@ -430,7 +459,7 @@ def _packed(state: State) -> Tensor | SecondOrderState:
 def _option(name: str, value: float | Tensor, neuron: Neuron) -> Tensor:
     """Return an option as a tensor of its own, in the data type of the neuron, that fits its population."""
     tensor = torch.as_tensor(value).detach().clone().to(neuron.threshold)
-    if tensor.isnan().any():
+    if has_values(tensor) and bool(tensor.isnan().any()):
         raise ValueError(f"{name}: got NaN; it must be a number or one for each neuron")
     try:
         fits = torch.broadcast_shapes(tensor.shape, neuron.size) == neuron.size

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..neurons.sampling import has_values
+
 EXTREME = 1e-13
 """How close to 0 and 1 a decay may start: the limits of the parametrisation."""
 
@@ -33,7 +35,7 @@ def rate_of(name: str, beta: float | Tensor, dt: object, size: Sequence[int]) ->
 def decays(name: str, beta: float | Tensor, size: Sequence[int]) -> Tensor:
     """Return a decay per step as float64 [*size], kept inside of (0, 1)."""
     decay = torch.as_tensor(beta, dtype=torch.float64).detach()
-    if not bool(((decay >= 0) & (decay <= 1)).all()):
+    if has_values(decay) and not bool(((decay >= 0) & (decay <= 1)).all()):
         raise ValueError(f"{name}: got {beta}; it must be from 0 to 1")
     try:
         decay = decay.expand(tuple(size))

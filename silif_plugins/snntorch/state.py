@@ -28,6 +28,7 @@ class SecondOrderState(_Pair):
         mem: Membrane potential, [B, \*size].
 
     Examples:
+        >>> import torch
         >>> state = SecondOrderState(torch.zeros(2, 3), torch.ones(2, 3))
         >>> syn, mem = state
         >>> torch.stack([state, state]).shape

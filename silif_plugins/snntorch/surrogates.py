@@ -31,7 +31,8 @@ def spike_function(spike_grad: str | SpikeFunction | None) -> SpikeFunction:
 
     Raises:
         ValueError: If there is no surrogate of this name.
-        TypeError: If it is neither a name nor a callable.
+        TypeError: If it is neither a name nor a callable, or is what makes a surrogate instead of one:
+            ``surrogate.atan`` instead of ``surrogate.atan()``.
 
     Examples:
         >>> spike_function(None)
@@ -41,6 +42,10 @@ def spike_function(spike_grad: str | SpikeFunction | None) -> SpikeFunction:
     """
     if spike_grad is None:
         return ATan()
+    name = str(getattr(spike_grad, "__name__", None))
+    if getattr(host, name, None) is spike_grad is not None:
+        call = f"surrogate.{name}()" if isinstance(spike_grad, FunctionType) else f"surrogate.{name.lower()}()"
+        raise TypeError(f"spike_grad: got surrogate.{name}, which is no surrogate but makes one: write {call}")
     found = resolve(spike_grad)
     for name, (cls, argument) in COUNTERPARTS.items():
         make = getattr(host, name, None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
+import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -52,23 +53,40 @@ def load_official(
         CheckpointError: If the file is not readable or lacks a key; the message names file and key.
         FileNotFoundError: If there is no such file.
     """
+    path = Path(path)
+    content = path.read_bytes()
     try:
-        official = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, LookupError, ValueError) as error:
-        raise CheckpointError(f"{os.fspath(path)}: not a readable checkpoint of tensors ({error})") from error
+        _check_archive(content)
+        official = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # which one depends on the byte that is damaged
+        raise CheckpointError(f"{path}: not a readable checkpoint of tensors ({error})") from error
     if not isinstance(official, Mapping):
-        raise CheckpointError(f"{os.fspath(path)}: got {type(official).__name__}; it must hold a dict of tensors")
+        raise CheckpointError(f"{path}: got {type(official).__name__}; it must hold a dict of tensors")
     try:
         return from_official(official, neuron=neuron, dropout=dropout)
     except CheckpointError as error:
-        raise CheckpointError(f"{os.fspath(path)}: {error}") from error
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _check_archive(content: bytes) -> None:
+    """Raise if a file's checksums do not fit, which torch.load ignores, or it is larger unpacked.
+
+    Files of PyTorch before 1.6 are no archives, and have no checksums.
+    """
+    if not content.startswith(b"PK"):
+        return
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(record.file_size for record in archive.infolist()) > len(content):
+            raise ValueError("its records are larger than the file")
+        if damaged := archive.testzip():
+            raise ValueError(f"{damaged}: the checksum is not that of when it was written")
 
 
 def save_official(net: SpArchNet, path: str | os.PathLike[str]) -> None:
     """Write the network's weights under the official code's key names, for its ``load_state_dict``.
 
     Raises:
-        ValueError: If the neuron model does not exist there.
+        ValueError: If the neuron model does not exist there, or the network has tensors that it does not know.
         OSError: If the file cannot be written; an older file is then left as it was.
     """
     content = io.BytesIO()
@@ -79,14 +97,28 @@ def save_official(net: SpArchNet, path: str | os.PathLike[str]) -> None:
 def to_official(net: SpArchNet) -> dict[str, Tensor]:
     """Return the network's state_dict under the official key names.
 
+    A network of torch.compile, or one with compiled layers, gives that of the network within.
+
     Raises:
-        ValueError: If the neuron model does not exist there.
+        ValueError: If the neuron model does not exist there, or the network has tensors that it does not know, such
+            as those of a pruned one.
     """
-    model = type(_neurons(net)[0])
-    if model not in _NAMES:
-        raise ValueError(f"neuron: got {model.__name__}; the official code has no such model")
-    ours = net.state_dict()
-    return {official: ours[key] for official, key in _keys(len(net.hidden), model, ours).items()}
+    net = getattr(net, "_orig_mod", net)
+    if not isinstance(net, SpArchNet):
+        raise ValueError(f"net: got {type(net).__name__}; it must be a SpArchNet")
+    models = {type(getattr(neuron, "_orig_mod", neuron)) for neuron in _neurons(net)}
+    model = models.pop()
+    if models or model not in _NAMES:
+        got = ", ".join(sorted(each.__name__ for each in (model, *models)))
+        raise ValueError(f"neuron: got {got}; the official code has no such model")
+    ours = {key.replace("_orig_mod.", ""): value for key, value in net.state_dict().items()}
+    keys = _keys(len(net.hidden), model, ours)
+    if left := sorted(ours.keys() - set(keys.values())):
+        raise ValueError(
+            f"{left[0]}: the official code has no such tensor; undo pruning (torch.nn.utils.prune.remove) "
+            "and parametrizations first"
+        )
+    return {official: ours[key] for official, key in keys.items()}
 
 
 def from_official(
@@ -97,6 +129,8 @@ def from_official(
     Raises:
         CheckpointError: If a key is missing or a shape does not fit; the message names the key.
     """
+    for key, tensor in official.items():
+        _check_tensor(key, tensor)
     readout = sum(key.endswith(".W.weight") for key in official) - 1
     if readout < 1:
         raise CheckpointError("snn.0.W.weight: missing; it must hold hidden layers and a readout under snn.{layer}")
@@ -127,6 +161,8 @@ def from_official(
             raise CheckpointError(
                 f"{key}: got shape {tuple(official[key].shape)}; it must be {tuple(ours[name].shape)}"
             )
+        if official[key].is_floating_point() != ours[name].is_floating_point():
+            raise CheckpointError(f"{key}: got {official[key].dtype}; it must be {ours[name].dtype}")
         ours[name].copy_(official[key])
     return net.eval()
 
@@ -148,6 +184,19 @@ def _keys(hidden: int, model: type[Neuron], ours: Mapping[str, Tensor]) -> dict[
     return {official: name for official, name in keys.items() if name in ours}
 
 
+def _check_tensor(key: object, tensor: object) -> None:
+    """Raise unless this is the name of a tensor, and one of plain numbers that are all there."""
+    if not isinstance(key, str):
+        raise CheckpointError(f"{key!r}: got {type(key).__name__}; names must be text")
+    if not isinstance(tensor, Tensor):
+        raise CheckpointError(f"{key}: got {type(tensor).__name__}; it must be a tensor")
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_complex() or tensor.is_quantized:
+        got = f"{tensor.dtype}, {tensor.layout} on {tensor.device}"
+        raise CheckpointError(f"{key}: got {got}; it must be plain real numbers")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise CheckpointError(f"{key}: got shape {tuple(tensor.shape)}, which is larger than what is stored of it")
+
+
 def _guess_model(official: Mapping[str, Tensor]) -> type[Neuron]:
     present = {key.removeprefix("snn.0.") for key in official if key.startswith("snn.0.")}
     for model, names in _NAMES.items():
@@ -160,7 +209,7 @@ def _weight(official: Mapping[str, Tensor], layer: int) -> Tensor:
     key = f"snn.{layer}.W.weight"
     if key not in official:
         raise CheckpointError(f"{key}: missing")
-    if official[key].dim() != 2:
+    if official[key].dim() != 2 or not official[key].numel():
         raise CheckpointError(f"{key}: got shape {tuple(official[key].shape)}; it must be [outputs, inputs]")
     return official[key]
 

@@ -1,13 +1,14 @@
 """Checkpoints: tensors and JSON in one safetensors file, replaced in one step.
 
 Loading executes no code. The JSON travels in the file's header, so that weights and what is said of them cannot
-come apart.
+come apart. It holds a checksum of every tensor, and has one itself: a flipped bit is noticed, wherever it is.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from ..optional import require
 from ..sparch import CheckpointError, SpArchNet
 from .config import TrainConfig
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -30,9 +31,16 @@ def save(path: str | os.PathLike[str], tensors: Mapping[str, Tensor], facts: Map
         OSError: If the file cannot be written.
     """
     safetensors = require("safetensors.torch", extra="train", purpose="Writing checkpoints")
-    header = {"silif_plugins": json.dumps({"format": FORMAT, **facts})}
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    checksums = {name: _checksum(tensor) for name, tensor in contiguous.items()}
+    text = json.dumps({"format": FORMAT, "crc32": checksums, **facts})
+    header = {"silif_plugins": text, "crc32": str(zlib.crc32(text.encode()))}
     write_file(path, safetensors.save(contiguous, header))
+
+
+def _checksum(tensor: Tensor) -> int:
+    kind = f"{tensor.dtype} {tuple(tensor.shape)}".encode()
+    return zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data, zlib.crc32(kind))
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -42,20 +50,35 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
         FileNotFoundError: If there is no such file.
         CheckpointError: If it is damaged or not one of ours; the message names file and field.
     """
-    safetensors = require("safetensors", extra="train", purpose="Reading checkpoints")
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{os.fspath(path)}: no such checkpoint")
+    safetensors = require("safetensors.torch", extra="train", purpose="Reading checkpoints")
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    content = path.read_bytes()
     try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {}).get("silif_plugins")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{os.fspath(path)}: damaged or not a safetensors file ({error})") from error
+        tensors: dict[str, Tensor] = safetensors.load(content)
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size]).get("__metadata__") or {}
+    except Exception as error:  # which one depends on the byte that is damaged
+        raise CheckpointError(f"{path}: damaged or not a safetensors file ({error})") from error
+    header = metadata.get("silif_plugins")
     if header is None:
-        raise CheckpointError(f"{os.fspath(path)}: header: has no silif_plugins entry; it is not a checkpoint of ours")
-    facts: dict[str, Any] = json.loads(header)
-    if facts.get("format") != FORMAT:
-        raise CheckpointError(f"{os.fspath(path)}: format: got {facts.get('format')}; this version reads {FORMAT}")
+        raise CheckpointError(f"{path}: header: has no silif_plugins entry; it is not a checkpoint of ours")
+    try:
+        facts = json.loads(header)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: header: damaged ({error})") from error
+    named = facts.get("format") if isinstance(facts, dict) else None
+    if named != FORMAT:
+        raise CheckpointError(f"{path}: format: got {named}; this version reads {FORMAT}")
+    if metadata.get("crc32") != str(zlib.crc32(header.encode())):
+        raise CheckpointError(f"{path}: header: damaged, its checksum is not that of when it was written")
+    for name in sorted(tensors.keys() | facts["crc32"].keys()):
+        if name not in tensors:
+            raise CheckpointError(f"{path}: {name}: missing")
+        if facts["crc32"].get(name) != _checksum(tensors[name]):
+            raise CheckpointError(f"{path}: {name}: damaged, its checksum is not that of when it was written")
+    del facts["crc32"]
     return tensors, facts
 
 
@@ -73,19 +96,30 @@ def load_network(path: str | os.PathLike[str]) -> tuple[SpArchNet, TrainConfig, 
     path = path / "best.safetensors" if path.is_dir() else path
     tensors, facts = load(path)
     try:
-        config = TrainConfig.from_mapping(facts["config"])
-        net = config.network(facts["num_inputs"], facts["num_classes"])
+        config = TrainConfig.from_mapping(facts.get("config"))
+        num_inputs, num_classes = _size(facts, "num_inputs"), _size(facts, "num_classes")
+        wanted, given = config.weights(num_inputs, num_classes), sum(tensor.numel() for tensor in tensors.values())
+        if wanted > given:
+            raise ValueError(f"config: is of a network of {wanted} weights, but the file has {given}")
+        net = config.network(num_inputs, num_classes)
         restore(net, tensors)
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
     return net.eval(), config, facts
+
+
+def _size(facts: Mapping[str, Any], name: str) -> int:
+    size = facts.get(name)
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise ValueError(f"{name}: got {size!r}; it must be a positive integer")
+    return size
 
 
 def restore(net: torch.nn.Module, tensors: Mapping[str, Tensor], prefix: str = "model.") -> None:
     """Copy the tensors of a prefix into a network.
 
     Raises:
-        ValueError: If one is missing, left over or of another shape; the message names it.
+        ValueError: If one is missing, left over, or of another type or shape; the message names it.
     """
     given = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     wanted = net.state_dict()
@@ -94,6 +128,8 @@ def restore(net: torch.nn.Module, tensors: Mapping[str, Tensor], prefix: str = "
             raise ValueError(f"{name}: missing")
         if name not in wanted:
             raise ValueError(f"{name}: not in the network")
+        if given[name].dtype != wanted[name].dtype:
+            raise ValueError(f"{name}: got {given[name].dtype}; it must be {wanted[name].dtype}")
         if given[name].shape != wanted[name].shape:
             raise ValueError(f"{name}: got shape {tuple(given[name].shape)}; it must be {tuple(wanted[name].shape)}")
     net.load_state_dict(given)

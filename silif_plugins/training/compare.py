@@ -16,6 +16,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,8 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
             kept.
         Diverged: If the loss of a run is not finite, after the other runs.
         ChildProcessError: If the system has ended a process, such as for want of memory.
+        RuntimeError: If a script calls this outside of ``if __name__ == "__main__":``, so that its processes, which
+            import it, would call it again.
     """
     names = [f"{config.neuron}-seed{config.seed}" for config in configs]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
@@ -79,10 +82,11 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
     tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
     context = multiprocessing.get_context("spawn")
     epochs: Queue[tuple[str, float]] = context.Queue()
+    has_started = context.Event()
     others = set(multiprocessing.active_children())
     with (
         ProcessPoolExecutor(
-            min(jobs, len(configs)), mp_context=context, initializer=_start_worker, initargs=(epochs,)
+            min(jobs, len(configs)), mp_context=context, initializer=_start_worker, initargs=(epochs, has_started)
         ) as pool,
         tqdm(total=sum(config.epochs for config in configs), desc="compare", unit="epoch", disable=None) as bar,
     ):
@@ -98,6 +102,11 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
         except BaseException as error:
             for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()  # leaving the pool would wait for its runs to end
+            if isinstance(error, BrokenProcessPool) and not has_started.is_set():
+                raise RuntimeError(
+                    "compare: its processes ended before they had begun. They import the script that calls it: "
+                    'write the call under if __name__ == "__main__":'
+                ) from error
             if isinstance(error, BrokenProcessPool):
                 problem = "the system has ended a process, perhaps for want of memory"
                 raise ChildProcessError(f"{folder}: {problem}; finished epochs are kept: run it again") from error
@@ -116,10 +125,11 @@ def _raise_error(jobs: Sequence[Future[_Result]]) -> None:
 _epochs: Queue[tuple[str, float]]
 
 
-def _start_worker(epochs: Queue[tuple[str, float]]) -> None:
+def _start_worker(epochs: Queue[tuple[str, float]], has_started: Event) -> None:
     """Make a process ready to train; the queue takes neuron and validation accuracy of every epoch."""
     global _epochs
     _epochs = epochs
+    has_started.set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)

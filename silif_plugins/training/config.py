@@ -7,8 +7,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from functools import cache
+from numbers import Integral, Real
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from ..memory import excess
 from ..neurons import canonical_name
 from ..sparch import InitialState, Normalization, SpArchNet
 from ..surrogate import resolve
@@ -98,6 +102,8 @@ class TrainConfig:
         Raises:
             ValueError: If one is not valid; the message names it.
         """
+        for name, kind in _kinds().items():
+            _check(_fits(getattr(self, name), kind), name, repr(getattr(self, name)), _words(kind))
         object.__setattr__(self, "neuron", canonical_name(self.neuron))
         resolve(self.surrogate)
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
@@ -111,9 +117,6 @@ class TrainConfig:
         _check(0 <= self.seed < 2**31, "seed", self.seed, "at least 0 and below 2**31")
         clip = self.gradient_clip
         _check(clip is None or 0 < clip < math.inf, "gradient_clip", clip, "positive, or none")
-        for name, kind in (("schedule", Schedule), ("precision", Precision), ("selection", Selection)):
-            allowed = get_args(kind)
-            _check(getattr(self, name) in allowed, name, getattr(self, name), f"one of {', '.join(allowed)}")
         for name, value in self.augment.items():
             _check(name in AUGMENTATIONS, "augment", name, f"one of {', '.join(AUGMENTATIONS)}")
             _check(
@@ -124,8 +127,10 @@ class TrainConfig:
         """Build the network; the caller seeds the random numbers of its initial weights.
 
         Raises:
-            ValueError: If ``neuron_options`` does not fit the neuron model.
+            ValueError: If ``neuron_options`` does not fit the neuron model, or the weights do not fit into memory.
         """
+        if problem := excess(4 * self.weights(num_inputs, num_classes)):
+            raise ValueError(f"hidden_sizes: got {self.hidden_sizes}; their weights {problem}")
         try:
             return SpArchNet(
                 num_inputs,
@@ -143,19 +148,34 @@ class TrainConfig:
         except TypeError as error:
             raise ValueError(f"neuron_options: got {self.neuron_options}; {self.neuron} refuses: {error}") from error
 
+    def weights(self, num_inputs: int, num_classes: int) -> int:
+        """Count the weights of the connections: all parameters but a few for each neuron.
+
+        Examples:
+            >>> TrainConfig(hidden_sizes=(10, 10)).weights(5, 2)
+            170
+        """
+        total = 0
+        for size in self.hidden_sizes:
+            total += size * (num_inputs + (size if self.recurrent else 0))
+            num_inputs = 2 * size if self.bidirectional else size
+        return total + num_inputs * num_classes
+
     def to_json(self) -> str:
         """Return the settings as JSON."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_mapping(cls, settings: Mapping[str, Any]) -> TrainConfig:
+    def from_mapping(cls, settings: object) -> TrainConfig:
         """Make from a mapping, such as parsed JSON.
 
         Raises:
-            ValueError: If a key is unknown or a value not valid; the message names it.
+            ValueError: If it is no mapping, a key is unknown or a value not valid; the message names it.
         """
+        if not isinstance(settings, Mapping):
+            raise ValueError(f"config: got {settings!r}; it must be settings by their names")
         known = {entry.name for entry in dataclasses.fields(cls)}
-        if unknown := sorted(settings.keys() - known):
+        if unknown := sorted(settings.keys() - known, key=str):
             raise ValueError(f"{unknown[0]}: unknown setting; known are {', '.join(sorted(known))}")
         return cls(**settings)
 
@@ -163,6 +183,40 @@ class TrainConfig:
 def _check(fine: bool, name: str, value: object, allowed: str) -> None:
     if not fine:
         raise ValueError(f"{name}: got {value}; it must be {allowed}")
+
+
+@cache
+def _kinds() -> dict[str, Any]:
+    return get_type_hints(TrainConfig)
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a value, perhaps read from JSON or YAML, is of a setting's type."""
+    parts = get_args(kind)
+    if get_origin(kind) is Literal:
+        return value in parts
+    if get_origin(kind) is tuple:
+        return isinstance(value, list | tuple) and all(_fits(each, parts[0]) for each in value)
+    if get_origin(kind) is dict:
+        return isinstance(value, Mapping) and all(_fits(k, str) and _fits(v, parts[1]) for k, v in value.items())
+    if parts:  # a union
+        return any(_fits(value, each) for each in parts)
+    if kind in (int, float):
+        return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
+    return kind is Any or isinstance(value, kind)
+
+
+def _words(kind: Any) -> str:
+    parts = get_args(kind)
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(parts)}"
+    if get_origin(kind) is tuple:
+        return "a list of integers"
+    if get_origin(kind) is dict:
+        return "values by their names"
+    if parts:
+        return ", or ".join(map(_words, parts))
+    return {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "none"}[kind]
 
 
 def _tuples(value: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -13,6 +12,7 @@ from ..datasets.augmentation import Augmentation, ChannelJitter, DropEvents, Tim
 from ..datasets.augmented import AugmentedFrames
 from ..datasets.batching import Batches, batches
 from ..datasets.loading import NAMES, find_file
+from ..datasets.sources import find_files
 from .config import TrainConfig
 from .parallel import ALONE, Share
 
@@ -80,8 +80,9 @@ def load_split(config: TrainConfig, split: str) -> FrameDataset:
 
 def has_validation_set(config: TrainConfig) -> bool:
     """Whether the data set has a part for validation: all have, except folders of HDF5 files without one."""
-    folder = Path(config.data)
-    return config.data in NAMES or not any(folder.glob("*_train.h5")) or any(folder.glob("*_valid.h5"))
+    if config.data in NAMES or not find_files(config.data, "*_train.h5"):
+        return True
+    return bool(find_files(config.data, "*_valid.h5"))
 
 
 def augmented(config: TrainConfig, train: FrameDataset) -> FrameDataset:
@@ -94,7 +95,7 @@ def augmented(config: TrainConfig, train: FrameDataset) -> FrameDataset:
         return train
     if config.data == "spoken-digits":
         recordings = spoken_digit_recordings("train")
-    elif any(Path(config.data).glob("*_train.h5")):
+    elif find_files(config.data, "*_train.h5"):
         recordings = _of_speakers(read_recordings(find_file(config.data, "train")), train)
     else:
         raise ValueError(f"augment: got {config.augment}; {config.data} has no events, only their frames")

@@ -22,9 +22,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, O
 from .. import __version__
 from ..datasets.batching import Batch, Batches, ahead
 from ..diagnosis import diagnose
-from ..files import write_file
+from ..files import leftovers, write_file
 from ..optional import require
-from ..sparch import SpArchNet
+from ..sparch import CheckpointError, SpArchNet
 from . import checkpoint, parallel
 from .config import TrainConfig
 from .data import Splits, in_order, shuffled
@@ -84,7 +84,7 @@ def train(
 
     Raises:
         RunError: If the folder holds another run or one in progress.
-        Diverged: If the loss is not finite. It is a RunError.
+        Diverged: If the loss in training, validation or test is not finite. It is a RunError.
         ValueError: If settings or data are not valid.
         FileNotFoundError: If a part of the data is missing.
     """
@@ -182,6 +182,7 @@ class _Run:
         pad = not self.config.published
         recalibrate(self.net, self.data.train, samples=self.config.recalibrate, pad=pad)
         valid = evaluate(self.net, self.data.valid, pad=pad)
+        self._check_finite(valid.loss, f"validation loss is {valid.loss} in epoch {epoch + 1}")
         if isinstance(self.scheduler, ReduceLROnPlateau):
             self.scheduler.step(valid.accuracy)
         elif not isinstance(self.scheduler, OneCycleLR):
@@ -228,12 +229,15 @@ class _Run:
                 self.scheduler.step()
             sums += torch.tensor([summed.item(), int((scores.argmax(dim=1) == labels).sum())], dtype=torch.float64)
         total_loss, right = parallel.total(sums.to(self.device)).tolist()
-        if not math.isfinite(total_loss):
-            raise Diverged(
-                f"{self.folder}: the loss is {total_loss} in epoch {epoch + 1}; "
-                "try a lower learning rate, or a neuron whose range is stable (AdLIF's is not)"
-            )
+        self._check_finite(total_loss, f"loss is {total_loss} in epoch {epoch + 1}")
         return total_loss / len(self.data.train), right / len(self.data.train)
+
+    def _check_finite(self, loss: float, words: str) -> None:
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"{self.folder}: the {words}; try a lower learning rate, or a neuron whose range is stable "
+                "(AdLIF's is not)"
+            )
 
     def _timed(self, loader: Batches) -> Iterator[Batch]:
         """Iterate, and add up the time spent waiting."""
@@ -270,8 +274,19 @@ class _Run:
 
         Raises:
             RunError: If the checkpoint is of a run with other settings.
+            CheckpointError: If it is damaged, or not the last checkpoint of a run.
         """
         tensors, facts = checkpoint.load(path)
+        try:
+            self._restore(tensors, facts, path)
+        except RunError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            problem = f"{error.args[0]}: missing" if isinstance(error, KeyError) else str(error)
+            raise CheckpointError(f"{path}: {problem}; it is not the last checkpoint of a run") from error
+        logger.info("%s: resumed after epoch %d", self.folder, self.progress.epoch)
+
+    def _restore(self, tensors: dict[str, torch.Tensor], facts: dict[str, Any], path: Path) -> None:
         # Settings that are newer than the checkpoint had their defaults then.
         ours, theirs = (json.loads(each.to_json()) for each in (self.config, TrainConfig.from_mapping(facts["config"])))
         if changed := [name for name in ours if ours[name] != theirs[name]]:
@@ -284,12 +299,13 @@ class _Run:
                 _, index, name = key.split(".")
                 state.setdefault(int(index), {})[name] = value
         groups = self.optimizer.state_dict()["param_groups"]
+        if any(index not in state for group in groups for index in group["params"]):
+            raise KeyError("optimizer")
         for group, rate in zip(groups, facts["learning_rates"], strict=True):
             group["lr"] = rate
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.scheduler.load_state_dict(facts["scheduler"])
         self.progress = Progress(**facts["progress"])
-        logger.info("%s: resumed after epoch %d", self.folder, self.progress.epoch)
 
     def result(self) -> dict[str, Any]:
         """Test the best epoch; write and return the result."""
@@ -297,6 +313,7 @@ class _Run:
         best, _, _ = checkpoint.load_network(self.folder / "best.safetensors")
         best.to(self.device)
         test: Evaluation = evaluate(best, self.data.test, pad=not self.config.published)
+        self._check_finite(test.loss, f"test loss is {test.loss} in the best epoch, {self.progress.best_epoch}")
         result = {
             "neuron": self.config.neuron,
             "data": self.config.data,
@@ -350,7 +367,7 @@ def _mix(seed: int, epoch: int) -> int:
 
 
 def _json(value: Any) -> bytes:
-    return (json.dumps(value) + "\n").encode()
+    return (json.dumps(value, allow_nan=False) + "\n").encode()
 
 
 @contextlib.contextmanager
@@ -365,8 +382,9 @@ def _locked(folder: Path, share: parallel.Share) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise RunError(f"{folder}: another run is writing here; name another folder (--out)") from None
-    for left in folder.glob(".*.tmp"):  # by a run that was killed while it wrote
-        left.unlink()
+    for name in ("config.json", "metrics.jsonl", "result.json", "best.safetensors", "last.safetensors"):
+        for left in leftovers(folder / name):  # by a run that was killed while it wrote
+            left.unlink(missing_ok=True)
     try:
         yield
     finally:

@@ -4,6 +4,8 @@ import errno
 import logging
 import multiprocessing
 import os
+import time
+import zlib
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from silif_plugins.datasets.cache import cached
 @pytest.fixture
 def source(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "SMALLEST", 1)
+    monkeypatch.setattr(cache, "TICK", 0)
     monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "source.bin"
     path.write_bytes(b"12345")
@@ -84,7 +87,36 @@ def test_default_folder(monkeypatch):
     assert str(cache.cache_folder()).endswith(".cache/silif_plugins")
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "manifest"])
+def test_a_source_rewritten_with_its_size_and_date_is_read_again(source):
+    """As cp -p, rsync -t and unpacking an archive do."""
+
+    def make():
+        return {"first": np.frombuffer(source.read_bytes()[:1], np.uint8)}
+
+    before = source.stat()
+    assert cached("x", {}, [source], make)["first"] == ord("1")
+    time.sleep(0.02)  # longer than the clock of the file system ticks
+    source.write_bytes(b"54321")
+    os.utime(source, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert cached("x", {}, [source], make)["first"] == ord("5")
+    assert cached("x", {}, [source], make)["first"] == ord("5")
+
+
+def test_an_entry_of_a_source_just_written_is_not_trusted(source, monkeypatch, tmp_path):
+    """The clock of a file system is coarse: a change within its tick leaves no trace."""
+    make = Maker()
+    monkeypatch.setattr(cache, "TICK", 300_000_000)
+    cached("x", {}, [source], make)
+    cached("x", {}, [source], make)
+    assert make.calls == 2
+    time.sleep(0.35)
+    for _ in range(3):
+        assert_right(cached("x", {}, [source], make))
+    assert make.calls == 3
+    assert len(list((tmp_path / "cache").glob("x-*/manifest"))) == 1
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "manifest", "empty", "nothing listed"])
 def test_damage_is_found_and_mended(source, tmp_path, caplog, damage):
     make = Maker()
     cached("x", {}, [source], make)
@@ -98,7 +130,15 @@ def test_damage_is_found_and_mended(source, tmp_path, caplog, damage):
     elif damage == "remove":
         frames.unlink()
     else:
-        (frames.parent / "crc32.json").write_text('["no"')
+        manifest = frames.parent / "manifest"
+        content = manifest.read_text()
+        manifest.write_text(
+            {
+                "manifest": content.replace('"labels"', '"labelz"'),
+                "empty": "",
+                "nothing listed": f"{zlib.crc32(b'{}')}\n{{}}",
+            }[damage]
+        )
     with caplog.at_level(logging.WARNING):
         assert_right(cached("x", {}, [source], make))
     assert "damaged, made anew" in caplog.text
@@ -137,7 +177,7 @@ def test_an_error_while_making_leaves_nothing(source, tmp_path):
 
 def _make_in_child(source, folder, answers):
     os.environ["SILIF_CACHE"] = str(folder)
-    cache.SMALLEST = 1
+    cache.SMALLEST, cache.TICK = 1, 0
     make = Maker()
     cached("x", {}, [source], make)
     answers.put(make.calls)

@@ -165,3 +165,10 @@ def test_tensors_and_loaders_work():
     counts, labels = next(iter(torch.utils.data.DataLoader(dataset, batch_size=3)))
     assert counts.shape == (3, 5, 4)
     assert labels.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("sizes", [{"steps": 10**13}, {"steps": 10, "channels": 10**13}])
+def test_frames_that_cannot_fit_are_refused(sizes):
+    sizes = {"steps": 10, "channels": 3, **sizes}
+    with pytest.raises(ValueError, match=r"frames: 1 of \d+ steps and \d+ channels would take \d+ GiB of memory"):
+        bin_events([0.1], [0], max_time=1.0, **sizes)

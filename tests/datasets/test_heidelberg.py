@@ -55,6 +55,7 @@ def test_the_papers_frames(root):
 def test_late_events_are_told(tmp_path, caplog, monkeypatch):
     times = [[0.1, 0.999, 1.0, 1.25], [0.5, 0.6, 0.7, 1.1]]
     monkeypatch.setattr(cache, "SMALLEST", 1)
+    monkeypatch.setattr(cache, "TICK", 0)
     monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
     write_recordings(
         tmp_path / "shd_test.h5", Recordings(times, [[0, 1, 2, 3]] * 2, [0, 0], classes="a", num_channels=700)
@@ -65,6 +66,28 @@ def test_late_events_are_told(tmp_path, caplog, monkeypatch):
         assert caplog.messages.pop().endswith("shd_test.h5: 37.5 % of the events are at or after 1 s, and dropped")
 
 
+@pytest.mark.parametrize(("factor", "unit"), [(1e6, "microseconds"), (1e3, "milliseconds")])
+def test_times_that_are_not_seconds_are_refused(factor, unit, tmp_path):
+    """Read as seconds all of them are late: nothing would be left to train on."""
+    recordings = make(4)
+    for path, kept in ((tmp_path / "shd_train.h5", False), (tmp_path / "shd_test.h5", True)):
+        times = [(0.01 + each.times.astype(float)) * factor for each in recordings]
+        scaled = Recordings(
+            times, [each.units for each in recordings], recordings.labels, classes=recordings.classes, num_channels=700
+        )
+        write_recordings(path, scaled, time_dtype=np.float64)
+        with pytest.raises(DataError, match=rf"{path.name}: times: no event is before max_time = 1.0 s: they are at"):
+            SHD(tmp_path, path.stem[4:], allow_empty=kept)
+
+
+def test_many_late_events_are_warned_of(tmp_path, caplog):
+    write_recordings(
+        tmp_path / "shd_test.h5", Recordings([[0.1, 1.2, 1.3]], [[0, 1, 2]], [0], classes="a", num_channels=700)
+    )
+    SHD(tmp_path, "test")
+    assert caplog.messages == [f"{tmp_path / 'shd_test.h5'}: 66.7 % of the events are at or after 1 s, and dropped"]
+
+
 def test_splits_and_files_are_named(root):
     with pytest.raises(ValueError, match="split: got 'valid', but SHD has train, test"):
         SHD(root, "valid")
@@ -73,6 +96,31 @@ def test_splits_and_files_are_named(root):
     (root / "shd_test.h5").write_bytes(b"no")
     with pytest.raises(DataError, match=r"shd_test.h5: file: cannot be read as HDF5"):
         SHD(root, "test")
+
+
+def test_where_tonic_puts_the_files(root):
+    (root / "SHD").mkdir()
+    (root / "shd_train.h5").rename(root / "SHD" / "shd_train.h5")
+    assert len(SHD(root, "train")) == 12
+    assert len(SHD(root / "SHD", "train")) == 12
+    assert held_by(root) == "shd"
+    (root / "shd_test.h5").rename(root / "SHD" / "shd_test.h5")
+    check_folder("shd", root)
+
+
+def test_the_users_home(root, monkeypatch):
+    monkeypatch.setenv("HOME", str(root.parent))
+    assert len(SHD(f"~/{root.name}", "train")) == 12
+    check_folder("ssc", f"~/{root.name}")
+
+
+@pytest.mark.parametrize("ending", ["gz", "zip"])
+def test_packed_files_are_to_be_unpacked(root, ending):
+    (root / "shd_test.h5").rename(root / f"shd_test.h5.{ending}")
+    with pytest.raises(FileNotFoundError, match=rf"no file .*shd_test.h5; unpack .*shd_test.h5.{ending} first"):
+        SHD(root, "test")
+    with pytest.raises(FileNotFoundError, match=rf"has no shd_test.h5; unpack .*shd_test.h5.{ending} first"):
+        check_folder("shd", root)
 
 
 def test_empty_recordings_are_kept_if_wanted(tmp_path):
@@ -86,6 +134,7 @@ def test_empty_recordings_are_kept_if_wanted(tmp_path):
 
 def test_cached_frames_are_the_same(root, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "SMALLEST", 1)
+    monkeypatch.setattr(cache, "TICK", 0)
     monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
     made, read = SHD(root, "train"), SHD(root, "train")
     for name in ("frames", "labels", "speakers"):

@@ -37,6 +37,21 @@ def test_from_a_folder(tmp_path, recordings):
         load(tmp_path, "train")
 
 
+def test_from_where_tonic_puts_it(tmp_path, recordings):
+    pytest.importorskip("h5py")
+    (tmp_path / "SHD").mkdir()
+    write_recordings(tmp_path / "SHD" / "shd_train.h5", recordings)
+    (tmp_path / "SHD" / "._shd_train.h5").write_bytes(b"left by macOS")
+    assert len(load(tmp_path, "train", pool=2)) == 3
+    (tmp_path / "shd_test.h5.zip").touch()
+    with pytest.raises(FileNotFoundError, match=r"it has shd_train.h5; unpack .*shd_test.h5.zip first"):
+        load(tmp_path, "test")
+    (tmp_path / "SSC").mkdir()
+    write_recordings(tmp_path / "SSC" / "ssc_train.h5", recordings)
+    with pytest.raises(ValueError, match=r"several files .*: SHD.shd_train.h5, SSC.ssc_train.h5"):
+        load(tmp_path, "train")
+
+
 def test_unknown_names_are_told_the_known_ones(tmp_path):
     with pytest.raises(
         ValueError, match=r"got 'imagenet', which is neither 'spoken-digits', 'sequential-digits', 'shd'"

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -58,13 +59,19 @@ def test_damaged_files_are_named(root):
         assert path.name in str(raised.value)
 
     raises(images, whole[:-1], "holds 3919 bytes, but the header says 3920")
-    raises(images, whole + b"x", "holds 3921 bytes")
+    raises(images, whole + b"x", "holds more bytes, but the header says 3920")
+    raises(images, whole[:4] + bytes(12), "header: says 0 bytes")
+    raises(images, whole[:4] + b"\xff" * 12 + whole[16:], "header: says 79228162458924105385300197375 bytes, but 1 to")
+    turned = idx(np.zeros((5, 14, 56), np.uint8))
+    images.write_bytes(turned)
+    with pytest.raises(DataError, match="images: are of 14 x 56 pixels, but MNIST's are of 28 x 28"):
+        SequentialMNIST(root, "test")
     raises(images, whole[:10], "does not begin with 2051")
     raises(images, b"\0" + whole[:10] * 2, "does not begin with 2051")
     images.write_bytes(whole)
     packed = labels.read_bytes()
-    raises(labels, packed[:-5], "cannot be unpacked")
-    raises(labels, b"no gzip", "cannot be unpacked")
+    raises(labels, packed[:-5], "cannot be read or unpacked")
+    raises(labels, b"no gzip", "cannot be read or unpacked")
     raises(labels, gzip.compress(whole), "does not begin with 2049")
     labels.write_bytes(gzip.compress(idx(np.full(5, 11, np.uint8))))
     with pytest.raises(DataError, match="labels: sample 0 has 11"):
@@ -72,6 +79,27 @@ def test_damaged_files_are_named(root):
     labels.unlink()
     with pytest.raises(FileNotFoundError, match=r"has neither t10k-labels-idx1-ubyte nor t10k-labels-idx1-ubyte.gz"):
         SequentialMNIST(root, "test")
+
+
+def test_no_more_is_unpacked_than_the_header_says(root):
+    """A gzip file is up to a thousand times as large unpacked."""
+    images = root / "t10k-images-idx3-ubyte"
+    whole = images.read_bytes()
+    images.unlink()
+    packed = gzip.compress(whole) + gzip.compress(bytes(1 << 24)) * 4
+    images.with_name(f"{images.name}.gz").write_bytes(packed)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="holds more bytes, but the header says 3920"):
+        SequentialMNIST(root, "test")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()
+
+
+def test_damaged_files_are_read_or_told(fuzz):
+    images = np.random.default_rng(0).integers(0, 9, (6, 28, 28), dtype=np.uint8)
+    for name in ("t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz"):
+        content = gzip.compress(idx(images)) if name.endswith(".gz") else idx(images)
+        assert fuzz(name, content, lambda path: mnist.read_idx(path, 2051), DataError, seeds=range(400)) > 0.4
 
 
 def test_wrong_arguments(root, monkeypatch):

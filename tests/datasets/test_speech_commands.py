@@ -67,6 +67,7 @@ def test_samples_are_read_as_torchaudio_does(root):
 
 def test_cached(root, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "SMALLEST", 1)
+    monkeypatch.setattr(cache, "TICK", 0)
     monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
     first = SpeechCommands(root, "train")
     monkeypatch.setattr("silif_plugins.datasets.speech_commands.read_clip", None)  # not needed again
@@ -107,7 +108,7 @@ def spoil(root, what):
         ("rate", "1 channels of 16 bit at 8000 Hz"),
         ("stereo", "2 channels"),
         ("8 bit", "1 channels of 8 bit"),
-        ("float", "not a wav file"),
+        ("float", r"not a wav file of PCM \(format 0x0003\)"),
     ],
 )
 def test_damaged_clips_are_named(root, what, says):
@@ -125,6 +126,9 @@ def test_bad_folders_are_named(root, tmp_path):
         SpeechCommands(root, "dev")
     with pytest.raises(ValueError, match=r"max_time: got 0.01"):
         SpeechCommands(root, "test", max_time=0.01)
+    for long in (1e12, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=rf"max_time: got {long}.* s; "):
+            SpeechCommands(root, "test", max_time=long)
     with pytest.raises(ValueError, match="steps: got 100, but for gsc it must be None"):
         load(root, "test", steps=100)
     lists = root / "testing_list.txt"
@@ -143,6 +147,38 @@ def test_bad_folders_are_named(root, tmp_path):
     lists.unlink()
     with pytest.raises(FileNotFoundError, match=r"testing_list.txt: missing; unpack the whole archive"):
         SpeechCommands(root, "test")
+
+
+def test_what_other_systems_leave_in_the_folder_changes_nothing(root):
+    """Hidden copies, endings in capitals, byte order marks and backslashes, folders of notes: same clips and labels."""
+    expected = {split: (clips(root, split), SpeechCommands(root, split).labels) for split in ("train", "valid", "test")}
+    (root / "no" / "._cc_nohash_1.wav").write_bytes(b"\0\5\x16\7" + bytes(90))
+    (root / "figures").mkdir()
+    (root / "figures" / "waveform.png").touch()
+    (root / "tree" / "cc_nohash_1.wav").rename(root / "tree" / "cc_nohash_1.WAV")
+    lists = root / "testing_list.txt"
+    lists.write_bytes(b"\xef\xbb\xbf" + lists.read_bytes().replace(b"/", b"\\").replace(b"\n", b"\r\n"))
+    lists = root / "validation_list.txt"
+    lists.write_text("".join(f"./{line}\n\n" for line in lists.read_text().split()))
+    for split, (files, labels) in expected.items():
+        part = SpeechCommands(root, split)
+        assert [str(file).lower() for file in clips(root, split)] == [str(file).lower() for file in files]
+        assert part.classes == ("no", "tree", "yes")
+        assert torch.equal(part.labels, labels)
+
+
+def test_a_listed_clip_is_not_trained_on_whatever_its_case(root):
+    (root / "no" / "bb_nohash_0.wav").rename(root / "no" / "bb_nohash_0.Wav")
+    assert "bb_nohash_0.wav" not in {file.name.lower() for file in clips(root, "train")}
+    with pytest.raises(FileNotFoundError, match=r"bb_nohash_0.wav: missing, but testing_list.txt names it"):
+        clips(root, "test")
+
+
+def test_where_torchaudio_puts_it(root, tmp_path):
+    given = tmp_path / "given"
+    (given / "SpeechCommands").mkdir(parents=True)
+    root.rename(given / "SpeechCommands" / "speech_commands_v0.02")
+    assert len(load(given, "train")) == 6
 
 
 def test_nothing_left_for_training(root):

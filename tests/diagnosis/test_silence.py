@@ -46,6 +46,19 @@ def test_it_warns_once_after_the_calls():
     assert warned(layer, *[QUIET] * 9) == []
 
 
+def test_steps_are_counted_by_sequences():
+    layer, silence = nn.Linear(2, 3), SilenceWatch("wait", calls=2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            for step in range(30):
+                silence(layer, torch.zeros(4, 3), begins=step == 0)
+        assert not caught
+        silence(layer, torch.zeros(4, 3), begins=True)
+    assert len(caught) == 1
+    assert "no spike in its first 2 sequences in training" in str(caught[0].message)
+
+
 def test_one_spike_is_enough():
     one = QUIET.clone()
     one[-1, -1, -1] = 2

@@ -19,6 +19,13 @@ def benchmark(monkeypatch):
     return snntorch_step
 
 
+@pytest.fixture
+def over_time(benchmark):
+    from benchmarks import over_time
+
+    return over_time
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("batch", "shape"), [(1, (512,)), (32, (512,)), (32, (12, 8, 8))])
 def test_the_step(benchmark, batch, shape):
@@ -42,6 +49,20 @@ def test_the_sequence(benchmark):
         ratios.append(seconds["SiLIF, sequence=True"] / seconds["the core's scan"])
         assert seconds["SiLIF, sequence=True"] < seconds["snn.Leaky, steps"]
     assert min(ratios) < 1.15
+
+
+@pytest.mark.slow
+def test_a_network_over_time(over_time):
+    """At least 3 times faster than its steps, and 2.5 times faster than those of snn.Leaky."""
+    tries = [over_time.seconds(100, 64, over_time.SIZES, rounds=9) for _ in range(3)]
+    for name, limit in {"SiLIF, steps": 3.0, "snn.Leaky, steps": 2.5}.items():
+        assert max(found[name] / found["SiLIF, over_time"] for found in tries) >= limit, name
+
+
+def test_the_table_of_networks_is_printed(over_time, capsys):
+    ratios = over_time.main(["--shape", "3", "2", "--sizes", "4", "3", "2", "--rounds", "1"])
+    assert ratios["SiLIF, over_time", 3, 2] == 1
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(ratios) == 6
 
 
 def test_the_table_is_printed(benchmark, capsys):

@@ -115,3 +115,10 @@ def test_far_below_the_threshold_sigmoids_gradient_is_zero_not_nan():
 
 def test_names():
     assert SiLIF(N, spike_grad="fast_sigmoid").spike_grad == resolve("fast_sigmoid") == FastSigmoid()
+
+
+@pytest.mark.parametrize("name", ["atan", "fast_sigmoid", "Sigmoid"])
+def test_what_makes_a_surrogate_is_none(name):
+    """The parentheses were forgotten."""
+    with pytest.raises(TypeError, match=rf"spike_grad: got surrogate.{name}, .* write surrogate.{name.lower()}\(\)"):
+        SiLIF(N, spike_grad=getattr(snn.surrogate, name))

@@ -1,9 +1,11 @@
 """Official checkpoints: round trips, and files that are not what they should be."""
 
 import pickle
+import zipfile
 
 import pytest
 import torch
+from torch.nn.utils import prune
 
 from silif_plugins.neurons import NEURONS, AdLIF
 from silif_plugins.sparch import (
@@ -81,8 +83,73 @@ def test_broken_files_are_named(tmp_path):
     message({k: v for k, v in official.items() if k != "snn.0.beta"}, "snn.0.a: unexpected in a network of LIF")
     message(official | {"snn.1.alpha": torch.zeros(9)}, r"snn.1.alpha: got shape \(9,\)")
     message(official | {"snn.0.W.weight": torch.zeros(9)}, r"snn.0.W.weight: got shape")
+    message({**official, 1: torch.ones(1)}, "1: got int; names must be text")
+    message({**official, "snn.0.W.weight": "x"}, "snn.0.W.weight: got str; it must be a tensor")
+    message({**official, "snn.0.W.weight": torch.zeros(0, 6)}, r"snn.0.W.weight: got shape \(0, 6\)")
+    message({**official, "snn.0.b": official["snn.0.b"].to(torch.complex64)}, "snn.0.b: got torch.complex64")
+    message({**official, "snn.0.b": torch.ones(8).int()}, "snn.0.b: got torch.int32; it must be torch.float32")
+    message({**official, "snn.0.b": torch.ones(8).to_sparse()}, "snn.0.b: got torch.float32, torch.sparse_coo")
+    wide = torch.zeros(1, 1).expand(8, 10**12)
+    message({**official, "snn.0.W.weight": wide}, r"snn.0.W.weight: got shape \(8, 1000000000000\), which is larger")
+    for length in (200, len(whole) - 40, len(whole) - 1):
+        message(whole[:length], "not a readable checkpoint")
     with pytest.raises(FileNotFoundError):
         load_official(tmp_path / "absent.pt")
+
+
+def test_every_flipped_bit_of_a_weight_is_noticed(tmp_path):
+    """The archive has checksums, which torch.load does not look at."""
+    path = tmp_path / "net.pt"
+    net = SpArchNet(3, (4,), 2)
+    save_official(net, path)
+    whole = path.read_bytes()
+    first = whole.index(net.hidden[0].current.weights.weight.detach().numpy().tobytes())
+    for place in range(first, first + 48):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=r"net.pt: .*data/\d+: the checksum is not that"):
+            load_official(path)
+
+
+def test_an_archive_that_is_larger_unpacked_is_refused(tmp_path):
+    save_official(SpArchNet(3, (4,), 2), tmp_path / "net.pt")
+    with zipfile.ZipFile(tmp_path / "net.pt") as plain, zipfile.ZipFile(tmp_path / "bomb.pt", "w", 8) as packed:
+        for record in plain.infolist():
+            packed.writestr(record.filename, plain.read(record))
+        packed.writestr("net/data/99", bytes(1 << 22))
+    with pytest.raises(CheckpointError, match=r"bomb.pt: .*records are larger than the file"):
+        load_official(tmp_path / "bomb.pt")
+
+
+def test_damaged_files_are_read_or_told(fuzz, tmp_path):
+    save_official(SpArchNet(3, (4,), 2), tmp_path / "whole")
+    content = (tmp_path / "whole").read_bytes()
+    assert fuzz("net.pt", content, load_official, CheckpointError, seeds=range(400)) > 0.5
+
+
+def test_a_compiled_network_is_written_whole(tmp_path):
+    net = SpArchNet(6, (8, 7), 3).eval()
+    expected = to_official(net)
+    compiled = torch.compile(net)
+    net.hidden[0].current = torch.compile(net.hidden[0].current)
+    written = to_official(compiled)
+    assert written.keys() == expected.keys()
+    assert all(torch.equal(written[key], expected[key]) for key in expected)
+
+
+def test_what_the_official_code_has_no_name_for_is_not_left_out():
+    net = SpArchNet(6, (8,), 3)
+    prune.l1_unstructured(net.hidden[0].current.weights, "weight", 0.5)
+    with pytest.raises(ValueError, match=r"hidden.0.current.weights.weight_mask: .* no such tensor; undo pruning"):
+        to_official(net)
+    prune.remove(net.hidden[0].current.weights, "weight")
+    assert (to_official(net)["snn.0.W.weight"] == 0).float().mean() == 0.5
+    net.extra = torch.nn.Linear(2, 2)
+    with pytest.raises(ValueError, match=r"extra.bias: the official code has no such tensor"):
+        to_official(net)
+    with pytest.raises(ValueError, match="net: got Linear; it must be a SpArchNet"):
+        to_official(net.extra)
 
 
 def test_a_checkpoint_cannot_run_code(tmp_path):

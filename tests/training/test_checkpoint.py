@@ -1,6 +1,8 @@
 """Checkpoints: what is saved is loaded, and damaged files are named."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -52,8 +54,19 @@ def test_broken_files_are_named(tmp_path):
     message(_file(gone, facts), "readout.neuron.decay_u: missing")
     message(_file({**tensors, "model.extra": torch.zeros(1)}, facts), "extra: not in the network")
     message(_file({**tensors, "model.readout.neuron.decay_u": torch.zeros(9)}, facts), r"decay_u: got shape \(9,\)")
-    message(_file(tensors, {**facts, "config": {"neuronn": "SiLIF"}}), "neuronn: unknown setting")
-    message(_file(tensors, {key: facts[key] for key in ("format", "config")}), "num_inputs")
+    message(_file({**tensors, "model.readout.neuron.decay_u": torch.zeros(3).int()}, facts), "decay_u: got torch.int32")
+    config = facts["config"]
+    for change, says in (
+        ({"config": {"neuronn": "SiLIF"}}, "neuronn: unknown setting"),
+        ({"config": 5}, "config: got 5; it must be settings"),
+        ({"config": {**config, "epochs": "x"}}, "epochs: got 'x'; it must be an integer"),
+        ({"config": {**config, "hidden_sizes": [10**9]}}, r"config: is of a network of 8000000000 weights, but the"),
+        ({"num_inputs": -1}, "num_inputs: got -1; it must be a positive integer"),
+        ({"num_inputs": 10**15}, "config: is of a network of"),
+        ({"num_classes": True}, "num_classes: got True"),
+        ({"num_classes": None}, "num_classes: got None"),
+    ):
+        message(_file(tensors, {**facts, **change}), says)
     with pytest.raises(FileNotFoundError, match="absent"):
         load_network(tmp_path / "absent.safetensors")
 
@@ -64,4 +77,28 @@ def _parts(content, path):
 
 
 def _file(tensors, facts):
-    return safetensors.torch.save(tensors, {"silif_plugins": json.dumps(facts)})
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint.save(f"{folder}/net.safetensors", tensors, facts)
+        return Path(folder, "net.safetensors").read_bytes()
+
+
+def test_every_flipped_bit_is_noticed(tmp_path):
+    """In the weights, in what is said of them, or in the header that places them."""
+    path = tmp_path / "net.safetensors"
+    write(path, TrainConfig(hidden_sizes=(2,), normalization="none"))
+    whole = path.read_bytes()
+    header = 8 + int.from_bytes(whole[:8], "little")
+    for place in (*range(0, header, 3), *range(header, len(whole))):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match=r"net.safetensors"):
+            load_network(path)
+
+
+def test_damaged_files_are_told(fuzz, tmp_path):
+    write(tmp_path / "whole", TrainConfig(hidden_sizes=(6,)))
+    assert (
+        fuzz("net.safetensors", (tmp_path / "whole").read_bytes(), load_network, CheckpointError, seeds=range(600))
+        > 0.9
+    )

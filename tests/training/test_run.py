@@ -10,7 +10,8 @@ import time
 import pytest
 import torch
 
-from silif_plugins.training import RunError, TrainConfig, checkpoint, load_network, train
+from silif_plugins.sparch import CheckpointError
+from silif_plugins.training import Diverged, RunError, TrainConfig, checkpoint, load_network, train
 from silif_plugins.training import run as run_module
 
 
@@ -114,11 +115,18 @@ def test_a_folder_holds_one_run(config, splits, tmp_path):
         train(dataclasses.replace(config, learning_rate=0.5), tmp_path, data=splits, resume=True)
 
 
-def test_half_a_file_that_a_kill_has_left_goes_away(config, splits, tmp_path):
+def test_half_a_file_that_a_kill_has_left_goes_away_and_nothing_of_the_users(config, splits, tmp_path):
+    theirs = [
+        ".notes.tmp",
+        ".last.safetensors.tmp",
+        ".mine.safetensors.123.tmp",
+        ".last.safetensors.1a.tmp",
+        ".x.1.tmp",
+    ]
+    for name in (*theirs, ".last.safetensors.123.tmp"):
+        (tmp_path / name).write_bytes(b"half")
     train(dataclasses.replace(config, epochs=1), tmp_path, data=splits)
-    (tmp_path / ".last.safetensors.123.tmp").write_bytes(b"half")
-    train(dataclasses.replace(config, epochs=1), tmp_path, data=splits, resume=True)
-    assert not list(tmp_path.glob(".*.tmp"))
+    assert sorted(path.name for path in tmp_path.glob(".*.tmp")) == sorted(theirs)
 
 
 def test_a_checkpoint_from_before_a_setting_existed_resumes(config, splits, tmp_path):
@@ -152,6 +160,37 @@ def test_an_exploding_run_stops_and_says_so(config, splits, tmp_path, monkeypatc
     with pytest.raises(RunError, match=r"the loss is .* in epoch 1"):
         train(config, tmp_path, data=splits)
     assert not (tmp_path / "last.safetensors").exists()
+
+
+@pytest.mark.parametrize(("call", "says"), [(1, "validation loss is nan in epoch 1"), (5, "test loss is nan in the")])
+def test_divergence_in_validation_or_test_is_divergence(call, says, config, splits, tmp_path, monkeypatch):
+    """Training can end well on weights that overflow where batch norm uses its running statistics."""
+    calls = []
+
+    def overflow(*arguments, **options):
+        calls.append(arguments)
+        figures = original(*arguments, **options)
+        return dataclasses.replace(figures, loss=float("nan")) if len(calls) == call else figures
+
+    original = run_module.evaluate
+    monkeypatch.setattr(run_module, "evaluate", overflow)
+    with pytest.raises(Diverged, match=says):
+        train(config, tmp_path, data=splits)
+    assert not (tmp_path / "result.json").exists()
+    assert (tmp_path / "last.safetensors").exists() == (call == 5)
+
+
+def test_resuming_from_another_file_says_so(config, splits, tmp_path):
+    train(dataclasses.replace(config, epochs=1), tmp_path, data=splits)
+    last = tmp_path / "last.safetensors"
+    whole = last.read_bytes()
+    last.write_bytes((tmp_path / "best.safetensors").read_bytes())
+    with pytest.raises(CheckpointError, match=r"last.safetensors: optimizer: missing; it is not the last checkpoint"):
+        train(dataclasses.replace(config, epochs=1), tmp_path, data=splits, resume=True)
+    last.write_bytes(whole[:-40] + bytes(40))
+    with pytest.raises(CheckpointError, match=r"last.safetensors: .*: damaged, its checksum is not that"):
+        train(dataclasses.replace(config, epochs=1), tmp_path, data=splits, resume=True)
+    (tmp_path / "last.safetensors").unlink()
 
 
 def test_a_full_disk_keeps_the_last_epoch(config, splits, tmp_path, weights, monkeypatch):
@@ -191,19 +230,49 @@ def test_a_full_disk_keeps_the_last_epoch(config, splits, tmp_path, weights, mon
         ({"learning_rate": float("nan")}, "learning_rate: got nan"),
         ({"factor": 1.5}, "factor: got 1.5"),
         ({"seed": -1}, "seed: got -1"),
-        ({"schedule": "step"}, "schedule: got step"),
+        ({"schedule": "step"}, "schedule: got 'step'; it must be one of cosine, one-cycle, plateau, constant"),
         ({"recalibrate": -1}, "recalibrate"),
         ({"gradient_clip": 0.0}, "gradient_clip: got 0.0"),
-        ({"precision": "float16"}, "precision: got float16; it must be one of float32, bfloat16"),
-        ({"selection": "test"}, "selection: got test"),
+        ({"precision": "float16"}, "precision: got 'float16'; it must be one of float32, bfloat16"),
+        ({"selection": "test"}, "selection: got 'test'"),
         ({"augment": {"noise": 1.0}}, "augment: got noise"),
         ({"augment": {"drop": 1.0}}, "augment.drop: got 1.0"),
         ({"learning_rat": 0.1}, "learning_rat: unknown setting"),
+        ({3: 0.1}, "3: unknown setting"),
+        ({"epochs": "many"}, "epochs: got 'many'; it must be an integer"),
+        ({"epochs": 2.5}, "epochs: got 2.5; it must be an integer"),
+        ({"epochs": True}, "epochs: got True; it must be an integer"),
+        ({"learning_rate": None}, "learning_rate: got None; it must be a number"),
+        ({"max_time": [1]}, r"max_time: got \[1\]; it must be a number, or none"),
+        ({"hidden_sizes": 5}, "hidden_sizes: got 5; it must be a list of integers"),
+        ({"hidden_sizes": "64"}, "hidden_sizes: got '64'; it must be a list of integers"),
+        ({"neuron": 7}, "neuron: got 7; it must be text"),
+        ({"published": "no"}, "published: got 'no'; it must be true or false"),
+        ({"augment": {"drop": "much"}}, "augment: got .*; it must be values by their names"),
+        ({"neuron_options": ["dt"]}, "neuron_options: got .*; it must be values by their names"),
+        (["epochs"], r"config: got \['epochs'\]; it must be settings by their names"),
     ],
 )
 def test_bad_settings_are_named(change, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig.from_mapping(change)
+
+
+@pytest.mark.parametrize("sizes", [(10**13,), (10**8, 10**8), (10**30,)])
+def test_networks_that_cannot_fit_into_memory_are_refused(sizes):
+    with pytest.raises(ValueError, match=r"hidden_sizes: got .*; their weights would take \d+ GiB of memory, but"):
+        TrainConfig(hidden_sizes=sizes).network(140, 20)
+    assert TrainConfig(hidden_sizes=(10, 7), recurrent=True, bidirectional=True).weights(5, 3) == sum(
+        weight.numel()
+        for name, weight in TrainConfig(hidden_sizes=(10, 7), recurrent=True, bidirectional=True)
+        .network(5, 3)
+        .named_parameters()
+        if name.endswith(("weights.weight", "recurrent"))
+    )
+
+
+def test_a_batch_larger_than_memory_is_the_whole_set(config, splits, tmp_path):
+    train(dataclasses.replace(config, batch_size=10**15, epochs=1), tmp_path, data=splits)
 
 
 def test_neuron_options_reach_the_neuron():

@@ -1,34 +1,175 @@
-"""Compiling the kernels at their first use, and keeping them on disk."""
+"""Compiling the kernels at their first use, and keeping them on disk.
+
+Numba's own cache knows a kernel by the one file that it stands in, so it would go on with machine code of an older
+helper or constant; it fails where a file of it is damaged or the disk is full; and whoever can write it has their code
+run. So there is one of our own: keyed by all that the code is made of, checked before it is used, in a folder that is
+the user's alone. Whatever is wrong with it, kernels are compiled anew.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import hashlib
+import logging
+import os
+import pickle
+import stat
+import sys
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import llvmlite
+import numba
 import numpy as np
-from numba import cfunc, from_dtype, types
+from numba import cfunc, from_dtype, njit, types
+from numba.core import caching, ccallback, compiler, serialize, sigutils
 
+from ...files import write_file
 from .threads import KERNEL
+
+logger = logging.getLogger(__name__)
+
+_PACKAGE = Path(__file__).parents[2]
+
+FOLDERS = ("kernels", "scan", "synapses")
+"""Where kernels are, and all that they take functions and constants from."""
+
+_KEPT = 64
+"""Entries of the cache; the oldest go first."""
 
 _alive: list[Any] = []
 """Numba's objects: machine code lives as long as they do."""
+
+
+@contextlib.contextmanager
+def _enabled() -> Iterator[None]:
+    """Turn numba on where NUMBA_DISABLE_JIT turns it off, for other people's functions: ours cannot run as Python."""
+    disabled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, 0
+    try:
+        yield
+    finally:
+        numba.config.DISABLE_JIT = disabled
+
+
+def jitted(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator: numba's ``njit``, whatever NUMBA_DISABLE_JIT says."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        with _enabled():
+            return njit(**options)(function)
+
+    return decorate
 
 
 @cache
 def machine_code(kernel: Callable[..., None], job: np.dtype[Any]) -> Any:
     """Return machine code of a kernel, a module's function of begin, end and a pointer to its job.
 
-    The first call after an installation compiles for one or two seconds; later processes read the result from
-    numba's cache, beside this file or in the user's cache folder (``NUMBA_CACHE_DIR`` moves it). Without a
-    writable folder every process compiles.
+    The first call after an installation compiles for one or two seconds; later processes read the result from a folder
+    ``silif_plugins-kernels`` in the user's cache folder (``NUMBA_CACHE_DIR`` moves it). Without such a folder, which
+    must be the user's alone, every process compiles.
     """
     pointer: Any = types.CPointer
     signature = types.void(types.int64, types.int64, pointer(from_dtype(job)))
-    code: Any
-    try:
-        code = cfunc(signature, cache=True, error_model="numpy")(kernel)
-    except RuntimeError:  # "no locator available": nowhere to write
-        code = cfunc(signature, error_model="numpy")(kernel)
+    with _enabled():
+        try:
+            code: Any = ccallback.CFunc(
+                kernel, sigutils.normalize_signature(signature), locals={}, options={"error_model": "numpy"}
+            )
+            code._cache = _Cache(f"{kernel.__module__}.{kernel.__qualname__} {job.descr}")
+            code.compile()
+        except Exception:  # a numba whose inner parts are others; a true error comes again
+            logger.info("kernels: compiled without a cache", exc_info=True)
+            code = cfunc(signature, error_model="numpy")(kernel)
     _alive.append(code)
     return KERNEL(code.address)
+
+
+class _Cache(caching.NullCache):  # type: ignore[misc]
+    """Where numba looks for one kernel, and leaves it.
+
+    A file of a SHA-256 and what numba makes of compiled code, a pickle: hence the private folder.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()
+        path, key = self._place(target_context.codegen())
+        if path is None or not path.exists():
+            return None
+        try:
+            content = path.read_bytes()
+            if content[:32] != _digest(key, content[32:]):
+                raise ValueError("the checksum is not that of when it was written")
+            result = compiler.CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+            os.utime(path)
+        except Exception as error:
+            logger.info("%s: compiled anew (%s)", path, error)
+            return None
+        return result
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        path, key = self._place(data.codegen)
+        if path is None or data.library.has_dynamic_globals:
+            return
+        try:
+            content = serialize.dumps(data._reduce())
+            write_file(path, _digest(key, content) + content)
+            entries = sorted(path.parent.glob("*.nbc"), key=lambda entry: entry.stat().st_mtime_ns)
+            for old in entries[:-_KEPT]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            logger.info("%s: cannot be written, the kernel is not cached (%s)", path, error)
+
+    def _place(self, codegen: Any) -> tuple[Path | None, bytes]:
+        """File and key; None for the file if there is no cache."""
+        folder = _folder()
+        if folder is None or not SOURCES or sources() != SOURCES:  # changed since they were imported
+            return None, b""
+        versions = (numba.__version__, llvmlite.__version__, np.__version__, sys.version)
+        # What the code is for: operating system, processor and its features.
+        key = _digest(SOURCES, repr((self.name, versions, codegen.magic_tuple())).encode())
+        return folder / f"{self.name.split()[0].rpartition('silif_plugins.')[2]}-{key.hex()[:32]}.nbc", key
+
+
+def _digest(*parts: bytes) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.digest()
+
+
+def sources() -> bytes:
+    """Return a digest of all that kernels are made of, and the package's version; empty if it cannot be read."""
+    files = sorted(file for folder in FOLDERS for file in (_PACKAGE / folder).rglob("*.py"))
+    files += _PACKAGE.glob("__init__.py")
+    with contextlib.suppress(OSError):
+        parts = [(file.relative_to(_PACKAGE).as_posix().encode(), file.read_bytes()) for file in files]
+        return _digest(*(part for pair in parts for part in pair)) if parts else b""
+    return b""
+
+
+SOURCES = sources()
+
+
+def _folder() -> Path | None:
+    """Return the folder of the cache, made if need be; None if there can be none that is the user's alone."""
+    try:
+        parent = numba.config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        folder = Path(parent).expanduser() / "silif_plugins-kernels"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        status = folder.lstat()
+    except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home
+        logger.info("kernels are not cached (%s)", error)
+        return None
+    own = not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)
+    if not own or not stat.S_ISDIR(status.st_mode):
+        logger.warning("%s: kernels are not cached, since it is not a folder of yours alone (mode 0700)", folder)
+        return None
+    return folder
