@@ -14,6 +14,7 @@ from ..neurons import State, StateSpace
 from ..surrogate import SpikeFunction
 from .callables import CallableScan, is_step
 from .fused import GIVEN, Scan, in_kernel, run_forward
+from .operators import in_forward_mode
 from .recurrent import RecurrentScan
 from .recurrent import run_forward as run_recurrent
 
@@ -55,6 +56,8 @@ def _obstacle(
     backend: str, current: Tensor, dtype: torch.dtype, surrogate: SpikeFunction, recurrent: Tensor | None
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
+    if in_forward_mode():
+        return "derivatives in forward mode are asked for"
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own switch: kernels run on the CPU, slowly
     if current.device.type != ("cpu" if backend == "cpu" or interpreted else "cuda"):
         return f"the input is on {current.device}"
@@ -138,7 +141,7 @@ def run(
         mem, ada = as_shape(mem, shape), as_shape(ada, shape)
     last = State(*(as_shape(field, shape[1:]) for field in final.unbind()))
     if gate_width is not None:
-        gates = as_shape(gates, shape).view(torch.bool)
+        gates = as_shape(gates, shape)
     return State(mem, ada, as_shape(spikes, shape)), last, gates
 
 
