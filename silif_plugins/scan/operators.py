@@ -52,6 +52,11 @@ def check_operands(
             raise TypeError(f"{name}: got {got}; it must be {dtype} of shape {tuple(shape)} on {like.device}")
 
 
+def is_recorded() -> bool:
+    """Whether a compiler or tracer records what is called: it takes operators, but no autograd.Function."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+
+
 def in_forward_mode() -> bool:
     """Whether derivatives in forward mode are asked for (dual numbers, ``torch.func.jvp``): operators have none."""
     return torch.autograd.forward_ad._current_level >= 0
