@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..scan.operators import in_forward_mode
+from ..scan.operators import in_forward_mode, is_recorded
 from ..surrogate import is_plain
 from .events import SpikeLinearFunction, activity, break_even, drop, spike_linear_forward
 
@@ -73,7 +73,7 @@ def spike_linear(
     open_ = None
     if gate is not None:
         open_ = (gate if gate.dtype == torch.bool else gate != 0).reshape(rows.shape).contiguous()
-    forward = spike_linear_forward if torch.compiler.is_compiling() else SpikeLinearFunction.apply
+    forward = spike_linear_forward if is_recorded() else SpikeLinearFunction.apply
     y: Tensor = forward(rows, weight, bias, open_, dropout, seed)
     return y.view(*spikes.shape[:-1], weight.shape[0])
 
