@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..neurons import State, StateSpace
-from ..surrogate import SpikeFunction
+from ..surrogate import SpikeFunction, in_forward_mode
 from .callables import CallableScan, is_step
 from .fused import GIVEN, Scan, in_kernel, run_forward
-from .operators import in_forward_mode, is_recorded
+from .operators import is_recorded
 from .recurrent import RecurrentScan
 from .recurrent import run_forward as run_recurrent
 

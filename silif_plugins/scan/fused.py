@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..surrogate import ATan, Boxcar, FastSigmoid, SpikeFunction, Triangle
-from .operators import check_operands, differentiable_function, in_forward_mode, one_by_one, operator, shapes_of
+from ..surrogate import ATan, Boxcar, FastSigmoid, SpikeFunction, Triangle, in_forward_mode
+from .operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
 
 GIVEN = 4
 """The surrogate whose derivative is given as a tensor."""

@@ -57,11 +57,6 @@ def is_recorded() -> bool:
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 
-def in_forward_mode() -> bool:
-    """Whether derivatives in forward mode are asked for (dual numbers, ``torch.func.jvp``): operators have none."""
-    return torch.autograd.forward_ad._current_level >= 0
-
-
 def differentiable_function(function: Callable[..., Any], save: Callable[..., None], differentiate: Any) -> Any:
     """An autograd.Function of an operator: torch.func cannot differentiate a custom operator itself."""
 

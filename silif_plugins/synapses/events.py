@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..scan.operators import check_operands, differentiable_function, in_forward_mode, one_by_one, operator, shapes_of
+from ..scan.operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
+from ..surrogate import in_forward_mode
 
 SAMPLE = 256
 """Rows, evenly spread, that the share is measured on."""

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..scan.operators import in_forward_mode, is_recorded
-from ..surrogate import is_plain
+from ..scan.operators import is_recorded
+from ..surrogate import in_forward_mode, is_plain
 from .events import SpikeLinearFunction, activity, break_even, drop, spike_linear_forward
 
 Events = Literal["auto", "always", "never"]
