@@ -40,6 +40,11 @@ def is_plain() -> bool:
     )
 
 
+def in_forward_mode() -> bool:
+    """Whether derivatives in forward mode are asked for (dual numbers, ``torch.func.jvp``): the kernels have none."""
+    return torch.autograd.forward_ad._current_level >= 0
+
+
 class _Spike(torch.autograd.Function):
     """H(x > 0) with the derivative of a Surrogate in its place."""
 
@@ -60,6 +65,20 @@ class _Spike(torch.autograd.Function):
         return grad_outputs[0] * ctx.surrogate.derivative(x), None
 
 
+class _DualSpike(_Spike):
+    """The same with a derivative in forward mode: torch.compile takes no function that has one."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Surrogate], output: Tensor) -> None:
+        _Spike.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(inputs[0])
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return tangents[0] * ctx.surrogate.derivative(x)
+
+
 class Surrogate:
     """A spike function defined by the derivative that stands in for that of the step.
 
@@ -75,7 +94,8 @@ class Surrogate:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return spikes, 1 where x > 0 and 0 elsewhere, in x's data type."""
-        spikes: Tensor = _Spike.apply(x, self)  # type: ignore[no-untyped-call]
+        function = _DualSpike if in_forward_mode() else _Spike
+        spikes: Tensor = function.apply(x, self)  # type: ignore[no-untyped-call]
         return spikes
 
     def derivative(self, x: Tensor) -> Tensor:

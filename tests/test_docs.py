@@ -96,4 +96,4 @@ def test_commands_exist(page, command, monkeypatch):
         for names in re.findall(r"\[([\w,]+)\]", command):
             assert set(names.split(",")) <= extras.keys()
     else:
-        assert (ROOT / arguments[1] / "__main__.py").is_file()
+        assert (ROOT / arguments[1].replace(".", "/") / "__main__.py").is_file()

@@ -22,7 +22,9 @@ def synaptic_operations(activity: Tensor, fan_out: int) -> Tensor:
         >>> synaptic_operations(torch.tensor([[[1.0, 0.0, 3.0]]]), fan_out=10)
         tensor(20., dtype=torch.float64)
     """
-    return torch.count_nonzero(activity).double() * fan_out / max(activity.shape[1], 1)
+    tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    events = (activity != 0).sum() if tracing else torch.count_nonzero(activity)  # ONNX cannot count
+    return events.double() * fan_out / max(activity.shape[1], 1)
 
 
 def firing_rates(spikes: Tensor) -> Tensor:

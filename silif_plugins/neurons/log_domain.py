@@ -37,7 +37,10 @@ def decay(log_step: Tensor) -> Tensor:
 
 def leak(log_step: Tensor) -> Tensor:
     """1 - decay(x) = -expm1(-exp(x)), accurate where the decay rounds to 1."""
-    return -torch.expm1(-torch.exp(log_step.clamp(SLOWEST, FASTEST)))
+    step = torch.exp(log_step.clamp(SLOWEST, FASTEST))
+    if torch.jit.is_tracing() and torch.onnx.is_in_onnx_export():  # type: ignore[attr-defined, no-untyped-call]
+        return torch.tanh(step / 2) * (1 + torch.exp(-step))  # the exporter has no expm1
+    return -torch.expm1(-step)
 
 
 class LogDomainNeuron(Neuron):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.utils._pytree as pytree
 from torch import Tensor
 
 
@@ -36,6 +37,10 @@ class State(NamedTuple):
     ) -> State:
         """Return the state at rest: no potential, no adaptation, no spike before."""
         return cls(*(torch.zeros(shape, dtype=dtype, device=device) for _ in cls._fields))
+
+
+# Without a name torch.export.save cannot write a model that takes or returns it.
+pytree._register_namedtuple(State, serialized_type_name=f"{State.__module__}.State")
 
 
 class StateSpace(NamedTuple):

@@ -11,15 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from ..neurons import State, StateSpace
-from ..surrogate import SpikeFunction
+from ..surrogate import SpikeFunction, in_forward_mode
 from .callables import CallableScan, is_step
 from .fused import GIVEN, Scan, in_kernel, run_forward
+from .operators import is_recorded
 from .recurrent import RecurrentScan
 from .recurrent import run_forward as run_recurrent
 
 Fused = Literal["cpu", "triton"]
 Backend = Literal["auto", "reference"] | Fused
 """What a user may ask for."""
+
+BACKENDS: tuple[str, ...] = ("auto", "reference", *get_args(Fused))
 
 NUMBA = find_spec("numba") is not None
 TRITON = find_spec("triton") is not None
@@ -40,12 +43,14 @@ def choose(
     if backend == "reference":
         return "reference"
     if backend == "auto":
+        if is_recorded() and torch.onnx.is_in_onnx_export():  # ONNX has the reference's operations alone
+            return "reference"
         if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:
             return "reference"
         name: Fused = "triton" if current.is_cuda else "cpu"
         return "reference" if _obstacle(name, current, dtype, surrogate, recurrent) else name
     if backend not in get_args(Fused):
-        raise ValueError(f"backend: got {backend!r}; it must be 'auto', 'reference', 'cpu' or 'triton'")
+        raise ValueError(f"backend: got {backend!r}; it must be one of {', '.join(BACKENDS)}")
     if obstacle := _obstacle(backend, current, dtype, surrogate, recurrent):
         raise ValueError(f"backend: {backend!r} cannot run this: {obstacle}; use 'reference' or 'auto'")
     return "cpu" if backend == "cpu" else "triton"
@@ -55,6 +60,8 @@ def _obstacle(
     backend: str, current: Tensor, dtype: torch.dtype, surrogate: SpikeFunction, recurrent: Tensor | None
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
+    if in_forward_mode():
+        return "derivatives in forward mode are asked for"
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own switch: kernels run on the CPU, slowly
     if current.device.type != ("cpu" if backend == "cpu" or interpreted else "cuda"):
         return f"the input is on {current.device}"
@@ -128,17 +135,17 @@ def run(
         operator = CallableScan.apply
         results = (*operator(flat, coefficients, initial, lengths, trace, surrogate, detach_reset, backend), flat[:0])
     elif recurrent is not None:
-        operator = run_recurrent if torch.compiler.is_compiling() else RecurrentScan.apply
+        operator = run_recurrent if is_recorded() else RecurrentScan.apply
         results = operator(flat, coefficients, initial, recurrent, lengths, trace, *gradient, backend)
     else:
-        operator = run_forward if torch.compiler.is_compiling() else Scan.apply
+        operator = run_forward if is_recorded() else Scan.apply
         results = operator(flat, coefficients, initial, lengths, trace, *gradient, backend, gate_width)
     spikes, final, _, mem, ada, gates = results
     if trace:
         mem, ada = as_shape(mem, shape), as_shape(ada, shape)
     last = State(*(as_shape(field, shape[1:]) for field in final.unbind()))
     if gate_width is not None:
-        gates = as_shape(gates, shape).view(torch.bool)
+        gates = as_shape(gates, shape)
     return State(mem, ada, as_shape(spikes, shape)), last, gates
 
 

@@ -73,12 +73,12 @@ def scan(
         recurrent: Weights V of I[t] + s[t-1] V, [N, N] (from, to), for a population of one dimension.
         return_states: Whether to return the states of all steps too.
         lengths: Steps of each sequence, integers [B], or a mask [T, B] that is true for them. Later steps do
-            not run: their spikes (and states, with ``return_states``) are zero, and the state after the last
-            step is that after the sequence's own.
+            not run, whatever the input is there: their spikes (and states, with ``return_states``) are zero, and the
+            state after the last step is that after the sequence's own.
         backend: ``"cpu"`` and ``"triton"`` (on a GPU), the fused kernels; ``"reference"``, a loop in PyTorch and the
             definition; ``"auto"``, the fastest that can run this. They give the same spikes and states, and
             gradients that differ by rounding. Only the reference can be differentiated twice, in forward mode, or
-            run a spike function that is not the step H(x > 0).
+            run a spike function that is not the step H(x > 0); "auto" takes it for the last two.
         checkpoint_chunks: Run the sequence in so many pieces, each of them again in backward: of each only the state
             before it is kept, so √T pieces need the memory of 2 √T steps instead of T. It is for the reference;
             the fused kernel does so by itself, every 16 steps.
@@ -94,6 +94,7 @@ def scan(
     Raises:
         ValueError: If ``current`` does not fit the neurons, ``state``, ``recurrent`` or ``lengths`` do not fit
             it, or ``backend`` is unknown or cannot run this.
+        TypeError: If one of them is complex.
 
     Examples:
         >>> from silif_plugins.neurons import SiLIF
@@ -111,6 +112,8 @@ def scan(
     shape = current.shape[1:]
     if recurrent is not None and recurrent.shape != (shape[-1], shape[-1]):
         raise ValueError(f"recurrent: got shape {tuple(recurrent.shape)}; it must be {(shape[-1], shape[-1])}")
+    if recurrent is not None:
+        check_real("recurrent", recurrent)
     initial = initial_state(state, shape, dtype)
     spike_function = spike_functions.resolve(surrogate)
     steps = None if lengths is None else as_lengths(lengths, current)
@@ -253,6 +256,7 @@ def state_dtype(space: StateSpace, current: Tensor) -> torch.dtype:
 
 def check_current(space: StateSpace, current: Tensor, *, time: bool) -> None:
     """Raise if the input cannot belong to these neurons."""
+    check_real("current", current)
     trailing = current.shape[int(time) :]
     # Sizes that are those of the neurons need no broadcasting, which would be a third of the time of one step.
     shapes = {field.shape for field in space}
@@ -276,7 +280,14 @@ def initial_state(state: State | None, shape: torch.Size, dtype: torch.dtype) ->
     for name, field in zip(State._fields, state, strict=True):
         if field.shape != shape:
             raise ValueError(f"state.{name}: got shape {tuple(field.shape)}; the input needs {tuple(shape)}")
+        check_real(f"state.{name}", field)
     return State(*(field.to(dtype) for field in state))
+
+
+def check_real(name: str, tensor: Tensor) -> None:
+    """Raise if a tensor is complex: taken as a real one it would lose its imaginary part."""
+    if tensor.is_complex():
+        raise TypeError(f"{name}: got {tensor.dtype}; it must be real")
 
 
 def _broadcasts(small: torch.Size, large: torch.Size) -> bool:

@@ -7,15 +7,13 @@ bytes per element in float32, half a byte of them of its own. Backward computes 
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..surrogate import ATan, Boxcar, FastSigmoid, SpikeFunction, Triangle
-from .operators import operator, shapes_of
+from ..surrogate import ATan, Boxcar, FastSigmoid, SpikeFunction, Triangle, in_forward_mode
+from .operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
 
 GIVEN = 4
 """The surrogate whose derivative is given as a tensor."""
@@ -58,6 +56,38 @@ def fused_backend(name: str) -> Any:
     raise ValueError(f"backend: got {name!r}; the fused backends are 'cpu' and 'triton'")
 
 
+def check_inputs(current: Tensor, coefficients: Tensor, initial: Tensor, lengths: Tensor | None) -> None:
+    """Raise TypeError unless the inputs of a scan are what the kernels take them for."""
+    if in_forward_mode():
+        raise RuntimeError("the fused scan has no derivative in forward mode; use backend='reference' or 'auto'")
+    if current.dim() != 3 or current.dtype not in (torch.float32, torch.float64):
+        got = f"{current.dtype} of shape {tuple(current.shape)}"
+        raise TypeError(f"current: got {got}; it must be float32 or float64 of shape [T, B, N]")
+    _, batch, neurons = current.shape
+    check_operands(current, coefficients=(coefficients, (9, neurons)), initial=(initial, (3, batch, neurons)))
+    check_operands(current, torch.int64, lengths=(lengths, (batch,)))
+
+
+def check_gradients(
+    current: Tensor,
+    chunks: Tensor,
+    grad_spikes: Tensor | None,
+    grad_final: Tensor | None,
+    grad_mem: Tensor | None,
+    grad_ada: Tensor | None,
+) -> None:
+    """Raise TypeError unless what backward is given is what the kernels take it for."""
+    steps, batch, neurons = current.shape
+    check_operands(
+        current,
+        chunks=(chunks, (2 * max(0, (steps - 1) // CHUNK), batch, neurons)),
+        grad_spikes=(grad_spikes, current.shape),
+        grad_final=(grad_final, (3, batch, neurons)),
+        grad_mem=(grad_mem, current.shape),
+        grad_ada=(grad_ada, current.shape),
+    )
+
+
 @operator("scan")
 def run_forward(
     current: Tensor,
@@ -90,8 +120,9 @@ def run_forward(
     Returns:
         Spikes [T, B, N] in the layout of current; mem, ada and spk after the last step, [3, B, N]; mem and ada
         before the steps 16, 32, ..., [2C, B, N]; with ``trace`` mem and ada, each [T, B, N], else empty; with
-        ``gate_width`` bytes [T, B, N], else empty.
+        ``gate_width`` booleans [T, B, N], else empty.
     """
+    check_inputs(current, coefficients, initial, lengths)
     return fused_backend(backend).forward(current, coefficients, initial, lengths, trace, gate_width)
 
 
@@ -112,7 +143,7 @@ def _(
     steps, batch, neurons = current.shape
     chunks = current.new_empty((2 * torch.sym_max(0, (steps - 1) // CHUNK), batch, neurons))
     mem, ada = (torch.empty_like(current) if trace else current.new_empty(0) for _ in range(2))
-    gates = torch.empty_like(current if gate_width is not None else mem[:0], dtype=torch.uint8)
+    gates = torch.empty_like(current if gate_width is not None else mem[:0], dtype=torch.bool)
     return torch.empty_like(current), torch.empty_like(initial), chunks, mem, ada, gates
 
 
@@ -140,6 +171,9 @@ def run_backward(
     Args as in :func:`run_forward`, with its ``chunks`` and the gradients of its other results (None for zero);
     ``gate`` is the surrogate's derivative [T, B, N] where the kernel does not know it.
     """
+    check_inputs(current, coefficients, initial, lengths)
+    check_gradients(current, chunks, grad_spikes, grad_final, grad_mem, grad_ada)
+    check_operands(current, gate=(gate, current.shape))
     return fused_backend(backend).backward(
         current,
         coefficients,
@@ -188,24 +222,6 @@ def refuse(ctx: Any, *grads: Tensor) -> None:
 
 
 torch.library.register_autograd(run_backward, refuse)
-
-
-def differentiable_function(function: Callable[..., Any], save: Callable[..., None], differentiate: Any) -> Any:
-    """An autograd.Function of an operator: torch.func cannot differentiate a custom operator itself."""
-
-    class Function(torch.autograd.Function):
-        generate_vmap_rule = True
-
-        @staticmethod
-        def forward(*inputs: Any) -> Any:
-            return function(*inputs)
-
-        setup_context = staticmethod(save)
-        backward = staticmethod(differentiate)
-
-    # PyTorch asks for it at every call, and inspect takes longer to find it than a short sequence to run.
-    Function.forward.__signature__ = inspect.signature(Function.forward)  # type: ignore[attr-defined]
-    return Function
 
 
 ScanBackward = differentiable_function(run_backward, lambda ctx, inputs, output: None, refuse)
@@ -263,19 +279,6 @@ torch.library.register_autograd(run_forward, _differentiate, setup_context=_save
 
 
 Scan = differentiable_function(run_forward, _save, _differentiate)
-
-
-def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A vmap rule: run the operator for each element and stack the results."""
-
-    def rule(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        runs = [
-            function(*(a if dim is None else a.select(dim, i) for a, dim in zip(args, in_dims, strict=True)))
-            for i in range(info.batch_size)
-        ]
-        return tuple(torch.stack(results) for results in zip(*runs, strict=True)), (0,) * len(runs[0])
-
-    return rule
 
 
 torch.library.register_vmap(run_forward, one_by_one(run_forward))

@@ -42,7 +42,8 @@ def _slope(x, SHAPE1: tl.constexpr, SHAPE2: tl.constexpr, SURROGATE: tl.constexp
         scaled = 1 + SHAPE1 * tl.abs(x)
         slope = 1 / (scaled * scaled)
     else:
-        slope = SHAPE1 * tl.maximum(1 - tl.abs(x) / SHAPE2, 0.0)
+        rest = 1 - tl.abs(x) / SHAPE2
+        slope = SHAPE1 * tl.where(rest < 0.0, 0.0, rest)  # NaN stays NaN, as in the reference
     return slope.to(x.dtype)
 
 
@@ -264,20 +265,20 @@ def forward(
     final = torch.empty_like(initial)
     chunks = current.new_empty((2 * max(0, (steps - 1) // CHUNK), batch, neurons))
     mem, ada = (torch.empty_like(current) if trace else current.new_empty(0) for _ in range(2))
-    gates = torch.empty_like(current if gate_width is not None else mem[:0], dtype=torch.uint8)
+    gates = torch.empty_like(current if gate_width is not None else mem[:0], dtype=torch.bool)
     if batch * neurons:
         with torch.cuda.device_of(current):
             _forward[_grid(batch, neurons)](
                 current,
                 coefficients.contiguous(),
                 initial,
-                initial if lengths is None else lengths,
+                initial if lengths is None else lengths.contiguous(),
                 spikes,
                 final,
                 chunks,
                 mem,
                 ada,
-                gates,
+                gates.view(torch.uint8),
                 steps,
                 batch,
                 neurons,
@@ -325,7 +326,7 @@ def backward(
                 coefficients.contiguous(),
                 initial.contiguous(),
                 chunks,
-                absent if lengths is None else lengths,
+                absent if lengths is None else lengths.contiguous(),
                 absent if grad_spikes is None else grad_spikes,
                 absent if grad_final is None else grad_final.contiguous(),
                 absent if grad_mem is None else grad_mem.contiguous(),

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from ..surrogate import is_plain
+from .operators import operator, shapes_of
 
-def as_lengths(lengths: Tensor, current: Tensor) -> Tensor:
+
+def as_lengths(lengths: Tensor, current: Tensor, least: int = 0) -> Tensor:
     """Return the number of steps of each sequence, int64 [B], from such numbers or from a mask.
 
     Args:
-        lengths: Integers [B] from 0 to T, or booleans [T, B], true for the first steps of each sequence.
+        lengths: Integers [B] from ``least`` to T, or booleans [T, B], true for the first steps of each sequence.
         current: The input, [T, B, *neurons].
+        least: The smallest length that is allowed.
 
     Raises:
-        ValueError: If the shape does not fit the input, a length is out of range, or a mask has holes. (Under
-            torch.compile only shapes are looked at.)
+        ValueError: If the shape does not fit the input, a length is out of range, or a mask has holes. Compiled and
+            exported code looks at that when it runs.
         TypeError: If they are not integers or booleans.
 
     Examples:
@@ -33,10 +39,35 @@ def as_lengths(lengths: Tensor, current: Tensor) -> Tensor:
         )
     if lengths.is_floating_point() or lengths.is_complex():
         raise TypeError(f"lengths: got {lengths.dtype}; it must be integers [B] or booleans [T, B]")
-    result = (lengths.sum(0) if mask else lengths).to(device=current.device, dtype=torch.int64)
-    if not torch.compiler.is_compiling():
-        if mask and bool((lengths[1:] & ~lengths[:-1]).any()):
+    count = _count if is_plain() else _operator
+    return count(lengths, steps, least).to(current.device)
+
+
+def _count(lengths: Tensor, steps: int, least: int) -> Tensor:
+    """Return lengths as int64 [B] after a look at their values."""
+    if lengths.dtype == torch.bool:
+        if bool((lengths[1:] & ~lengths[:-1]).any()):
             raise ValueError("lengths: got a mask with holes; it must be true for the first steps of each sequence")
-        if bool(((result < 0) | (result > steps)).any()):
-            raise ValueError(f"lengths: got {lengths.tolist()}; it must be from 0 to T = {steps}")
+        result = lengths.sum(0)
+    else:
+        result = lengths.to(torch.int64, copy=True)
+    if bool(((result < least) | (result > steps)).any()):
+        raise ValueError(f"lengths: got {result.tolist()}; it must be from {least} to T = {steps}")
     return result
+
+
+_operator = operator("lengths")(_count)
+"""The same for compilers and transforms, which cannot look at values before they are there."""
+
+
+@shapes_of(_operator)
+def _(lengths: Tensor, steps: int, least: int) -> Tensor:
+    return lengths.new_empty(lengths.shape[-1], dtype=torch.int64)
+
+
+def _each(info: Any, in_dims: tuple[int | None, ...], lengths: Tensor, steps: int, least: int) -> tuple[Tensor, int]:
+    runs = [_operator(each, steps, least) for each in lengths.unbind(in_dims[0] or 0)]
+    return torch.stack(runs), 0
+
+
+torch.library.register_vmap(_operator, _each)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -34,3 +36,55 @@ def shapes_of(operator: Any) -> Callable[[Function], Function]:
         return function
 
     return register
+
+
+def check_operands(
+    like: Tensor, dtype: torch.dtype | None = None, /, **operands: tuple[Tensor | None, tuple[int, ...]]
+) -> None:
+    """Raise TypeError unless operands have their shapes, and the data type (unless given) and device of ``like``.
+
+    Kernels read memory by its address: they would take the bytes of another data type for numbers.
+    """
+    dtype = dtype or like.dtype
+    for name, (tensor, shape) in operands.items():
+        if tensor is not None and (tensor.dtype != dtype or tensor.shape != shape or tensor.device != like.device):
+            got = f"{tensor.dtype} of shape {tuple(tensor.shape)} on {tensor.device}"
+            raise TypeError(f"{name}: got {got}; it must be {dtype} of shape {tuple(shape)} on {like.device}")
+
+
+def is_recorded() -> bool:
+    """Whether a compiler or tracer records what is called: it takes operators, but no autograd.Function."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+
+
+def differentiable_function(function: Callable[..., Any], save: Callable[..., None], differentiate: Any) -> Any:
+    """An autograd.Function of an operator: torch.func cannot differentiate a custom operator itself."""
+
+    class Function(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(*inputs: Any) -> Any:
+            return function(*inputs)
+
+        setup_context = staticmethod(save)
+        backward = staticmethod(differentiate)
+
+    # PyTorch asks for it at every call, and inspect takes longer to find it than a short sequence to run.
+    Function.forward.__signature__ = inspect.signature(Function.forward)  # type: ignore[attr-defined]
+    return Function
+
+
+def one_by_one(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A vmap rule: run the operator for each element and stack the results."""
+
+    def rule(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
+        runs = [
+            function(*(a if dim is None else a.select(dim, i) for a, dim in zip(args, in_dims, strict=True)))
+            for i in range(info.batch_size)
+        ]
+        if isinstance(runs[0], Tensor):
+            return torch.stack(runs), 0
+        return tuple(torch.stack(results) for results in zip(*runs, strict=True)), (0,) * len(runs[0])
+
+    return rule

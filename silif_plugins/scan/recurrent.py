@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .fused import CHUNK, both_or_none, differentiable_function, fused_backend, one_by_one, refuse
-from .operators import operator, shapes_of
+from .fused import CHUNK, both_or_none, check_gradients, check_inputs, fused_backend, refuse
+from .operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
 
 
 @operator("recurrent_scan")
@@ -30,6 +30,8 @@ def run_forward(
     The other arguments and the first five results are those of :func:`silif_plugins.scan.fused.run_forward`; the
     sixth are the total currents [T, B, N], which backward needs: 4 more bytes per element in float32.
     """
+    check_inputs(current, coefficients, initial, lengths)
+    check_operands(current, weights=(weights, (current.shape[2], current.shape[2])))
     return fused_backend(backend).forward_recurrent(current, coefficients, initial, weights, lengths, trace)
 
 
@@ -72,6 +74,9 @@ def run_backward(
     backend: str,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Gradients of the current [T, B, N], the coefficients [9, N], the initial state [3, B, N] and the weights."""
+    check_inputs(total, coefficients, initial, lengths)
+    check_operands(total, weights=(weights, (total.shape[2], total.shape[2])))
+    check_gradients(total, chunks, grad_spikes, grad_final, grad_mem, grad_ada)
     return fused_backend(backend).backward_recurrent(
         total,
         coefficients,

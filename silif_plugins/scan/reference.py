@@ -52,8 +52,8 @@ def run(
         state: The state before the first step.
         surrogate: Spike function of mem - threshold.
         recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
-        lengths: Steps of each sequence, [B]: after them its state stays as it is, and the states returned for
-            these steps are zero.
+        lengths: Steps of each sequence, [B]: after them its state stays as it is, whatever the input, and the states
+            returned for these steps are zero.
         detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient; in ``recurrent`` it is not.
     """
     states = []
@@ -61,12 +61,14 @@ def run(
     for t, now in enumerate(torch.unbind(current)):
         if recurrent is not None:
             now = now + state.spk @ recurrent
-        new = step(space, now, state, surrogate, detach_reset)
         if lengths is None:
-            states.append(new)
-            state = new
+            state = step(space, now, state, surrogate, detach_reset)
+            states.append(state)
         else:
             runs = (t < lengths).view(-1, *[1] * (now.dim() - 1))
+            # Sequences that are over run on zeros: a gradient of zero times NaN would be NaN.
+            now, *fields = (torch.where(runs, field, 0) for field in (now, *state))
+            new = step(space, now, State(*fields), surrogate, detach_reset)
             states.append(State(*(torch.where(runs, field, 0) for field in new)))
             state = State(*(torch.where(runs, *fields) for fields in zip(new, state, strict=True)))
     return states, state

@@ -126,11 +126,14 @@ def from_official(
 ) -> SpArchNet:
     """Build a network from a state_dict of the official code; see :func:`load_official`.
 
+    What DataParallel, torch.compile or both put before the names is left out.
+
     Raises:
         CheckpointError: If a key is missing or a shape does not fit; the message names the key.
     """
     for key, tensor in official.items():
         _check_tensor(key, tensor)
+    official = _unwrapped(official)
     readout = sum(key.endswith(".W.weight") for key in official) - 1
     if readout < 1:
         raise CheckpointError("snn.0.W.weight: missing; it must hold hidden layers and a readout under snn.{layer}")
@@ -167,21 +170,41 @@ def from_official(
     return net.eval()
 
 
+def _unwrapped(official: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors without what wrappers of the network put before their names."""
+    found: dict[str, Tensor] = {}
+    for key, tensor in official.items():
+        name = key.replace("_orig_mod.", "").removeprefix("module.")
+        if name in found:
+            raise CheckpointError(f"{name}: there twice, once of them as {key}")
+        found[name] = tensor
+    return found
+
+
 def _keys(hidden: int, model: type[Neuron], ours: Mapping[str, Tensor]) -> dict[str, str]:
     """Official key: our key, for every tensor that the network has."""
     keys: dict[str, str] = {}
     for layer in range(hidden + 1):
         place = f"hidden.{layer}" if layer < hidden else "readout"
-        names = _NAMES[model] if layer < hidden else _LIF
-        pairs = {f"{official}": f"neuron.{name}" for official, name in names.items()}
-        pairs |= {f"W.{part}": f"current.weights.{part}" for part in ("weight", "bias")}
-        pairs |= {
-            f"norm.{part}": f"current.norm.{part}"
-            for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-        }
-        pairs["V.weight"] = "recurrent"
+        pairs = layer_names(model) if layer < hidden else _layer_names(_LIF)
         keys |= {f"snn.{layer}.{official}": f"{place}.{name}" for official, name in pairs.items()}
     return {official: name for official, name in keys.items() if name in ours}
+
+
+def layer_names(model: type[Neuron]) -> dict[str, str]:
+    """Official name: our name, for every tensor that a layer of these neurons may have."""
+    return _layer_names(_NAMES[model])
+
+
+def _layer_names(neuron: Mapping[str, str]) -> dict[str, str]:
+    names = {official: f"neuron.{name}" for official, name in neuron.items()}
+    names |= {f"W.{part}": f"current.weights.{part}" for part in ("weight", "bias")}
+    names |= {
+        f"norm.{part}": f"current.norm.{part}"
+        for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    }
+    names["V.weight"] = "recurrent"
+    return names
 
 
 def _check_tensor(key: object, tensor: object) -> None:

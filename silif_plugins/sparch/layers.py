@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
 from ..neurons import LI, CAdLIF, Neuron, SiLIF, State, neuron_class
-from ..scan import scan, scan_with_gate
+from ..scan import BACKENDS, Backend, scan, scan_with_gate
 from ..surrogate import SpikeFunction, resolve
 from ..synapses import Events, SpikeLinear
 
@@ -76,7 +76,8 @@ class WeightedInput(nn.Module):
 
         ``gate`` tells which inputs' gradients matter, as `silif_plugins.scan.scan_with_gate` returns it.
         """
-        current: Tensor = self.weights(inputs, gate)
+        gated = isinstance(self.weights, SpikeLinear)  # what users put there, such as quantised layers, is not
+        current: Tensor = self.weights(inputs, gate) if gated else self.weights(inputs)
         if valid is None:
             normalized: Tensor = self.norm(current.flatten(0, 1))
             return normalized.view_as(current)
@@ -101,6 +102,8 @@ class SpikingLayer(nn.Module):
         surrogate: Spike function of mem - threshold.
         input_dropout: Probability that an input is dropped in training.
         events: Whether the weights visit only the inputs that are not zero: ``"auto"``, ``"always"``, ``"never"``.
+        backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
+            ``events="never"``, the layer can be differentiated twice.
 
     Raises:
         ValueError: If an argument is not one of those listed.
@@ -129,9 +132,11 @@ class SpikingLayer(nn.Module):
         surrogate: str | SpikeFunction | None = None,
         input_dropout: float = 0.0,
         events: Events = "auto",
+        backend: Backend = "auto",
     ) -> None:
         super().__init__()
         check_initial_state(initial_state)
+        check_backend(backend)
         model = neuron_class(neuron)
         self.current = WeightedInput(
             num_inputs, size, normalization=normalization, bias=bias, input_dropout=input_dropout, events=events
@@ -146,6 +151,7 @@ class SpikingLayer(nn.Module):
         self.bidirectional = bidirectional
         self.initial_state = initial_state
         self.surrogate = resolve(surrogate)
+        self.backend: Backend = backend
         self.silence = SilenceWatch('normalization="batchnorm", or a lower neuron_options={"threshold": ...}')
 
     @property
@@ -187,6 +193,7 @@ class SpikingLayer(nn.Module):
             first_state(self.neuron, self.initial_state, current),
             surrogate=self.surrogate,
             recurrent=self.recurrent_weights(),
+            backend=self.backend,
         )
         self.silence(self, spikes)
         if valid is not None:
@@ -215,6 +222,7 @@ class Readout(nn.Module):
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
         input_dropout: Probability that an input is dropped in training.
         events: Whether the weights visit only the inputs that are not zero: ``"auto"``, ``"always"``, ``"never"``.
+        backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`.
 
     Raises:
         ValueError: If an argument is not one of those listed.
@@ -235,9 +243,11 @@ class Readout(nn.Module):
         initial_state: InitialState = "zeros",
         input_dropout: float = 0.0,
         events: Events = "auto",
+        backend: Backend = "auto",
     ) -> None:
         super().__init__()
         check_initial_state(initial_state)
+        check_backend(backend)
         self.current = WeightedInput(
             num_inputs,
             num_classes,
@@ -248,12 +258,13 @@ class Readout(nn.Module):
         )
         self.neuron = LI(num_classes)
         self.initial_state = initial_state
+        self.backend: Backend = backend
 
     def forward(self, inputs: Tensor, valid: Tensor | None = None, gate: Tensor | None = None) -> Tensor:
         """Return scores [B, C] from spikes [T, B, num_inputs]; a sample's scores sum to its number of valid steps."""
         current = self.current(inputs, valid, gate)
         state = first_state(self.neuron, self.initial_state, current)
-        _, _, states = scan(self.neuron.state_space(), current, state, return_states=True)
+        _, _, states = scan(self.neuron.state_space(), current, state, return_states=True, backend=self.backend)
         shares = states.mem.softmax(dim=-1)
         return (shares if valid is None else shares * valid.unsqueeze(-1)).sum(dim=0)
 
@@ -277,6 +288,12 @@ def backwards(sequences: Tensor, valid: Tensor | None) -> Tensor:
 def first_state(neuron: Neuron, kind: InitialState, current: Tensor) -> State | None:
     """Return the state before the first step, None for rest."""
     return neuron.uniform_state(tuple(current.shape[1:-1])) if kind == "uniform" else None
+
+
+def check_backend(name: str) -> None:
+    """Raise if there is no such backend."""
+    if name not in BACKENDS:
+        raise ValueError(f"backend: got {name!r}; it must be one of {', '.join(BACKENDS)}")
 
 
 def check_initial_state(kind: str) -> None:

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.utils._pytree as pytree
 from torch import Tensor, nn
 
 from ..metrics import firing_rates, synaptic_operations
 from ..neurons import Neuron
+from ..scan import Backend, as_lengths
 from ..surrogate import SpikeFunction
 from ..synapses import Events
 from .layers import InitialState, Normalization, Readout, SpikingLayer
@@ -51,6 +53,8 @@ class SpArchNet(nn.Module):
         events: Whether weights visit only what is not zero: ``"auto"``, where that is faster by the measured share of
             their inputs (`silif_plugins.synapses.spike_linear`); ``"always"`` or ``"never"``. The results are the same
             to rounding.
+        backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
+            ``events="never"``, the network can be differentiated twice.
 
     Raises:
         ValueError: If an argument is not one of those listed, or there is no hidden layer.
@@ -78,6 +82,7 @@ class SpArchNet(nn.Module):
         initial_state: InitialState = "zeros",
         surrogate: str | SpikeFunction | None = None,
         events: Events = "auto",
+        backend: Backend = "auto",
     ) -> None:
         super().__init__()
         if not hidden_sizes:
@@ -99,6 +104,7 @@ class SpArchNet(nn.Module):
                 # The spikes of a layer are dropped where the next one reads them: at no cost if that visits events.
                 input_dropout=dropout if index else 0.0,
                 events=events,
+                backend=backend,
             )
             self.hidden.append(layer)
             num_inputs = layer.num_outputs
@@ -110,23 +116,27 @@ class SpArchNet(nn.Module):
             initial_state=initial_state,
             input_dropout=dropout,
             events=events,
+            backend=backend,
         )
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> SpArchOutput:
         """Classify sequences.
 
         Args:
-            inputs: [B, T, num_inputs]; inputs with more dimensions are flattened to that.
+            inputs: [B, T, num_inputs] of any real data type; inputs with more dimensions are flattened to that.
             lengths: Steps of each sequence, integers [B] from 1 to T; what follows in ``inputs`` is padding. It
                 takes no part in anything: not in batch norm's statistics, spikes, scores, rates or operations. By
                 default all T steps count, as in the published code, for which padding is input like any other.
 
         Raises:
             ValueError: If the inputs do not have ``num_inputs`` channels, or ``lengths`` does not fit them.
+            TypeError: If the inputs are complex, or ``lengths`` are not integers.
         """
         if inputs.dim() < 3 or inputs.shape[2:].numel() != self.num_inputs:
             raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; it must be [B, T, {self.num_inputs}]")
-        activity = inputs.flatten(2).transpose(0, 1)
+        if inputs.is_complex():
+            raise TypeError(f"inputs: got {inputs.dtype}; they must be real")
+        activity = inputs.to(self.readout.neuron.threshold.dtype).flatten(2).transpose(0, 1)
         valid = None if lengths is None else valid_steps(lengths, inputs)
         if valid is not None:
             activity = activity.masked_fill(~valid.unsqueeze(-1), 0)
@@ -134,12 +144,12 @@ class SpArchNet(nn.Module):
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
             assert isinstance(layer, SpikingLayer)
-            operations += synaptic_operations(activity, layer.num_outputs)
+            operations = operations + synaptic_operations(activity, layer.num_outputs)
             activity, gate = layer.spikes_and_gate(activity, valid, gate)
             if layer.recurrent is not None:
-                operations += synaptic_operations(activity, layer.neuron.size[0] - 1)
+                operations = operations + synaptic_operations(activity, layer.neuron.size[0] - 1)
             rates.append(firing_rates(activity) if valid is None else activity.sum(dim=(0, 1)) / valid.sum())
-        operations += synaptic_operations(activity, self.readout.neuron.size[0])
+        operations = operations + synaptic_operations(activity, self.readout.neuron.size[0])
         return SpArchOutput(self.readout(activity, valid, gate), torch.cat(rates), operations)
 
 
@@ -147,7 +157,8 @@ def valid_steps(lengths: Tensor, inputs: Tensor) -> Tensor:
     """Turn lengths [B] into a mask [T, B] of the steps of inputs [B, T, ...] that are not padding.
 
     Raises:
-        ValueError: If there is not one integer from 1 to T for every sequence.
+        ValueError: If there is not one number from 1 to T for every sequence.
+        TypeError: If they are not integers.
 
     Examples:
         >>> valid_steps(torch.tensor([1, 3]), torch.zeros(2, 3, 5)).int()
@@ -155,11 +166,11 @@ def valid_steps(lengths: Tensor, inputs: Tensor) -> Tensor:
                 [0, 1],
                 [0, 1]], dtype=torch.int32)
     """
-    batch, steps = inputs.shape[:2]
-    if lengths.shape != (batch,) or lengths.is_floating_point():
-        raise ValueError(
-            f"lengths: got {lengths.dtype} of shape {tuple(lengths.shape)}; they must be integers of shape ({batch},)"
-        )
-    if batch and not (lengths.min() >= 1 and lengths.max() <= steps):
-        raise ValueError(f"lengths: got {int(lengths.min())} to {int(lengths.max())}; they must be 1 to {steps}")
-    return torch.arange(steps, device=inputs.device).unsqueeze(1) < lengths.to(inputs.device)
+    if lengths.dtype == torch.bool:
+        raise TypeError(f"lengths: got {lengths.dtype}; they must be integers")
+    steps = torch.arange(inputs.shape[1], device=inputs.device)
+    return steps.unsqueeze(1) < as_lengths(lengths, inputs.transpose(0, 1), least=1)
+
+
+# Without a name torch.export.save cannot write a network that returns it.
+pytree._register_namedtuple(SpArchOutput, serialized_type_name=f"{SpArchOutput.__module__}.SpArchOutput")

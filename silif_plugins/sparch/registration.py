@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import functools
+import importlib
 import inspect
 from collections.abc import Mapping
 from types import ModuleType
@@ -11,11 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .checkpoints import layer_names
 from .layers import SpikingLayer
+
+NAMES = frozenset({"SiLIF", "CSiLIF"})
+"""Ours, among the names of neurons that SpArch knows."""
 
 
 class RegisteredLayer(nn.Module):
     """One of our hidden layers under the constructor signature of SpArch's layers, [B, T, N] in and out.
+
+    Its state_dict has the names of the SiLIF paper's code.
 
     Subclasses set ``neuron``. It starts from random states, as the layers beside it do.
 
@@ -46,6 +54,9 @@ class RegisteredLayer(nn.Module):
         extra_features: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        # Under the official names, so that the network around reads and writes published checkpoints.
+        self.register_state_dict_post_hook(_write_official_names)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_read_official_names)  # type: ignore[no-untyped-call]
         options: dict[str, Any] = {"threshold": threshold}
         if self.neuron == "C-SiLIF" and extra_features and {"dt_min", "dt_max"} <= extra_features.keys():
             options["dt"] = (float(extra_features["dt_min"]), float(extra_features["dt_max"]))
@@ -65,6 +76,18 @@ class RegisteredLayer(nn.Module):
         """Return spikes [B, T, N] from inputs [B, T, input_size]."""
         spikes: Tensor = self.layer(inputs.transpose(0, 1)).transpose(0, 1)
         return spikes
+
+
+def _write_official_names(layer: RegisteredLayer, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    for official, name in layer_names(type(layer.layer.neuron)).items():
+        if (ours := f"{prefix}layer.{name}") in state:
+            state[prefix + official] = state.pop(ours)
+
+
+def _read_official_names(layer: RegisteredLayer, state: dict[str, Any], prefix: str, *others: Any) -> None:
+    for official, name in layer_names(type(layer.layer.neuron)).items():
+        if prefix + official in state:
+            state[f"{prefix}layer.{name}"] = state.pop(prefix + official)
 
 
 class SiLIFLayer(RegisteredLayer):
@@ -89,7 +112,10 @@ class CSiLIFLayer(RegisteredLayer):
 
 
 def register(module: ModuleType) -> None:
-    """Make ``neuron_type="SiLIF"``, ``"CSiLIF"`` and our other models known to a SpArch models module.
+    """Make ``neuron_type="SiLIF"`` and ``"CSiLIF"`` known to a SpArch models module.
+
+    In the original, ``--model_type SiLIF`` of its ``run_exp.py`` works too, if this is called before that is imported:
+    ``python -m silif_plugins.sparch run_exp.py --model_type SiLIF ...`` does so.
 
     Args:
         module: The module that defines ``SNN``: ``sparch.models.snns`` of the original, or ``models.snns`` of the
@@ -114,10 +140,60 @@ def register(module: ModuleType) -> None:
         if hasattr(module, name):
             setattr(module, f"Official{name}", getattr(module, name))
         setattr(module, name, layer)
-    _accept(network, {"SiLIF", "CSiLIF"})
+    _accept(network, NAMES)
+    package = module.__name__.removesuffix(".models.snns")
+    if package != module.__name__:
+        _accept_in_experiment(_imported(f"{package}.exp"), network)
+        _accept_in_parser(_imported(f"{package}.parsers.model_config"))
 
 
-def _accept(network: type[Any], names: set[str]) -> None:
+def _imported(name: str) -> ModuleType | None:
+    """A module beside the given one; None where there is none, or it lacks what only its experiments need."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def _accept_in_experiment(module: ModuleType | None, network: type[Any]) -> None:
+    """Let the experiment build its network under names that it does not know."""
+    original = getattr(getattr(module, "Experiment", None), "init_model", None)
+    if module is None or original is None:
+        return
+
+    @functools.wraps(original)
+    def init_model(self: Any) -> Any:
+        name = self.model_type
+        if name not in NAMES:
+            return original(self)
+        # It looks its name up in a list of those that it knows, and gives it to the network.
+        self.model_type, network._silif_plugins_instead = "LIF", name
+        try:
+            return original(self)
+        finally:
+            self.model_type, network._silif_plugins_instead = name, None
+
+    module.Experiment.init_model = init_model
+
+
+def _accept_in_parser(module: ModuleType | None) -> None:
+    """Let ``--model_type`` take our names."""
+    original = getattr(module, "add_model_options", None)
+    if module is None or original is None:
+        return
+
+    @functools.wraps(original)
+    def add_model_options(parser: argparse.ArgumentParser) -> Any:
+        result = original(parser)
+        for action in parser._actions:
+            if action.dest == "model_type" and action.choices:
+                action.choices = [*action.choices, *sorted(NAMES - set(action.choices))]
+        return result
+
+    module.add_model_options = add_model_options  # type: ignore[attr-defined]
+
+
+def _accept(network: type[Any], names: frozenset[str]) -> None:
     """Let the constructor pass names that its own check does not know."""
     original = network.__init__
     signature = inspect.signature(original)
@@ -125,7 +201,7 @@ def _accept(network: type[Any], names: set[str]) -> None:
     @functools.wraps(original)
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         bound = signature.bind(self, *args, **kwargs)
-        name = bound.arguments.get("neuron_type")
+        name = network._silif_plugins_instead or bound.arguments.get("neuron_type")
         if name not in names:
             original(self, *args, **kwargs)
             return
@@ -140,3 +216,4 @@ def _accept(network: type[Any], names: set[str]) -> None:
 
     network.__init__ = init
     network._accepts_silif_plugins = True
+    network._silif_plugins_instead = None  # the name that an experiment wants in the place of the one it gives

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..scan.operators import operator, shapes_of
+from ..scan.operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
+from ..surrogate import in_forward_mode
 
 SAMPLE = 256
 """Rows, evenly spread, that the share is measured on."""
@@ -49,6 +50,18 @@ def drop(x: Tensor, dropout: float, seed: int) -> Tensor:
     return y
 
 
+def _checked(x: Tensor, weight: Tensor, gate: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Return x and the gate as the kernels read them; raise TypeError if they cannot."""
+    if in_forward_mode():
+        raise RuntimeError("the event-driven layer has no derivative in forward mode; use events='never' or 'auto'")
+    if x.dim() != 2 or x.dtype not in (torch.float32, torch.float64):
+        got = f"{x.dtype} of shape {tuple(x.shape)}"
+        raise TypeError(f"x: got {got}; it must be float32 or float64 of shape [rows, inputs]")
+    check_operands(x, weight=(weight, (weight.shape[0], x.shape[1])))
+    check_operands(x, torch.bool, gate=(gate, x.shape))
+    return x.contiguous(), None if gate is None else gate.contiguous()
+
+
 @operator("spike_linear")
 def spike_linear_forward(
     x: Tensor, weight: Tensor, bias: Tensor | None, gate: Tensor | None, dropout: float, seed: int
@@ -56,7 +69,7 @@ def spike_linear_forward(
     """Return x Wᵀ + bias by the events of x.
 
     Args:
-        x: [rows, inputs], contiguous, float32 or float64.
+        x: [rows, inputs], float32 or float64.
         weight: [outputs, inputs].
         bias: [outputs].
         gate: Booleans [rows, inputs], where the gradient of x is wanted; everywhere by default. (Where many are
@@ -66,7 +79,9 @@ def spike_linear_forward(
     """
     from . import event_kernels as kernels
 
+    x, gate = _checked(x, weight, gate)
     outputs = weight.shape[0]
+    check_operands(x, bias=(bias, (outputs,)))
     width = kernels.padded(outputs, x.element_size())
     y = x.new_empty(x.shape[0], width)
     start = x.new_zeros(width)
@@ -88,7 +103,9 @@ def spike_linear_backward(
     """Return the gradients of x (empty unless needed) and of the weight from that of the result, [rows, outputs]."""
     from . import event_kernels as kernels
 
+    x, gate = _checked(x, weight, gate)
     outputs, inputs = weight.shape
+    check_operands(x, grad=(grad, (x.shape[0], outputs)))
     width = kernels.padded(outputs, x.element_size())
     wide = grad.contiguous() if width == outputs else torch.nn.functional.pad(grad, (0, width - outputs))
     grad_weight = x.new_zeros(inputs, width)
@@ -123,7 +140,9 @@ def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
 def _differentiate(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
     x, weight, gate = ctx.saved_tensors
     needs_x = ctx.needs_input_grad[0]
-    grad_x, grad_weight = spike_linear_backward(grad, x, weight, gate, ctx.dropout, ctx.seed, needs_x)
+    # With a graph of the backward pass itself: torch.func always asks for one.
+    adjoint: Any = Backward.apply if torch.is_grad_enabled() else spike_linear_backward
+    grad_x, grad_weight = adjoint(grad, x, weight, gate, ctx.dropout, ctx.seed, needs_x)
     return grad_x if needs_x else None, grad_weight, grad.sum(0) if ctx.has_bias else None, None, None, None
 
 
@@ -135,6 +154,10 @@ def _refuse(ctx: Any, *grads: Tensor) -> None:
 
 
 torch.library.register_autograd(spike_linear_backward, _refuse)
+Backward = differentiable_function(spike_linear_backward, lambda ctx, inputs, output: None, _refuse)
+SpikeLinearFunction = differentiable_function(spike_linear_forward, _save, _differentiate)
+torch.library.register_vmap(spike_linear_forward, one_by_one(spike_linear_forward))
+torch.library.register_vmap(spike_linear_backward, one_by_one(spike_linear_backward))
 
 
 def _transposed(weight: Tensor, width: int) -> Tensor:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .events import activity, break_even, drop, spike_linear_forward
+from ..scan.operators import is_recorded
+from ..surrogate import in_forward_mode, is_plain
+from .events import SpikeLinearFunction, activity, break_even, drop, spike_linear_forward
 
 Events = Literal["auto", "always", "never"]
 
@@ -29,23 +31,27 @@ def spike_linear(
     any input, spikes or counts, to rounding. The gradient of the input is computed where ``gate`` is true, and may be
     zero elsewhere: exact for everything before the neurons, if it comes from
     :func:`silif_plugins.scan.scan_with_gate` and the spikes' gradients are used for nothing else.
-    The inputs are kept for backward, and a byte per input for the gate.
+    The inputs are kept for backward, and a byte per input for the gate. What is not finite stays so, but where it meets
+    a zero: a product with events leaves that out, the dense one makes it NaN.
 
     Args:
-        spikes: [\*, inputs].
+        spikes: [\*, inputs], of any real data type: they are taken in that of the weight.
         weight: [outputs, inputs].
         bias: [outputs].
-        gate: Booleans [\*, inputs]: which inputs' gradients are wanted. All of them by default, by a dense product.
+        gate: Booleans [\*, inputs], or numbers that are not zero: which inputs' gradients are wanted. All of them by
+            default, by a dense product.
         dropout: Share of inputs that are dropped; the others are scaled by 1 / (1 - dropout). Which ones follows
             from one draw of ``generator``, whatever path computes it.
         events: ``"always"``; ``"never"``, the dense product; ``"auto"``, what is faster by the share of inputs that
             are not zero, on a sample of 256 rows: events below 10 % for 20 outputs, 36 % for 512, and about half with
-            dropout (:func:`silif_plugins.synapses.events.break_even`), on the CPU in float32 or float64.
+            dropout (:func:`silif_plugins.synapses.events.break_even`), on the CPU in float32 or float64. In traces and
+            transforms of ``torch.func``, and for derivatives in forward mode, it is the dense product.
         generator: Source of randomness on the CPU; PyTorch's global one by default.
 
     Raises:
         ValueError: If the shapes do not fit, ``dropout`` is not in [0, 1), or ``events`` is not one of those listed
             or asked for where it cannot be had.
+        TypeError: If the spikes are complex.
 
     Examples:
         >>> spikes = (torch.rand(100, 8, 64) < 0.02).float()
@@ -59,13 +65,26 @@ def spike_linear(
         raise ValueError(f"gate: got shape {tuple(gate.shape)}; it must be that of the spikes, {tuple(spikes.shape)}")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
+    spikes = _as_weight(spikes, weight)
     seed = int(torch.randint(2**63 - 1, (), generator=generator)) if dropout else 0
     if not _by_events(spikes, weight, events, dropout):
         return functional.linear(_dropped(spikes, dropout, seed), weight, bias)
     rows = spikes.reshape(-1, spikes.shape[-1]).contiguous()
-    open_ = None if gate is None else gate.reshape(rows.shape).contiguous()
-    y: Tensor = spike_linear_forward(rows, weight, bias, open_, dropout, seed)
+    open_ = None
+    if gate is not None:
+        open_ = (gate if gate.dtype == torch.bool else gate != 0).reshape(rows.shape).contiguous()
+    forward = spike_linear_forward if is_recorded() else SpikeLinearFunction.apply
+    y: Tensor = forward(rows, weight, bias, open_, dropout, seed)
     return y.view(*spikes.shape[:-1], weight.shape[0])
+
+
+def _as_weight(spikes: Tensor, weight: Tensor) -> Tensor:
+    """Return spikes in the data type of the weight; autocast chooses for floating-point ones itself."""
+    if spikes.is_complex():
+        raise TypeError(f"spikes: got {spikes.dtype}; they must be real")
+    if spikes.dtype == weight.dtype or (spikes.is_floating_point() and torch.is_autocast_enabled(spikes.device.type)):
+        return spikes
+    return spikes.to(weight.dtype)
 
 
 def _by_events(spikes: Tensor, weight: Tensor, events: str, dropout: float) -> bool:
@@ -77,12 +96,19 @@ def _by_events(spikes: Tensor, weight: Tensor, events: str, dropout: float) -> b
         and spikes.dtype == weight.dtype
         and weight.dtype in (torch.float32, torch.float64)
         and not torch.is_autocast_enabled("cpu")
+        and not in_forward_mode()
+        and type(weight) in (Tensor, nn.Parameter)  # others, such as quantised ones, are not plain memory
     )
     if events == "always" and not possible:
-        raise ValueError("events: 'always' needs spikes and weights on the CPU, both float32 or float64, no autocast")
+        raise ValueError(
+            "events: 'always' needs spikes and plain weights on the CPU, both float32 or float64, no autocast, "
+            "no derivatives in forward mode"
+        )
     if events == "auto" and possible:
         if torch.compiler.is_compiling():  # a graph cannot depend on how many spikes there are
             return True
+        if not is_plain():  # nor can a trace, which others read, or a transform
+            return False
         return activity(spikes.detach().reshape(-1, spikes.shape[-1])) < break_even(weight.shape[0], dropout)
     return events == "always"
 
@@ -97,10 +123,24 @@ def _dropped(spikes: Tensor, dropout: float, seed: int) -> Tensor:
     return spikes * factor.to(spikes)
 
 
-class SpikeLinear(nn.Linear):
+class _LinearType(type):
+    """Makes tables that have ``nn.Linear`` as a key find SpikeLinear there, as if it were that.
+
+    PyTorch looks up by exact type which layers it quantises, and would leave SpikeLinear out without a word.
+    """
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or (other is nn.Linear and cls.__dict__.get("_is_linear", False))
+
+    def __hash__(cls) -> int:
+        return hash(nn.Linear) if cls.__dict__.get("_is_linear", False) else type.__hash__(cls)
+
+
+class SpikeLinear(nn.Linear, metaclass=_LinearType):
     """An ``nn.Linear`` for spikes, event-driven and exact; see :func:`spike_linear`.
 
-    Its parameters and state_dict are those of ``nn.Linear``: one loads the other's.
+    Its parameters and state_dict are those of ``nn.Linear``: one loads the other's. What PyTorch does to every
+    ``nn.Linear``, such as ``torch.ao.quantization.quantize_dynamic(net, {nn.Linear})``, it does to this one too.
 
     Args:
         in_features: Number of inputs.
@@ -122,6 +162,8 @@ class SpikeLinear(nn.Linear):
         >>> layer(spikes, gate).shape
         torch.Size([100, 8, 10])
     """
+
+    _is_linear = True  # of this class alone: a subclass may compute something else
 
     def __init__(
         self,

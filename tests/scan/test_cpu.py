@@ -305,3 +305,16 @@ def test_threads_change_nothing(random_problem):
         runs.append([spikes, *last, *torch.autograd.grad(loss, inputs)])
     for run in runs[1:]:
         assert all(torch.equal(*pair) for pair in zip(runs[0], run, strict=True))
+
+
+@pytest.mark.parametrize("name", ["boxcar", "atan", "fast_sigmoid", "triangle"])
+def test_potentials_that_are_no_numbers_pass_as_in_the_reference(name, random_problem):
+    space, current, state = random_problem(40, 2, 20)
+    current[5, 0, 3], current[9, 1, 4], current[20, 0, 7] = torch.nan, torch.inf, -torch.inf
+    found = []
+    for backend in ("reference", "cpu"):
+        inputs = [tensor.clone().requires_grad_() for tensor in (current, *state, *space)]
+        spikes, _ = scan(type(space)(*inputs[4:]), inputs[0], State(*inputs[1:4]), surrogate=name, backend=backend)
+        found.append([spikes, *torch.autograd.grad(spikes.sum(), inputs, materialize_grads=True)])
+    torch.testing.assert_close(*found, rtol=1e-10, atol=1e-10, equal_nan=True)
+    assert found[0][1].isnan().any() or name == "boxcar"

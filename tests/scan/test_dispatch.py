@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from silif_plugins.neurons import SiLIF
-from silif_plugins.scan import backends, scan
+from silif_plugins.neurons import SiLIF, State, StateSpace
+from silif_plugins.scan import backends, scan, step
 from silif_plugins.surrogate import Boxcar, SpikeFunction
 
 
@@ -31,7 +31,7 @@ def test_auto_works_without_numba(monkeypatch):
 @pytest.mark.parametrize(
     ("backend", "current", "options", "message"),
     [
-        ("gpu", torch.zeros(9, 1, 4), {}, "'auto', 'reference'"),
+        ("gpu", torch.zeros(9, 1, 4), {}, "auto, reference, cpu, triton"),
         ("cpu", torch.zeros(9, 1, 4), {"surrogate": torch.sigmoid}, "not the step"),
         ("cpu", torch.zeros(9, 1, 4, device="meta"), {}, "on meta"),
     ],
@@ -71,3 +71,56 @@ def test_a_sequence_in_a_batch_equals_itself_alone(backend):
         assert all(torch.equal(one[0], batch[index]) for one, batch in zip(alone[1], last, strict=True))
         assert all(torch.equal(one[:, 0], batch[:length, index]) for one, batch in zip(alone[2], states, strict=True))
         assert all(field[length:, index].abs().sum() == 0 for field in states)
+
+
+@pytest.mark.parametrize("what", ["current", "state.mem", "recurrent"])
+def test_complex_numbers_are_refused(what):
+    complex64 = torch.zeros(9, 1, 4, dtype=torch.complex64)
+    state = State.zeros((1, 4), dtype=torch.complex64 if what == "state.mem" else torch.float32)
+    with pytest.raises(TypeError, match=f"{what}: got torch.complex64"):
+        scan(
+            SiLIF(4).state_space(),
+            complex64 if what == "current" else complex64.real,
+            state,
+            recurrent=torch.eye(4, dtype=torch.complex64) if what == "recurrent" else None,
+        )
+    with pytest.raises(TypeError, match="complex64"):
+        step(SiLIF(4).state_space(), complex64[0])
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.int64])
+def test_lengths_of_any_integer_type(dtype, backend):
+    space, current = SiLIF(4).state_space(), 6 * torch.randn(250, 2, 4)
+    numbers = [200, 100] if dtype != torch.int8 else [120, 100]
+    expected = scan(space, current, lengths=torch.tensor(numbers), backend=backend)[0]
+    assert torch.equal(scan(space, current, lengths=torch.tensor(numbers).to(dtype), backend=backend)[0], expected)
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_compiled_code_looks_at_lengths_when_it_runs(backend):
+    space = StateSpace(*(field.detach() for field in SiLIF(4).state_space()))
+
+    def run(current, lengths):
+        return scan(space, current, lengths=lengths, backend=backend)[0]
+
+    compiled = torch.compile(run, fullgraph=True, backend="aot_eager")
+    current = 6 * torch.randn(9, 2, 4)
+    for lengths in (torch.tensor([9, 2]), torch.arange(9)[:, None] < torch.tensor([3, 5])):
+        assert torch.equal(compiled(current, lengths), run(current, lengths))
+    with pytest.raises(ValueError, match="T = 9"):
+        compiled(current, torch.tensor([10, 2]))
+    with pytest.raises(ValueError, match="holes"):
+        compiled(current, torch.eye(9)[:, :2] > 0)
+
+
+def test_transforms_of_lengths():
+    space, current = SiLIF(4).state_space(), 6 * torch.randn(3, 9, 2, 4)
+    lengths = torch.tensor([[9, 2], [0, 5], [3, 9]])
+    for dim, each in ((0, lengths), (1, lengths.t().contiguous())):
+        run = torch.func.vmap(lambda x, n: scan(space, x, lengths=n, backend="cpu")[0], in_dims=(0, dim))
+        both = run(current, each)
+        alone = [scan(space, x, lengths=n, backend="cpu")[0] for x, n in zip(current, lengths, strict=True)]
+        assert torch.equal(both, torch.stack(alone))
+    with pytest.raises(ValueError, match="T = 9"):
+        torch.func.vmap(lambda n: scan(space, current[0], lengths=n)[0])(lengths + 1)

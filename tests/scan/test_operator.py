@@ -89,6 +89,60 @@ def test_second_derivatives_are_refused_clearly():
     gradient.sum().backward()
 
 
+@pytest.mark.parametrize("recurrent", [None, 0.1 * torch.randn(6, 6, dtype=torch.float64)], ids=["", "recurrent"])
+def test_derivatives_in_forward_mode(recurrent):
+    space, current = SiLIF(6).double().state_space(), 6 * torch.randn(40, 2, 6, dtype=torch.float64)
+    tangent = torch.randn_like(current)
+
+    def derivative(**options):
+        def run(current):
+            return scan(space, current, surrogate="atan", recurrent=recurrent, **options)[0]
+
+        return torch.func.jvp(run, (current,), (tangent,))[1]
+
+    (gradient,) = torch.autograd.grad(
+        (scan(space, current.requires_grad_(), surrogate="atan", recurrent=recurrent)[0]).sum(), current
+    )
+    torch.testing.assert_close(derivative().sum(), (gradient * tangent).sum())
+    with pytest.raises(ValueError, match="forward mode"):
+        derivative(backend="cpu")
+    current, *others = (a.detach() if isinstance(a, torch.Tensor) else a for a in arguments())
+    with pytest.raises(RuntimeError, match="backend='reference'"):
+        torch.func.jvp(lambda x: run_forward(x, *others)[0], (current,), (current,))
+
+
+def test_jacobians():
+    space, current = SiLIF(3).double().state_space(), 6 * torch.randn(20, 1, 3, dtype=torch.float64)
+    space = StateSpace(*(field.detach() for field in space))
+    jacobians = [
+        torch.func.jacrev(lambda x, name=name: scan(space, x, backend=name)[1].mem)(current)
+        for name in ("cpu", "reference")
+    ]
+    torch.testing.assert_close(*jacobians)
+
+
+@pytest.mark.parametrize("change", ["coefficients", "initial", "lengths", "layout"])
+def test_the_operator_refuses_other_data_types_and_shapes(change):
+    current, coefficients, initial, *rest = arguments(lengths=torch.tensor([40, 3]))
+    if change == "coefficients":
+        coefficients = coefficients.float()
+    elif change == "initial":
+        initial = initial[:, :1]
+    elif change == "lengths":
+        rest[0] = rest[0].int()
+    else:
+        change, current = "current", current[0]
+    with pytest.raises(TypeError, match=change):
+        run_forward(current, coefficients, initial, *rest)
+
+
+def test_the_operator_reads_lengths_in_any_layout():
+    arguments_ = list(arguments(lengths=torch.tensor([[40, 9], [3, 9]])[:, 0]))
+    found = run_forward(*arguments_)
+    arguments_[3] = arguments_[3].clone()
+    assert all(torch.equal(*pair) for pair in zip(found, run_forward(*arguments_), strict=True))
+
+
 def test_autocast_keeps_the_state_in_float32():
     layer = torch.nn.Linear(8, 16)
     neuron = SiLIF(16)

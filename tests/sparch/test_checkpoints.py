@@ -161,3 +161,13 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
     with pytest.raises(CheckpointError):
         load_official(tmp_path / "evil.pt")
     assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_names_from_wrapped_networks(prefix):
+    official = to_official(SpArchNet(10, (6,), 3))
+    net = from_official({prefix + key: value for key, value in official.items()})
+    assert all(torch.equal(value, official[key]) for key, value in to_official(net).items())
+    key = next(iter(official))
+    with pytest.raises(CheckpointError, match="there twice"):
+        from_official(official | {prefix + key: official[key]})

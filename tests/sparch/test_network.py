@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
+from torch.func import functional_call, grad, jacrev, vmap
 
 from silif_plugins.neurons import NEURONS, Neuron, StateSpace
-from silif_plugins.sparch import SpArchNet
+from silif_plugins.sparch import SpArchNet, SpArchOutput
 
 ALL = list(NEURONS)
 
@@ -151,3 +153,90 @@ def test_dropout_acts_in_training_only():
     assert not torch.equal(net(inputs).scores, net(inputs).scores)
     net.eval()
     assert torch.equal(net(inputs).scores, net(inputs).scores)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int16, torch.int64, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("events", ["auto", "always", "never"])
+def test_inputs_of_any_real_data_type(dtype, events):
+    net = SpArchNet(10, (8,), 3, events=events).eval()
+    inputs = (torch.rand(2, 20, 10) < 0.3).to(dtype)
+    for one, other in zip(net(inputs), net(inputs.float()), strict=True):
+        assert torch.equal(one, other)
+    layer = net.hidden[0]
+    assert torch.equal(layer(inputs.transpose(0, 1)), layer(inputs.float().transpose(0, 1)))
+    with pytest.raises(TypeError, match="complex64"):
+        net(inputs.to(torch.complex64))
+
+
+def test_second_derivatives():
+    options = {"surrogate": "atan", "backend": "reference", "events": "never", "normalization": "layernorm"}
+    net, inputs = SpArchNet(6, (5,), 3, **options).double(), torch.rand(2, 8, 6, dtype=torch.float64)
+
+    def penalty(inputs):
+        (gradient,) = torch.autograd.grad(net(inputs).scores[:, 0].sum(), inputs, create_graph=True)
+        return gradient.square().sum()
+
+    inputs.requires_grad_()
+    (gradient,) = torch.autograd.grad(penalty(inputs), inputs)
+    direction = torch.randn_like(gradient)
+    _, curvature = torch.func.jvp(
+        torch.func.grad(lambda x: net(x).scores[:, 0].sum()), (inputs.detach(),), (direction,)
+    )
+    first = torch.func.grad(lambda x: net(x).scores[:, 0].sum())(inputs.detach())
+    torch.testing.assert_close((gradient * direction).sum(), 2 * (first * curvature).sum())
+    fused = SpArchNet(6, (5,), 3, events="never", surrogate="atan")
+    (gradient,) = torch.autograd.grad(fused(inputs).scores[:, 0].sum(), inputs, create_graph=True)
+    with pytest.raises(RuntimeError, match="backend='reference'"):
+        gradient.sum().backward()
+
+
+def test_transforms():
+    net = SpArchNet(10, (8,), 3, normalization="layernorm").eval()
+    inputs = (torch.rand(3, 20, 10) < 0.3).float()
+    state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
+
+    def one(state, inputs):
+        return functional_call(net, state, (inputs[None],)).scores[0]
+
+    torch.testing.assert_close(vmap(one, (None, 0))(state, inputs), net(inputs).scores)
+    samples = vmap(grad(lambda *args: one(*args)[0]), (None, 0))(state, inputs)
+    net(inputs).scores[:, 0].sum().backward()
+    for name, parameter in net.named_parameters():
+        torch.testing.assert_close(samples[name].sum(0), parameter.grad, rtol=1e-4, atol=1e-4)
+    jacobian = jacrev(one, 1)(state, inputs[0])
+    one_by_one = torch.autograd.functional.jacobian(lambda x: one(state, x), inputs[0])
+    torch.testing.assert_close(jacobian, one_by_one, rtol=1e-4, atol=1e-5)
+    assert jacobian.any()
+
+
+def test_traces_are_saved(tmp_path):
+    net, inputs = SpArchNet(10, (8, 8), 3).eval(), (torch.rand(2, 20, 10) < 0.3).float()
+    torch.jit.trace(net, inputs, check_trace=False).save(tmp_path / "net.pt")
+    torch.testing.assert_close(torch.jit.load(tmp_path / "net.pt")(inputs)[0], net(inputs).scores)
+
+
+def test_exports_are_saved(tmp_path):
+    net, inputs = SpArchNet(10, (8, 8), 3).eval(), (torch.rand(2, 20, 10) < 0.3).float()
+    torch.export.save(torch.export.export(net, (inputs,)), tmp_path / "net.pt2")
+    output = torch.export.load(tmp_path / "net.pt2").module()(inputs)
+    assert isinstance(output, SpArchOutput)
+    torch.testing.assert_close(tuple(output), tuple(net(inputs)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_onnx(tmp_path):
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    net, inputs = SpArchNet(10, (8, 8), 3).eval(), (torch.rand(2, 20, 10) < 0.3).float()
+    torch.onnx.export(net, (inputs,), tmp_path / "net.onnx", dynamo=False, input_names=["inputs"])
+    scores, *_ = runtime.InferenceSession(tmp_path / "net.onnx").run(None, {"inputs": inputs.numpy()})
+    torch.testing.assert_close(torch.from_numpy(scores), net(inputs).scores, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_dynamic_quantisation():
+    net = SpArchNet(10, (8, 8), 3).eval()
+    quantised = torch.ao.quantization.quantize_dynamic(net, {nn.Linear}, dtype=torch.qint8)
+    assert "quantized" in type(quantised.hidden[1].current.weights).__module__
+    scores = quantised((torch.rand(2, 20, 10) < 0.3).float()).scores
+    torch.testing.assert_close(scores.sum(1), torch.full((2,), 20.0))

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from silif_plugins.sparch import RegisteredLayer, register
+from silif_plugins.sparch import RegisteredLayer, SpArchNet, register, to_official
 
 SOURCES = {"SPARCH_SOURCE": "sparch/models/snns.py", "SILIF_SOURCE": "models/snns.py"}
 
@@ -82,6 +83,84 @@ def test_other_names_keep_their_layers_and_errors():
 def test_a_module_without_snn_is_refused():
     with pytest.raises(ValueError, match="must define the class SNN"):
         register(types.ModuleType("other"))
+
+
+@pytest.mark.parametrize("normalization", ["batchnorm", "layernorm", "none"])
+@pytest.mark.parametrize(("name", "ours"), [("SiLIF", "SiLIF"), ("CSiLIF", "C-SiLIF")])
+def test_the_names_of_tensors_are_the_published_ones(name, ours, normalization):
+    module = stand_in()
+    register(module)
+    net = torch.nn.Module()
+    net.snn = torch.nn.ModuleList(
+        getattr(module, f"{name}Layer")(size, 8, 4, normalization=normalization, use_bias=True) for size in (10, 8)
+    )
+    official = to_official(SpArchNet(10, (8, 8), 3, neuron=ours, normalization=normalization, bias=True))
+    official = {key: torch.randn_like(value.float()) for key, value in official.items() if not key.startswith("snn.2.")}
+    assert net.state_dict().keys() == official.keys()
+    net.load_state_dict(official)
+    assert all(
+        torch.equal(value, official[key]) for key, value in net.state_dict().items() if value.is_floating_point()
+    )
+    del official["snn.1.b"]
+    with pytest.raises(RuntimeError, match=r"snn\.1\.layer\.neuron\.b"):
+        net.load_state_dict(official)
+
+
+EXPERIMENT = {
+    "sparch/__init__.py": "",
+    "sparch/models/__init__.py": "",
+    "sparch/models/snns.py": (Path(__file__).parents[1] / "sparch_stand_in.py").read_text(),
+    "sparch/parsers/__init__.py": "",
+    "sparch/parsers/model_config.py": """
+def add_model_options(parser):
+    parser.add_argument("--model_type", choices=["LIF", "GRU"], default="LIF")
+    return parser
+""",
+    "sparch/exp.py": """
+from sparch.models.snns import SNN
+
+
+class Experiment:
+    def __init__(self, args):
+        self.model_type = args.model_type
+        self.init_model()
+
+    def init_model(self):
+        if self.model_type not in ["LIF"]:
+            raise ValueError(f"Invalid model type {self.model_type}")
+        self.net = SNN((4, None, 10), [8, 5], neuron_type=self.model_type)
+""",
+    "run_exp.py": """
+import argparse
+
+from sparch.exp import Experiment
+from sparch.parsers.model_config import add_model_options
+
+if __name__ == "__main__":
+    experiment = Experiment(add_model_options(argparse.ArgumentParser()).parse_args())
+    print(experiment.model_type, experiment.net.neuron_type, type(experiment.net.snn[0]).__name__)
+""",
+}
+"""The original's three places that know the names of neurons: the network, the experiment, the command line."""
+
+
+@pytest.mark.parametrize("name", ["SiLIF", "CSiLIF", "LIF", "GRU"])
+def test_experiments_of_the_original_run_under_our_names(name, tmp_path):
+    for place, text in EXPERIMENT.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text)
+    command = [sys.executable, "-m", "silif_plugins.sparch", str(tmp_path / "run_exp.py"), "--model_type", name]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if name == "GRU":
+        assert "Invalid model type GRU" in done.stderr
+    else:
+        assert done.stdout.split() == [name, name, f"{name}Layer"], done.stderr
+
+
+def test_the_script_must_be_there():
+    done = subprocess.run([sys.executable, "-m", "silif_plugins.sparch", "none.py"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "usage" in done.stderr
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])

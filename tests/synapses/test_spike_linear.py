@@ -123,9 +123,9 @@ def test_parameters_are_those_of_linear():
 
 def test_auto_goes_by_the_activity(monkeypatch):
     calls = []
-    forward = events.spike_linear_forward
+    apply = events.SpikeLinearFunction.apply
     module = sys.modules[spike_linear.__module__]  # the function hides the module of its name
-    monkeypatch.setattr(module, "spike_linear_forward", lambda *args: calls.append(1) or forward(*args))
+    monkeypatch.setattr(module.SpikeLinearFunction, "apply", lambda *args: calls.append(1) or apply(*args))
     weight = torch.randn(20, 100)
     for density, outputs, expected in ((0.02, 20, 1), (0.2, 20, 0), (0.2, 512, 1), (0.9, 512, 0)):
         calls.clear()
@@ -191,3 +191,103 @@ def test_events_cannot_be_had_everywhere():
         SpikeLinear(3, 4, dropout=-0.1)
     with pytest.raises(ValueError, match="events"):
         SpikeLinear(3, 4, events="often")
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float16, torch.float64])
+def test_a_gate_of_numbers_is_open_where_they_are_not_zero(dtype, monkeypatch):
+    monkeypatch.setattr(events, "gate_break_even", lambda outputs, dropout: 0.5)
+    inputs = problem(50, 64, 32)
+    gate = torch.rand(50, 64) < 0.1
+    expected = run(*inputs, "always", gate=gate)
+    assert all(torch.equal(*pair) for pair in zip(run(*inputs, "always", gate=gate.to(dtype)), expected, strict=True))
+
+
+@pytest.mark.parametrize("mode", ["auto", "always", "never"])
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64, torch.float64, torch.bfloat16])
+def test_spikes_of_any_data_type_are_taken_in_that_of_the_weight(dtype, mode):
+    spikes, weight, bias = problem(50, 64, 32, torch.float32)
+    spikes = spikes.to(dtype)
+    expected = functional.linear(spikes.float(), weight, bias)
+    torch.testing.assert_close(spike_linear(spikes, weight, bias, events=mode), expected)
+
+
+def test_complex_spikes_are_refused():
+    with pytest.raises(TypeError, match="complex64"):
+        spike_linear(torch.zeros(5, 6, dtype=torch.complex64), torch.ones(3, 6))
+
+
+@pytest.mark.parametrize("given", ["x", "weight", "bias"])
+def test_derivatives_in_forward_mode(given):
+    inputs = dict(zip(("x", "weight", "bias"), problem(50, 64, 32), strict=True))
+    tangent = torch.randn_like(inputs[given])
+
+    def derivative(function):
+        return torch.func.jvp(lambda value: function(*(inputs | {given: value}).values()), (inputs[given],), (tangent,))
+
+    for got, expected in zip(derivative(spike_linear), derivative(functional.linear), strict=True):
+        torch.testing.assert_close(got, expected)
+    with pytest.raises(ValueError, match="forward mode"):
+        derivative(lambda *args: spike_linear(*args, events="always"))
+    with pytest.raises(RuntimeError, match="events='never'"):
+        derivative(lambda x, w, b: events.spike_linear_forward(x, w, b, None, 0.0, 0))
+
+
+@pytest.mark.parametrize("mode", ["auto", "always"])
+def test_transforms(mode):
+    spikes, weight, bias = problem(20, 30, 10)
+    weights, gates = torch.stack([weight, 2 * weight]), torch.rand(20, 30) < 0.5
+
+    def by_events(x, weight):
+        return spike_linear(x, weight, bias, events=mode, gate=gates)
+
+    def dense(x, weight):
+        return functional.linear(gates * x + ~gates * x.detach(), weight, bias)
+
+    for transform in (
+        lambda f: torch.func.vmap(torch.func.grad(lambda w, x: f(x, w).square().sum()), (0, None))(weights, spikes),
+        lambda f: torch.func.vmap(f, (1, None))(spikes.expand(2, -1, -1).transpose(0, 1), weight),
+        lambda f: torch.func.jacrev(f, 1)(spikes, weight),
+    ):
+        torch.testing.assert_close(transform(by_events), transform(dense))
+    second = torch.func.hessian(lambda w: spike_linear(spikes, w, bias).square().sum())(weight)
+    torch.testing.assert_close(second[3, :, 3], 2 * spikes.t() @ spikes)
+
+
+@pytest.mark.parametrize("change", [{"weight": torch.float32}, {"bias": torch.float32}, {"gate": torch.uint8}])
+def test_the_operator_refuses_other_data_types(change):
+    inputs = dict(zip(("x", "weight", "bias"), problem(20, 30, 10), strict=True))
+    inputs["gate"] = torch.rand(20, 30) < 0.2
+    for name, dtype in change.items():
+        inputs[name] = inputs[name].to(dtype)
+        with pytest.raises(TypeError, match=name):
+            events.spike_linear_forward(*inputs.values(), 0.0, 0)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_dynamic_quantisation_reaches_it():
+    net = nn.Sequential(SpikeLinear(64, 32), nn.ReLU(), nn.Linear(32, 8))
+    quantised = torch.ao.quantization.quantize_dynamic(net, {nn.Linear}, dtype=torch.qint8)
+    assert type(quantised[0]) is type(quantised[2]) is torch.ao.nn.quantized.dynamic.Linear
+    spikes = (torch.rand(50, 64) < 0.1).float()
+    torch.testing.assert_close(quantised(spikes), net(spikes), atol=0.05, rtol=0.05)
+    only = torch.ao.quantization.quantize_dynamic(net, {nn.LSTM}, dtype=torch.qint8)
+    assert type(only[0]) is SpikeLinear
+
+
+def test_only_itself_counts_as_linear():
+    class Other(SpikeLinear):
+        pass
+
+    assert SpikeLinear == nn.Linear
+    assert {nn.Linear: 1}.get(SpikeLinear) == 1
+    assert Other not in {nn.Linear: 1, SpikeLinear: 1}
+    assert nn.Bilinear != SpikeLinear
+
+
+def test_weights_that_are_not_plain_memory_go_the_dense_way():
+    class Wrapped(torch.Tensor):
+        pass
+
+    spikes, weight, bias = problem(20, 30, 10, density=0.01)
+    outputs = spike_linear(spikes, weight.as_subclass(Wrapped), bias)
+    torch.testing.assert_close(outputs.as_subclass(torch.Tensor), functional.linear(spikes, weight, bias))

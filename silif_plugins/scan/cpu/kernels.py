@@ -167,7 +167,7 @@ def derivative(x: Any, job: Any) -> Any:
         scaled = one + first * magnitude(x)
         return one / (scaled * scaled)
     rest = one - magnitude(x) / splat(x, job.shape2)
-    return first * select(rest > zero, rest, zero)
+    return first * select(zero > rest, zero, rest)  # NaN stays NaN, as in the reference
 
 
 @compiled

@@ -31,7 +31,7 @@ def forward(
     final = torch.empty_like(initial)
     chunks = empty(current, 2 * chunk_count(steps), batch, neurons)
     mem, ada = (empty_like(current) if trace else current.new_empty(0) for _ in range(2))
-    gates = current.new_empty(0, dtype=torch.uint8) if gate_width is None else empty_like(current, torch.uint8)
+    gates = current.new_empty(0, dtype=torch.bool) if gate_width is None else empty_like(current, torch.bool)
     Job(
         "forward",
         current,
@@ -126,6 +126,7 @@ class Job:
         self.tasks = min(tiles, max(4, min(32, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
         self.sums = torch.zeros((self.tasks if name == "backward" else 0, 9, neurons), dtype=torch.float64)
         self.elements = current.numel()
+        self.lengths = None if lengths is None else lengths.contiguous()  # kept: the kernel has its address alone
         self.kernel, layout = _kernel(name, current.dtype)
         values: dict[str, Any] = {
             "steps": steps,
@@ -139,7 +140,7 @@ class Job:
             "sums": self.sums.data_ptr(),
             "x": _view(current),
             "coefficients": (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1)),
-            "lengths": 0 if lengths is None else lengths.data_ptr(),
+            "lengths": 0 if self.lengths is None else self.lengths.data_ptr(),
         }
         for field, value in fields.items():
             if value is not None:
