@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ..diagnosis import SilenceWatch
 from ..neurons import Learn, State
 from ..neurons.sampling import trained
 from ..surrogate import SpikeFunction
@@ -21,6 +22,9 @@ from .functional import (
     recurrent_step,
 )
 from .parameters import SETTINGS, Parameters, SpikingState, check_method, spike_function
+
+REMEDY = 'method="super" instead of the boxcar, a lower v_th=, or a batch norm before it'
+"""What wakes a silent layer."""
 
 Size = int | tuple[int, ...]
 P = TypeVar("P", bound=Parameters[Any])
@@ -80,6 +84,7 @@ class Parametrised(nn.Module, Generic[P, S]):
         """Set what the setter of ``p`` needs, before a base class assigns it; return it, drawn for None or a size."""
         if dt <= 0:
             raise ValueError(f"dt: got {dt}; it must be a positive time in seconds")
+        self._silence = SilenceWatch(REMEDY)
         model = _named_tuple(self.parameters_type)
         names = [name for name in model._fields if name not in SETTINGS]
         self.learn = trained(learn, names if learn is True else [*names, "v_th"])
@@ -114,7 +119,9 @@ class Cell(Parametrised[P, S], SNNCell):  # type: ignore[misc]  # Norse is untyp
 
     def forward(self, input_tensor: Tensor, state: S | None = None) -> tuple[Tensor, S]:
         r"""Return the spikes [B, \*neurons] and the state after a step with the currents [B, \*neurons]."""
-        return feed_forward_step(input_tensor, state, self.p, self.dt)
+        z, after = feed_forward_step(input_tensor, state, self.p, self.dt)
+        self._silence(self, z, begins=state is None)
+        return z, after
 
     def initial_state(self, input_tensor: Tensor) -> S:
         """Return the state at rest for this input."""
@@ -137,7 +144,9 @@ class Layer(Parametrised[P, S], SNN):  # type: ignore[misc]
 
         With ``record_states`` the states of all steps are returned, each field [T, B, \*neurons].
         """
-        return feed_forward_integral(input_tensor, state, self.p, self.dt, self.record_states)
+        z, after = feed_forward_integral(input_tensor, state, self.p, self.dt, self.record_states)
+        self._silence(self, z)
+        return z, after
 
     def initial_state(self, input_tensor: Tensor) -> S:
         """Return the state at rest for this input, a sequence."""
@@ -205,7 +214,9 @@ class RecurrentCell(Recurrence[P, S], SNNRecurrentCell):  # type: ignore[misc]
 
     def forward(self, input_tensor: Tensor, state: S | None = None) -> tuple[Tensor, S]:
         """Return the spikes [B, hidden] and the state after a step with the input [B, inputs]."""
-        return recurrent_step(input_tensor, state, self.input_weights, self.synapses, self.p, self.dt)
+        z, after = recurrent_step(input_tensor, state, self.input_weights, self.synapses, self.p, self.dt)
+        self._silence(self, z, begins=state is None)
+        return z, after
 
     def initial_state(self, input_tensor: Tensor) -> S:
         """Return the state at rest for this input."""
@@ -247,9 +258,11 @@ class RecurrentLayer(Recurrence[P, S], SNNRecurrent):  # type: ignore[misc]
 
         With ``record_states`` the states of all steps are returned, each field [T, B, hidden].
         """
-        return recurrent_integral(
+        z, after = recurrent_integral(
             input_tensor, state, self.input_weights, self.synapses, self.p, self.dt, self.record_states
         )
+        self._silence(self, z)
+        return z, after
 
     def initial_state(self, input_tensor: Tensor) -> S:
         """Return the state at rest for this input, a sequence."""
