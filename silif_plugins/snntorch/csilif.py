@@ -28,17 +28,19 @@ class CSiLIF(Spiking):
 
     ``CSiLIF(128, beta=0.9)`` starts beside ``snn.Leaky(beta=0.9)``: |α| = 0.9, b = 1/2, and a spike takes the threshold
     off. It rings slowly, by at most 10 rad/s: with ``omega=0.0`` it is that very neuron, but then ω has no gradient and
-    stays 0. Without ``beta`` it starts as in the paper. :meth:`paper` has the paper's surrogate and gradient as well.
+    stays 0. Without ``beta`` it starts as in the paper, but for timesteps of half the range and b = 1/2, which learn
+    better without a batch norm before them. :meth:`paper` starts as the paper does.
 
     Args:
         size: Number of neurons, or shape of the population, such as (C, 1, 1) after a convolution.
         beta: Decay per step to start with, as in ``snn.Leaky``: a number, or one for each neuron.
         alpha: Decay of the current of a ``snn.Synaptic`` that is replaced. The neuron has no current of its own: it
             starts with the membrane's decay and the gain of the two together. Calls return ``spk, syn, mem``.
-        dt: Initial timestep Δ in seconds: a number, a tensor, or a range to draw from; 0.004 with ``beta``.
+        dt: Initial timestep Δ in seconds: a number, a tensor, or a range to draw from; 0.004 with ``beta``,
+            :attr:`SHORT` for ``init="s4d-lin"``.
         decay: Initial -Re λ in 1/s.
         omega: Initial angular frequency Im λ in rad/s; :attr:`SLOW` with ``beta``.
-        b: Initial input gate; 1/2 with ``beta``.
+        b: Initial input gate.
         init: ``"s4d-lin"`` or ``"uniform"``: where dt, decay and omega start if they are not given; see
             :class:`silif_plugins.neurons.CSiLIF`.
         half_reset: False feeds the whole spike back instead of half of it (ablation).
@@ -63,6 +65,7 @@ class CSiLIF(Spiking):
     """
 
     SLOW = (0.0, 10.0)
+    SHORT = (0.01, 0.25)
 
     neuron: neurons.CSiLIF
 
@@ -76,7 +79,7 @@ class CSiLIF(Spiking):
         dt: Init | None = None,
         decay: Init | None = None,
         omega: Init | None = None,
-        b: Init | None = None,
+        b: Init = 0.5,
         init: Literal["s4d-lin", "uniform"] = "s4d-lin",
         half_reset: bool = True,
         input_gating: bool = True,
@@ -94,7 +97,8 @@ class CSiLIF(Spiking):
             dt = 0.004 if dt is None else dt
             decay = rate_of("beta", beta, dt, size)
             omega = self.SLOW if omega is None else omega
-        b = b if b is not None else 0.5 if as_leaky else (0.0, 1.0)
+        elif dt is None and init == "s4d-lin":
+            dt = self.SHORT
         super().__init__(
             neurons.CSiLIF(
                 size,
@@ -127,7 +131,10 @@ class CSiLIF(Spiking):
     @classmethod
     def paper(cls, size: int | Sequence[int], **options: Any) -> CSiLIF:
         """Return neurons with the start, the surrogate and the gradient through the reset of the SiLIF paper."""
-        return cls(size, **{"detach_reset": False, "spike_grad": "boxcar", **options})
+        given: dict[str, Any] = {"b": (0.0, 1.0), "detach_reset": False, "spike_grad": "boxcar"}
+        if options.get("init", "s4d-lin") == "s4d-lin":
+            given["dt"] = (0.01, 0.5)
+        return cls(size, **{**given, **options})
 
     def decays(self) -> Tensor:
         r"""Return \|α\|, the decay of the state per step, [\*size]."""

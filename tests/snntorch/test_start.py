@@ -123,15 +123,16 @@ def test_noise_moves_all_membranes_of_the_default_start_alike():
     assert torch.equal(SiLIF(N, scale_input=False).input_scale, torch.ones(N))
 
 
-def test_the_paper_s_start_is_kept_by_name():
-    lif = SiLIF.paper(1000, generator=torch.Generator().manual_seed(0))
-    core = neurons.SiLIF(1000, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("kind", [SiLIF, CSiLIF])
+def test_the_paper_s_start_is_kept_by_name(kind):
+    lif = kind.paper(1000, generator=torch.Generator().manual_seed(0))
+    core = getattr(neurons, kind.__name__)(1000, generator=torch.Generator().manual_seed(0))
     for name, value in core.state_dict().items():
         assert torch.equal(lif.neuron.state_dict()[name], value), name
     for one, two in zip(lif.state_space(), core.state_space(), strict=True):
         assert torch.equal(one.expand(1000), two.expand(1000))
     assert not lif.detach_reset
-    assert SiLIF.paper(3, threshold=0.5, a=0.0).threshold == 0.5
+    assert kind.paper(3, threshold=0.5, b=0.0).threshold == 0.5
 
 
 @pytest.mark.parametrize("make", STARTS)
