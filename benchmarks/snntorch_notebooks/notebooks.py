@@ -124,6 +124,7 @@ NOTEBOOKS = {
     "tutorial_regression_1": Notebook(
         ("self.hidden", "self.hidden", "1"),
         {"model = Net": _replace("model", 50, 1, 1)},
+        {"num_iter = 100": "num_iter = 50"},
     ),
     "tutorial_sae": Notebook(
         ENCODER + (ENCODER + LATENT) + 2 * (ENCODER + LATENT + DECODER),
