@@ -19,6 +19,7 @@ class Notebook:
         shorter: Text of the notebook, and what stands there instead.
         accuracy: Pattern of the accuracy, by spikes and on test data, that the notebook prints.
         percent: What it prints, times this, is percent.
+        last: How many of the last accuracies it prints are averaged.
     """
 
     sizes: tuple[str, ...]
@@ -26,6 +27,7 @@ class Notebook:
     shorter: dict[str, str] = field(default_factory=dict)
     accuracy: str = r"(?i)test (?:set )?acc(?:uracy)?: +([\d.]+)"
     percent: float = 1.0
+    last: int = 1
 
 
 def _replace(net: str, *sample: int) -> str:
@@ -87,7 +89,8 @@ NOTEBOOKS = {
             "time_window=1000)": "time_window=2500)",
             "num_epochs = 1": "num_epochs = 16",
         },
-        accuracy=r"Accuracy: ([\d.]+)%",  # of the last batch of training: it reports no other
+        accuracy=r"Accuracy: ([\d.]+)%",  # of the batches of training: it reports no other
+        last=3,
     ),
     "tutorial_8_snntorch_linearleaky": Notebook(("1", "1000", "10"), {}, TUTORIAL_5),
     "tutorial_BSNN": Notebook(
@@ -121,6 +124,7 @@ NOTEBOOKS = {
     "tutorial_regression_1": Notebook(
         ("self.hidden", "self.hidden", "1"),
         {"model = Net": _replace("model", 50, 1, 1)},
+        {"num_iter = 100": "num_iter = 50"},
     ),
     "tutorial_sae": Notebook(
         ENCODER + (ENCODER + LATENT) + 2 * (ENCODER + LATENT + DECODER),
@@ -131,7 +135,7 @@ NOTEBOOKS = {
         ("(32, 1, 1)", "(64, 1, 1)", "10"),
         {"scnn_net = nn.Sequential": _replace("scnn_net", 2, 2, 10, 10)},
         {
-            "num_epochs = 30": "num_epochs = 6",
+            "num_epochs = 30": "num_epochs = 12",
             "short_train_size = 640": "short_train_size = 192",
             "short_test_size = 320": "short_test_size = 192",
         },
@@ -145,7 +149,7 @@ NOTEBOOKS = {
             "[denoise_transform, frame_transform]": "[frame_transform]",
             "n_time_bins=25": "n_time_bins=8",
             "batch_size=64": "batch_size=16",
-            "num_epochs = 50": "num_epochs = 4",
+            "num_epochs = 50": "num_epochs = 8",
         },
     ),
     "SNN_Tutorial_George_Austin": Notebook(

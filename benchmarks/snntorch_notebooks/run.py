@@ -18,6 +18,7 @@ from functools import partial
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -163,7 +164,8 @@ def run(name: str, way: str, seed: int) -> dict[str, Any]:
             failed[str(number)] = f"line {lines[-1] if lines else '?'}: {type(error).__name__}: {str(error)[:300]}"
         accuracies = re.findall(notebook.accuracy, printed.getvalue())
         if accuracies and watch.trained():
-            watch.trained()[-1]["accuracy"] = round(notebook.percent * float(accuracies[-1]), 2)
+            last = [float(accuracy) for accuracy in accuracies[-notebook.last :]]
+            watch.trained()[-1]["accuracy"] = round(notebook.percent * fmean(last), 2)
         pyplot.close("all")
     if unused:
         raise ValueError(f"{name}: {sorted(unused)[0]!r} is not in this notebook; was it changed?")

@@ -63,6 +63,7 @@ def test_all_cells_run_and_the_loss_falls_as_the_hosts(runs, notebook, way):
         ("SiLIF-replace", {"loss": [10, float("nan")]}, ["fall nan"]),
         ("CSiLIF-beta", {"accuracy": 87.9}, ["accuracy -2.1"]),
         ("CSiLIF", {"loss": [10, 8], "accuracy": 50.0}, []),
+        ("CSiLIF", {"accuracy": 20.0}, ["accuracy -70.0"]),
         ("CSiLIF", {"loss": [10, 9]}, ["fall 0.20"]),
         ("SiLIF", {"rate": 0.005}, ["rate 0.0050, Leaky 0.1000"]),
         ("SiLIF", {"steps": 19}, ["other numbers of steps [19, 20]"]),
