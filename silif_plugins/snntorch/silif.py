@@ -30,9 +30,8 @@ class SiLIF(Spiking):
 
     ``SiLIF(128, beta=0.9)`` starts as the very neuron ``snn.Leaky(beta=0.9)``: α = 0.9, a = b = 0, g = 1/(1-α),
     r = 1/α. From there its time constants and its adaptation learn. Without ``beta`` the neurons start with the paper's
-    spread of time constants, with a weak adaptation, and with g = sqrt((1+α)/(1-α)), so that a current that is noise
-    moves the membranes of all of them by as much as it is strong itself (the normalisation of Orvieto et al., 2023,
-    "Resurrecting recurrent neural networks for long sequences"). :meth:`paper` starts as the paper does.
+    spread of time constants, with a weak adaptation, and with g = 1/(1-α), but at most :attr:`LARGEST_GAIN`, which is
+    that of ``snn.Leaky(beta=0.9)``: with more, slow neurons saturate. :meth:`paper` starts as the paper does.
 
     Args:
         size: Number of neurons, or shape of the population, such as (C, 1, 1) after a convolution.
@@ -68,6 +67,7 @@ class SiLIF(Spiking):
 
     WEAK_COUPLING = (0.0, 0.3)
     WEAK_SPIKE_COUPLING = (0.0, 0.5)
+    LARGEST_GAIN = 10.0
 
     neuron: neurons.SiLIF
 
@@ -115,8 +115,8 @@ class SiLIF(Spiking):
         )
         with torch.no_grad():
             if scale_input:
-                retained, leaked = self.neuron.decays()[0], self.neuron.state_space().b1
-                self.input_scale *= 1 / leaked if as_leaky else ((1 + retained) / leaked).sqrt()
+                leaked = self.neuron.state_space().b1
+                self.input_scale *= 1 / leaked if as_leaky else (1 / leaked).clamp(max=self.LARGEST_GAIN)
             if alpha is not None:
                 self.input_scale /= (1 - decays("alpha", alpha, self.size)).to(self.input_scale)
                 self._gives_three = True
