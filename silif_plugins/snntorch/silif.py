@@ -30,8 +30,8 @@ class SiLIF(Spiking):
 
     ``SiLIF(128, beta=0.9)`` starts as the very neuron ``snn.Leaky(beta=0.9)``: α = 0.9, a = b = 0, g = 1/(1-α),
     r = 1/α. From there its time constants and its adaptation learn. Without ``beta`` the neurons start with the paper's
-    spread of time constants, with a weak adaptation, and with g = 1/(1-α), but at most :attr:`LARGEST_GAIN`, which is
-    that of ``snn.Leaky(beta=0.9)``: with more, slow neurons saturate. :meth:`paper` starts as the paper does.
+    spread of time constants, with a weak adaptation, and with g = 1/(1-α), but at most :attr:`LARGEST_GAIN`: with
+    more, slow neurons saturate. :meth:`paper` starts as the paper does.
 
     Args:
         size: Number of neurons, or shape of the population, such as (C, 1, 1) after a convolution.
@@ -67,7 +67,7 @@ class SiLIF(Spiking):
 
     WEAK_COUPLING = (0.0, 0.3)
     WEAK_SPIKE_COUPLING = (0.0, 0.5)
-    LARGEST_GAIN = 10.0
+    LARGEST_GAIN = 15.0
 
     neuron: neurons.SiLIF
 

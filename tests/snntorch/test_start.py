@@ -115,12 +115,12 @@ def test_after_training_it_is_the_paper_s_neuron_in_other_units():
 
 
 def test_a_constant_current_moves_the_default_start_as_far_as_leaky():
-    """Up to the gain of snn.Leaky(beta=0.9)."""
+    """Up to a limit, which slow neurons would saturate beyond."""
     lif = SiLIF(N, a=0.0, b=0.0, threshold=100.0, tau_u=torch.tensor([0.004, 0.01, 0.02, 0.04, 0.07, 0.1]))
     _, mem = stepped(lif, torch.ones(2000, 1, N))
-    expected = (1 / (1 - lif.decays()[0])).clamp(max=10.0)
+    expected = (1 / (1 - lif.decays()[0])).clamp(max=SiLIF.LARGEST_GAIN)
     assert expected.min() < 2
-    assert (expected == 10).sum() == 3
+    assert (expected == SiLIF.LARGEST_GAIN).sum() == 2
     torch.testing.assert_close(mem[-1, 0], expected)
     assert torch.equal(SiLIF(N, scale_input=False).input_scale, torch.ones(N))
 
