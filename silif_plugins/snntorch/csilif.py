@@ -37,9 +37,9 @@ class CSiLIF(Spiking):
         alpha: Decay of the current of a ``snn.Synaptic`` that is replaced. The neuron has no current of its own: it
             starts with the membrane's decay and the gain of the two together. Calls return ``spk, syn, mem``.
         dt: Initial timestep Δ in seconds: a number, a tensor, or a range to draw from; 0.004 with ``beta``,
-            :attr:`SHORT` for ``init="s4d-lin"``.
+            ``SHORT`` for ``init="s4d-lin"``.
         decay: Initial -Re λ in 1/s.
-        omega: Initial angular frequency Im λ in rad/s; :attr:`SLOW` with ``beta``.
+        omega: Initial angular frequency Im λ in rad/s; ``SLOW`` with ``beta``.
         b: Initial input gate.
         init: ``"s4d-lin"`` or ``"uniform"``: where dt, decay and omega start if they are not given; see
             :class:`silif_plugins.neurons.CSiLIF`.

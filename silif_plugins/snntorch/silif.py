@@ -30,7 +30,7 @@ class SiLIF(Spiking):
 
     ``SiLIF(128, beta=0.9)`` starts as the very neuron ``snn.Leaky(beta=0.9)``: α = 0.9, a = b = 0, g = 1/(1-α),
     r = 1/α. From there its time constants and its adaptation learn. Without ``beta`` the neurons start with the paper's
-    spread of time constants, with a weak adaptation, and with g = 1/(1-α), but at most :attr:`LARGEST_GAIN`: with
+    spread of time constants, with a weak adaptation, and with g = 1/(1-α), but at most ``LARGEST_GAIN``: with
     more, slow neurons saturate. :meth:`paper` starts as the paper does.
 
     Args:
@@ -41,8 +41,8 @@ class SiLIF(Spiking):
         dt: Initial timestep Δ in seconds: a number, a tensor, or a range to draw from.
         tau_u: Initial membrane time constant in seconds; (1/250, 1/10) without ``beta``.
         tau_w: Initial adaptation time constant in seconds.
-        a: Initial coupling from membrane to adaptation; 0 with ``beta``, else :attr:`WEAK_COUPLING`.
-        b: Initial jump of the adaptation by a spike; 0 with ``beta``, else :attr:`WEAK_SPIKE_COUPLING`.
+        a: Initial coupling from membrane to adaptation; 0 with ``beta``, else ``WEAK_COUPLING``.
+        b: Initial jump of the adaptation by a spike; 0 with ``beta``, else ``WEAK_SPIKE_COUPLING``.
         log: False trains 1/τ_u, 1/τ_w and Δ themselves, without the logarithmic reparametrisation.
         learn: True, False, or the names of the parameters to train: ``log_inv_tau_u, log_inv_tau_w, log_dt,
             a, b`` (without ``log_`` for ``log=False``).
