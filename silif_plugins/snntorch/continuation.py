@@ -66,7 +66,7 @@ class Continuation:
 
     def holds(self, before: SecondOrderState, layer: Any) -> bool:
         """Whether a step from the state ``before`` would compute the same coefficients again."""
-        return (
+        if not (
             self.state is not None
             and before.mem is self.state.mem
             and before.syn is self.state.ada
@@ -76,8 +76,13 @@ class Continuation:
             and layer.detach_reset is self.dynamics.detach_reset
             and self._mode == _mode()
             and (self._node is None or _is_alive(self._node))
-            and all(values.get(name) is tensor and _version(tensor) == v for values, name, tensor, v in self._watched)
-        )
+        ):
+            return False
+        for values, name, tensor, version in self._watched:  # a loop: this is a tenth of a small step
+            # An inference tensor keeps no count; its version is NaN, which is equal to nothing.
+            if values.get(name) is not tensor or math.isnan(version) or tensor._version != version:
+                return False
+        return True
 
     def step(self, current: Tensor, state: State | None) -> State:
         """Advance by one step and remember where it led."""

@@ -308,8 +308,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
     def _step(self, input_: Tensor, given: Tensor | SecondOrderState | None) -> tuple[Tensor, Any]:
         start = self._state if given is None else given
         before = None if start is None else _pair(start)
-        shape = input_.shape or torch.Size([1])
-        current = input_.expand(shape)
+        current = input_ if input_.dim() else input_.expand(1)
+        shape = current.shape
         if may_continue(input_):
             last = self._continuation
             goes_on = last is not None and before is not None and last.holds(before, self)
@@ -322,6 +322,9 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
             scales = last.scales_spikes
             if self._silence.watches:
                 self._silence(self, state.spk, begins=not goes_on)
+            if input_.dim():
+                self.__dict__["_state"] = state.mem  # what _keep does, where nothing is left to ask
+                return self._emit(state.spk, state.mem, input_, scales), state.mem
         else:
             scales = True
             dynamics = self._dynamics()
@@ -401,7 +404,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
             spk = spk * winners(mem, self.threshold, len(self.size))
         if scales:
             spk = spk * self.graded_spikes_factor
-        return spk.to(input_.dtype) if input_.is_floating_point() else spk
+        same = spk.dtype == input_.dtype or not input_.is_floating_point()
+        return spk if same else spk.to(input_.dtype)
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         """Load, and follow the reset mechanism that was saved; snnTorch loads its number alone."""
