@@ -153,6 +153,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         self.neuron = neuron
         for name, scale in (("input_scale", input_scale), ("reset_scale", reset_scale)):
             self.register_buffer(name, _option(name, scale, neuron).expand(neuron.size).clone())
+        self._dims, self._is_shared = len(neuron.size), neuron.size == (1,)
         self._state = None
         self._gives_three = False
         self._continuation: Continuation | None = None
@@ -287,9 +288,9 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
 
     def _check(self, input_: Tensor) -> None:
         """Raise if the input has dimensions that this population does not; one neuron is shared by all positions."""
-        dims = len(self.size)
-        if self.size == (1,) or input_.dim() in (dims + self.sequence, dims + 1 + self.sequence):
+        if self._is_shared or 0 <= input_.dim() - self._dims - self.sequence <= 1:
             return
+        dims = self._dims
         neurons = self.size[0] if dims == 1 else self.size
         shape, trailing = tuple(input_.shape), ", ".join(map(str, self.size))
         advice = f"it must be [B, {trailing}]"
