@@ -1,7 +1,6 @@
 """A step costs what snn.Leaky's does, and a sequence what the kernel below it does."""
 
 import importlib.util
-import sys
 from pathlib import Path
 
 import pytest
