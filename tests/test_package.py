@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "diagnosis": {"neurons", "scan", "surrogate", "tables"},
     "synapses": {"neurons", "scan", "surrogate", "optional"},
     "nir_graph": {"neurons", "optional"},
-    "snntorch": {"diagnosis", "neurons", "scan", "surrogate", "optional", "nir_graph"},
+    "snntorch": {"diagnosis", "neurons", "scan", "surrogate", "optional", "nir_graph", "tables"},
     "norse": {"diagnosis", "neurons", "scan", "surrogate", "optional", "nir_graph", "tables"},
     "sparch": {"diagnosis", "neurons", "scan", "surrogate", "metrics", "synapses", "files", "optional"},
     "datasets": {"files", "hints", "memory", "optional"},

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..neurons import State, StateSpace
-from .dynamics import Dynamics, is_rewritten
+from ..surrogate import is_plain
+from .dynamics import Dynamics
 from .lean import LeanStep, is_constant
 from .membrane import Membrane
 from .state import SecondOrderState
@@ -124,7 +125,7 @@ def _through_one_node(space: StateSpace) -> tuple[StateSpace, Any]:
 
 def may_continue(tensor: Tensor) -> bool:
     """Whether steps on this tensor's device may share work: not where someone rewrites or repeats single steps."""
-    if is_rewritten():
+    if not is_plain():
         return False
     # Checkpointing runs a part of the sequence twice and needs both runs to do the same.
     if torch._C._autograd._top_saved_tensors_default_hooks(False) is not None:

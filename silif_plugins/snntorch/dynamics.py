@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..neurons import State, StateSpace
 from ..scan import scan, step
 from ..scan.fused import GIVEN, in_kernel
-from ..surrogate import SpikeFunction, Surrogate, is_above
+from ..surrogate import SpikeFunction, Surrogate, is_above, is_plain
 
 ResetMechanism = Literal["subtract", "zero", "none"]
 Quantiser = Callable[[Tensor], Tensor]
@@ -43,7 +43,7 @@ class Dynamics:
     def at_rest(self, shape: torch.Size) -> State | None:
         """Return the state at rest, None if nothing fires there: neurons with a negative threshold do."""
         threshold = self.space.threshold
-        if not is_rewritten() and not bool((threshold < 0).any()):
+        if is_plain() and not bool((threshold < 0).any()):
             return None
         state = State.zeros(tuple(shape), dtype=self.space.dtype, device=threshold.device)
         return state._replace(spk=self.fire(state.mem))
@@ -104,15 +104,6 @@ class _InOwnDtype(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the spikes."""
         return self.surrogate(x).to(x.dtype)
-
-
-def is_rewritten() -> bool:
-    """Whether someone records, maps or compiles the running code."""
-    return (
-        torch.compiler.is_compiling()
-        or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        or torch._C._are_functorch_transforms_active()
-    )
 
 
 def heaviside(x: Tensor) -> Tensor:

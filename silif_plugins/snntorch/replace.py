@@ -9,6 +9,7 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
+from ..tables import table
 from .adlif import AdLIF, CAdLIF
 from .csilif import CSiLIF
 from .evaluation import evaluation
@@ -53,9 +54,7 @@ class Replacements(tuple[Replacement, ...]):
             trained = sum(p.numel() for p in new.parameters() if p.requires_grad)
             threshold = f"{new.threshold.mean().item():.3g}"
             rows.append((name, type(old).__name__, type(new).__name__, size, threshold, str(trained)))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join(lines + [f"{name}: not reached by the sample, left as it is" for name in self.left])
+        return "\n".join([table(rows), *(f"{name}: not reached by the sample, left as it is" for name in self.left)])
 
     __repr__ = __str__
 
@@ -182,7 +181,11 @@ def replace(
                 raise ValueError(f"{name}: its size is not known, for it never ran; give a sample= of the net's input")
             left.append(name)
             continue
-        made.append(Replacement(name, module, from_leaky(module, new, size=size, **options)))
+        try:
+            neuron = from_leaky(module, new, size=size, **options)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        made.append(Replacement(name, module, neuron))
     if not made:
         raise ValueError(f"sample: it reached no layer of type {old.__name__}, so that no size is known")
     by_old: dict[Any, Spiking] = {module: neuron for _, module, neuron in made}

@@ -11,9 +11,9 @@ from torch import Tensor
 from ..diagnosis import SilenceWatch
 from ..neurons import Neuron, State, StateSpace
 from ..neurons.sampling import has_values
-from ..surrogate import SpikeFunction
+from ..surrogate import SpikeFunction, is_plain
 from .continuation import Continuation, may_continue
-from .dynamics import Dynamics, Quantiser, ResetMechanism, heaviside, is_rewritten, winners
+from .dynamics import Dynamics, Quantiser, ResetMechanism, heaviside, winners
 from .lean import is_constant
 from .membrane import Membrane, at_rest
 from .registration import register_weakly
@@ -205,7 +205,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         """
         space = self.neuron.state_space()
         made_for = self.neuron.threshold
-        if self.reset_mechanism == "subtract" and not is_rewritten() and is_constant(made_for, 1.0):
+        if self.reset_mechanism == "subtract" and is_plain() and is_constant(made_for, 1.0):
             scale = self.threshold * self.reset_scale  # what follows, for the common case
         else:
             # A neuron that never fires, or fires above 0, has no threshold to measure its reset in: it keeps its own.
@@ -230,7 +230,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         """
         self._state = None
         syn, mem = self._no_elements(), self._no_elements()
-        return SecondOrderState(syn, mem) if self._gives_three or is_rewritten() else Membrane.of(mem, syn)
+        return SecondOrderState(syn, mem) if self._gives_three or not is_plain() else Membrane.of(mem, syn)
 
     def reset(self) -> None:
         """Bring the neurons to rest, as other libraries call it (``spikingjelly.activation_based.functional``)."""
@@ -392,7 +392,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
     def _keep(self, state: State, given: Tensor | SecondOrderState | None) -> Tensor | SecondOrderState:
         """Store the state where monitors and a next call without arguments look for it, and return it as one value."""
         packed = _packed(state)
-        if not is_rewritten():
+        if is_plain():
             self.__dict__["_state"] = packed  # what the assignment below does, in a tenth of its time
         elif given is None or not torch.compiler.is_exporting():
             # An exported function of explicit states is to have no side effect.
@@ -443,7 +443,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
 
 def _scaled(coefficient: Tensor, scale: Tensor) -> Tensor:
     """Scale a coefficient; one that is missing stays the number 0, which a step leaves out."""
-    is_missing = not is_rewritten() and is_constant(coefficient, 0.0)
+    is_missing = is_plain() and is_constant(coefficient, 0.0)
     return coefficient if is_missing else coefficient * scale
 
 
@@ -461,7 +461,7 @@ def _packed(state: State) -> Tensor | SecondOrderState:
     """Return both states as one value."""
     if isinstance(state.mem, Membrane):
         return state.mem
-    return SecondOrderState(state.ada, state.mem) if is_rewritten() else Membrane.of(state.mem, state.ada)
+    return SecondOrderState(state.ada, state.mem) if not is_plain() else Membrane.of(state.mem, state.ada)
 
 
 def _option(name: str, value: float | Tensor, neuron: Neuron) -> Tensor:
