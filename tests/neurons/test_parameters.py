@@ -186,3 +186,11 @@ def test_clamped_values_are_kept_raw():
     assert neuron.a.tolist() == [-3.0, 5.0]
     assert neuron.state_space().a21.tolist() == [0.0, 1.0]
     assert {cls: neuron_class(cls) for cls in (AdLIF, CAdLIF)} == {AdLIF: AdLIF, CAdLIF: CAdLIF}
+
+
+@pytest.mark.parametrize("kind", [SiLIF, CSiLIF, LIF])
+def test_made_without_values_for_deferred_initialisation(kind):
+    with torch.device("meta"):
+        neuron = kind(4)
+    assert all(parameter.is_meta for parameter in neuron.parameters())
+    assert kind.__name__ in repr(neuron)

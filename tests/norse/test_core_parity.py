@@ -12,6 +12,7 @@ from norse.torch.functional.threshold import threshold
 
 from silif_plugins import neurons
 from silif_plugins import norse as ours
+from silif_plugins.diagnosis import SilenceWarning
 from silif_plugins.neurons import State, StateSpace
 from silif_plugins.scan import reference
 from silif_plugins.surrogate import ATan, Boxcar, Surrogate
@@ -362,3 +363,12 @@ def test_trains_a_network_of_norse():
     assert losses[-1] < losses[0] - 0.1
     for name, value in network.named_parameters():
         assert not torch.equal(value, start[name]), name
+
+
+@pytest.mark.parametrize("name", ["SiLIF", "CSiLIF"])
+def test_a_layer_that_stays_silent_in_training_says_so(name):
+    layer, silence = getattr(ours, name)(N), torch.zeros(3, 2, N)
+    for _ in range(19):
+        layer(silence)
+    with pytest.warns(SilenceWarning, match="no spike in its first 20 calls"):
+        layer(silence)
