@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from silif_plugins.neurons import CSiLIF, Neuron, SiLIF
-from silif_plugins.scan import reference, scan
+from silif_plugins.neurons import CSiLIF, Neuron, SiLIF, State, StateSpace
+from silif_plugins.scan import scan
 from silif_plugins.surrogate import ATan, Boxcar
 
 Layer = Callable[[Tensor], Tensor]
@@ -56,11 +56,11 @@ def ours(model: type[Neuron], neurons: int, **options: Any) -> Layer:
 
 def compiled_reference(neurons: int) -> Layer:
     neuron = SiLIF(neurons)
-    step = torch.compile(reference.step, dynamic=False)
+    step = torch.compile(StateSpace.step, dynamic=False)
 
     def run(x: Tensor) -> Tensor:
         space, spikes = neuron.state_space(), []
-        state = reference.State.zeros(tuple(x.shape[1:]))
+        state = State.zeros(tuple(x.shape[1:]))
         for now in x.unbind():
             state = step(space, now, state, Boxcar())
             spikes.append(state.spk)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
-from silif_plugins import State, plots, scan
+from silif_plugins import State, plots
 from silif_plugins.datasets import SpokenDigits
+from silif_plugins.scan import scan
 from silif_plugins.training import TrainConfig, load_network, train
 
 STEP = 0.010  # seconds

@@ -1,20 +1,17 @@
 """SiLIF and C-SiLIF: state-space-inspired spiking neurons for snnTorch, Norse and SpArch.
 
 The neurons of a host library are in ``silif_plugins.snntorch``, ``silif_plugins.norse`` and ``silif_plugins.sparch``.
-What all of them build on is here: neuron models, their state space, and how it runs over time.
+What all of them build on is here: neuron models and their state space. ``silif_plugins.scan`` runs them over time.
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .diagnosis import diagnose
     from .neurons import LI, LIF, RF, AdLIF, CAdLIF, CSiLIF, Neuron, SiLIF, State, StateSpace
-    from .scan import scan, step
 
 __version__ = "0.1.0"
 
@@ -30,8 +27,6 @@ __all__ = [
     "State",
     "StateSpace",
     "diagnose",
-    "scan",
-    "step",
 ]
 
 
@@ -39,24 +34,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = {"diagnose": "diagnosis", "scan": "scan", "step": "scan"}.get(name, "neurons")
+    home = "diagnosis" if name == "diagnose" else "neurons"
     return getattr(importlib.import_module(f"{__name__}.{home}"), name)
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """The package, whose ``scan`` is the function, though Python would put the folder of that name in its place."""
-
-    @property
-    def scan(self) -> Any:
-        return __getattr__("scan")
-
-    @scan.setter
-    def scan(self, folder: ModuleType) -> None:
-        pass
-
-
-sys.modules[__name__].__class__ = _Package

@@ -4,10 +4,10 @@ Needs hypothesis: ``pip install hypothesis``.
 
 Example:
     >>> from hypothesis import given
-    >>> from silif_plugins.neurons import is_stable, silif
+    >>> from silif_plugins.neurons import is_stable, silif_space
     >>> @given(silif_parameters())
     ... def always_stable(parameters):
-    ...     assert is_stable(silif(**parameters)).all()
+    ...     assert is_stable(silif_space(**parameters)).all()
     >>> always_stable()
 """
 
@@ -34,7 +34,7 @@ def values(
 
 
 def silif_parameters(size: int = 1, *, dtype: torch.dtype = torch.float64) -> st.SearchStrategy[dict[str, Tensor]]:
-    """Parameters of :func:`silif_plugins.neurons.silif`: any finite float32 values, with the likely ones likely."""
+    """Parameters of :func:`silif_plugins.neurons.silif_space`: any finite float32 values, likely ones often."""
     return st.fixed_dictionaries(
         {
             "log_inv_tau_u": _log(size, dtype),
@@ -47,7 +47,7 @@ def silif_parameters(size: int = 1, *, dtype: torch.dtype = torch.float64) -> st
 
 
 def csilif_parameters(size: int = 1, *, dtype: torch.dtype = torch.float64) -> st.SearchStrategy[dict[str, Tensor]]:
-    """Parameters of :func:`silif_plugins.neurons.csilif`: any finite float32 values, with the likely ones likely."""
+    """Parameters of :func:`silif_plugins.neurons.csilif_space`: any finite float32 values, likely ones often."""
     return st.fixed_dictionaries(
         {
             "log_decay": _log(size, dtype),

@@ -6,7 +6,8 @@ pytest.importorskip("matplotlib")
 
 import torch
 
-from silif_plugins import LIF, AdLIF, CSiLIF, SiLIF, State, plots, scan
+from silif_plugins import LIF, AdLIF, CSiLIF, SiLIF, State, plots
+from silif_plugins.scan import scan
 from silif_plugins.training import Summary
 
 

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ..neurons import Neuron, State, StateSpace
-from ..scan import scan, step
+from ..dynamics import StateSpace, linear_part
+from ..neurons import Neuron
+from ..scan import scan
 from ..surrogate import SpikeFunction
 from .advice import Remedies
 from .recording import Recording
@@ -80,7 +81,8 @@ class Layer(ABC):
 
 
 class SpArchLayer(Layer):
-    """A hidden layer of our SpArch network: ``current``, a module from inputs to currents [T, B, N], and ``neuron``.
+    """A hidden layer of our SpArch network: ``current``, a module from inputs to currents [T, B, N], ``neuron`` and
+    ``dynamics()``.
 
     Its neurons run again from rest on the currents that come: nothing calls the layer itself as a module.
     """
@@ -108,8 +110,12 @@ class SpArchLayer(Layer):
     @property
     def space(self) -> StateSpace | None:
         """That of the neurons."""
-        space: StateSpace = self.module.neuron.state_space()
-        return space
+        return linear_part(self.module.dynamics())
+
+    @property
+    def fires(self) -> bool:
+        """Whether its threshold is finite."""
+        return not bool((self.module.neuron.threshold == math.inf).all())
 
     @property
     def timestep(self) -> Tensor | None:
@@ -136,15 +142,15 @@ class SpArchLayer(Layer):
 
         def look(module: nn.Module, args: tuple[Any, ...], options: dict[str, Any], current: Tensor) -> None:
             valid = args[1] if len(args) > 1 else options.get("valid")
-            space = self.space
-            assert space is not None
-            recurrent = self.module.recurrent_weights()
-            spikes, _, states = scan(space, current, surrogate=self.surrogate, recurrent=recurrent, return_states=True)
-            margins = states.mem - space.threshold
+            dynamics, recurrent = self.module.dynamics(), self.module.recurrent_weights()
+            spikes, _, states = scan(
+                dynamics, current, surrogate=self.surrogate, recurrent=recurrent, return_states=True
+            )
+            margins = None if dynamics.threshold is None else states.mem - dynamics.threshold
             if valid is None:
                 into.add(*_in_bins(spikes, margins, True), len(current))
             else:
-                into.add(spikes[valid], margins[valid], len(current))
+                into.add(spikes[valid], None if margins is None else margins[valid], len(current))
 
         handle: RemovableHandle = self.module.current.register_forward_hook(look, with_kwargs=True)
         return handle
@@ -287,19 +293,10 @@ class SnnTorchLayer(Layer):
 
     def _margins(self, current: Tensor) -> Tensor | None:
         """Run our neurons from rest over a sequence and return mem - threshold of all steps."""
-        space = self.space
-        if space is None:
+        if self.space is None:
             return None
-        if self.module.reset_mechanism != "zero":
-            _, _, states = scan(space, current, surrogate=self.surrogate, return_states=True)
-            return states.mem - space.threshold
-        state: State | None = None
-        margins = []
-        for now in current:
-            _, state = step(space, now, state)
-            margins.append(state.mem - space.threshold)
-            state = state._replace(spk=state.spk * state.mem)  # the reset is in proportion to the membrane
-        return torch.stack(margins)
+        _, _, states = scan(self.module, current, surrogate=self.surrogate, return_states=True)
+        return states.mem - self.module.threshold
 
 
 KINDS: tuple[type[Layer], ...] = (SpArchLayer, NorseLayer, SnnTorchLayer)

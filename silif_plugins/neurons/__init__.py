@@ -3,16 +3,24 @@
 A model is one short file. Nothing here knows a time loop, a host library or data.
 """
 
+from ..dynamics import (
+    State,
+    StateSpace,
+    eigenvalues,
+    is_stable,
+    jury_margins,
+    oscillates,
+    spectral_radius,
+    stability_margin,
+)
 from .adlif import AdLIF, CAdLIF
-from .csilif import CSiLIF, csilif
+from .csilif import CSiLIF, csilif_space
 from .lif import LI, LIF
 from .neuron import Neuron
 from .registry import NEURONS, canonical_name, neuron_class
 from .rf import RF
 from .sampling import Init, Learn
-from .silif import SiLIF, silif
-from .stability import eigenvalues, is_stable, jury_margins, oscillates, spectral_radius, stability_margin
-from .state_space import State, StateSpace
+from .silif import SiLIF, silif_space
 
 __all__ = [
     "LI",
@@ -29,13 +37,13 @@ __all__ = [
     "State",
     "StateSpace",
     "canonical_name",
-    "csilif",
+    "csilif_space",
     "eigenvalues",
     "is_stable",
     "jury_margins",
     "neuron_class",
     "oscillates",
-    "silif",
+    "silif_space",
     "spectral_radius",
     "stability_margin",
 ]

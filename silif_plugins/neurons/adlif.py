@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ..dynamics import StateSpace
 from .lif import MEMBRANE_DECAYS
 from .neuron import Neuron
 from .sampling import Init, Learn, sampler
-from .state_space import StateSpace
 
 
 def adaptive_integrator(

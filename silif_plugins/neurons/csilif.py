@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..dynamics import State, StateSpace
 from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay
 from .sampling import Init, Learn, sampler
-from .state_space import State, StateSpace
 
 LARGEST_PHASE = 1e6
 """Rotation per step [rad] at which it is cut: beyond it float32 cannot tell the angle (published: up to 295)."""
@@ -22,7 +22,7 @@ HALF_RESET = 0.5
 FULL_RESET = 1.0
 
 
-def csilif(
+def csilif_space(
     log_decay: Tensor,
     omega: Tensor,
     log_dt: Tensor,
@@ -132,8 +132,8 @@ class CSiLIF(LogDomainNeuron):
         return decay(self._log_of("decay", RAW_RATE) + self._log_of("dt", RAW_TIMESTEP))
 
     def state_space(self) -> StateSpace:
-        """Return the state space of :func:`csilif` with this population's parameters."""
-        return csilif(
+        """Return the state space of :func:`csilif_space` with this population's parameters."""
+        return csilif_space(
             self._log_of("decay", RAW_RATE),
             self.get_parameter_or_buffer("omega"),
             self._log_of("dt", RAW_TIMESTEP),

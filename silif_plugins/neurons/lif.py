@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..dynamics import State, StateSpace
 from .neuron import Neuron
 from .sampling import Init, Learn, sampler
-from .state_space import State, StateSpace
 
 MEMBRANE_DECAYS = (math.exp(-1 / 5), math.exp(-1 / 25))
 """Range of the membrane decay α: time constants of 5 to 25 steps (SpArch: Bittar and Garner, 2022)."""

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..dynamics import Dynamics, StateSpace
+from ..scan import scan
 from .sampling import Learn, has_values, trained
-from .state_space import State, StateSpace
 
 
 class Neuron(nn.Module):
     """A population of spiking neurons: trainable parameters and the state space that they define.
 
-    It holds no time loop: :func:`silif_plugins.scan.scan` runs the state space, and the hosts' layers call it.
-    A new model is a subclass with its parameters, their initialisation and :meth:`state_space`.
+    Called with currents it runs them over time; what it takes and returns is that of :func:`silif_plugins.scan.scan`.
+    A new model is a subclass with its parameters, their initialisation and :meth:`state_space`; or, if it is not linear
+    between its spikes, with :meth:`dynamics` of its own.
 
     Args:
         size: Number of neurons, or the shape of the population, such as (C, 1, 1) after a convolution.
@@ -33,8 +35,10 @@ class Neuron(nn.Module):
         ...         self.register_values(True, gain=torch.ones(self.size))
         ...     def state_space(self):
         ...         return StateSpace.of(a11=1.0, b1=self.gain, r1=-1.0, threshold=self.threshold)
-        >>> sum(p.numel() for p in Perfect(10).parameters())
-        10
+        >>> neuron = Perfect(10)
+        >>> spikes, state = neuron(torch.full((3, 2, 10), 0.6))     # [T, B, N]
+        >>> spikes[:, 0, 0]
+        tensor([0., 1., 0.], grad_fn=...)
     """
 
     threshold: Tensor
@@ -49,28 +53,50 @@ class Neuron(nn.Module):
             raise ValueError("threshold: got NaN; it must be a number, or inf for a neuron that never fires")
         self.register_buffer("threshold", threshold, persistent=False)
 
-    @abstractmethod
     def state_space(self) -> StateSpace:
-        """Return the coefficients that the parameters define; differentiable."""
-        raise NotImplementedError
+        """Return the coefficients that the parameters define; differentiable.
+
+        Raises:
+            NotImplementedError: If the model is not linear between its spikes: it has :meth:`dynamics` alone.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no state space: it moves by its dynamics()")
+
+    def dynamics(self) -> Dynamics[Any]:
+        """Return how the neurons move, which is their state space unless a model says otherwise."""
+        return self.state_space()
+
+    def forward(self, current: Tensor, state: Any = None, **options: Any) -> tuple[Tensor, ...]:
+        r"""Run over time: ``scan(self, current, state, **options)``, see :func:`silif_plugins.scan.scan`.
+
+        Args:
+            current: Input currents, [T, B, \*size].
+            state: State before the first step; at rest by default.
+            **options: ``surrogate``, ``lengths``, ``return_states`` and the others.
+
+        Returns:
+            The spikes, [T, B, \*size], and the state after the last step.
+        """
+        result: tuple[Tensor, ...] = scan(self, current, state, **options)
+        return result
 
     @property
     def timestep(self) -> Tensor | None:
         """Duration of a step in seconds, which broadcasts to [*neurons]; None for neurons that count in steps."""
         return None
 
-    def uniform_state(self, batch: Sequence[int], *, generator: torch.Generator | None = None) -> State:
+    def uniform_state(self, batch: Sequence[int], *, generator: torch.Generator | None = None) -> Any:
         """Draw the random initial state of the published code: mem, ada and spk from U[0, 1).
 
-        Its spikes are not binary and its draws come from the CPU's generator, in this order, as published
-        (SSM-inspired-LIF, models/snns.py). The paper does not mention it; zeros are the default everywhere.
+        Its spikes are not binary and its draws come from the CPU's generator, in the order of the state's fields, as
+        published (SSM-inspired-LIF, models/snns.py). The paper does not mention it; zeros are the default everywhere.
 
         Args:
             batch: The leading dimensions of the state: (B,).
             generator: Source of randomness on the CPU; PyTorch's global one by default.
         """
         shape = (*batch, *self.size)
-        return State(*(torch.rand(shape, generator=generator).to(self.threshold) for _ in State._fields))
+        rest = self.dynamics().rest(shape)
+        return type(rest)(*(torch.rand(shape, generator=generator).to(self.threshold) for _ in rest))
 
     def extra_repr(self) -> str:
         """Say the size, and the threshold where it is one number."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..dynamics import State, StateSpace
 from .csilif import uniform_complex_state
 from .neuron import Neuron
 from .sampling import Init, Learn, sampler
-from .state_space import State, StateSpace
 
 WEAKEST_DAMPING = -0.1
 

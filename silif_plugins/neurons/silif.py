@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..dynamics import StateSpace
 from .adlif import adaptive_integrator
 from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, leak
 from .sampling import Init, Learn, sampler
-from .state_space import StateSpace
 
 COUPLING = (0.0, 1.0)
 """Where a is clamped in the forward pass. Within it every neuron is stable: see docs/explanations/state-space.md."""
@@ -19,7 +19,7 @@ SPIKE_COUPLING = (0.0, 2.0)
 """Where b is clamped in the forward pass."""
 
 
-def silif(
+def silif_space(
     log_inv_tau_u: Tensor,
     log_inv_tau_w: Tensor,
     log_dt: Tensor,
@@ -112,8 +112,8 @@ class SiLIF(LogDomainNeuron):
         return alpha, beta
 
     def state_space(self) -> StateSpace:
-        """Return the state space of :func:`silif` with this population's parameters."""
-        return silif(
+        """Return the state space of :func:`silif_space` with this population's parameters."""
+        return silif_space(
             self._log_of("inv_tau_u", RAW_RATE),
             self._log_of("inv_tau_w", RAW_RATE),
             self._log_of("dt", RAW_TIMESTEP),

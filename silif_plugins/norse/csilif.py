@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import neurons
-from ..neurons import Init, Learn, StateSpace, csilif
+from ..neurons import Init, Learn, StateSpace, csilif_space
 from .conversion import absolute_log_dt, assign, check_unscaled, population, scaled, values_of
 from .functional import (
     NORSE_DT,
@@ -97,9 +97,9 @@ class CSiLIFParameters(NamedTuple):
         return CSiLIFState
 
     def state_space(self, dt: float = NORSE_DT) -> StateSpace:
-        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.csilif`, scaled."""
+        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.csilif_space`, scaled."""
         log_decay, omega, log_dt, b, v_th = map(torch.as_tensor, self[:5])
-        space = csilif(log_decay, omega, absolute_log_dt(log_dt, dt), b, v_th)
+        space = csilif_space(log_decay, omega, absolute_log_dt(log_dt, dt), b, v_th)
         return scaled(space, self.input_scale, self.reset_scale)
 
     @classmethod

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from .. import neurons
-from ..neurons import Init, Learn, StateSpace, silif
+from ..neurons import Init, Learn, StateSpace, silif_space
 from ..neurons.log_domain import leak
 from ..neurons.silif import COUPLING, SPIKE_COUPLING
 from .conversion import absolute_log_dt, assign, check_unscaled, population, scaled, values_of
@@ -116,9 +116,9 @@ class SiLIFParameters(NamedTuple):
         return torch.as_tensor(self.log_inv_tau_w).exp()
 
     def state_space(self, dt: float = NORSE_DT) -> StateSpace:
-        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.silif`, scaled."""
+        """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.silif_space`, scaled."""
         log_inv_tau_u, log_inv_tau_w, log_dt, a, b, v_th = map(torch.as_tensor, self[:6])
-        space = silif(log_inv_tau_u, log_inv_tau_w, absolute_log_dt(log_dt, dt), a, b, v_th)
+        space = silif_space(log_inv_tau_u, log_inv_tau_w, absolute_log_dt(log_dt, dt), a, b, v_th)
         return scaled(space, self.input_scale, self.reset_scale)
 
     @classmethod

@@ -10,13 +10,12 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..neurons import State, StateSpace
+from ..dynamics import Dynamics, HardReset, State, StateSpace, linear_part
+from ..kernels.operators import is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
 from .callables import CallableScan, is_step
-from .fused import GIVEN, Scan, in_kernel, run_forward
-from .operators import is_recorded
-from .recurrent import RecurrentScan
-from .recurrent import run_forward as run_recurrent
+from .fused import Scan, run_forward
+from .layout import GIVEN, Forward, Outputs, in_kernel
 
 Fused = Literal["cpu", "triton"]
 Backend = Literal["auto", "reference"] | Fused
@@ -33,7 +32,12 @@ FEW_ELEMENTS = 1 << 15
 
 
 def choose(
-    backend: str, current: Tensor, dtype: torch.dtype, surrogate: SpikeFunction, recurrent: Tensor | None
+    backend: str,
+    neurons: Dynamics[Any],
+    current: Tensor,
+    dtype: torch.dtype,
+    surrogate: SpikeFunction,
+    recurrent: Tensor | None,
 ) -> Literal["reference"] | Fused:
     """Return the name of the implementation: the given one if it can run this scan, the best one for "auto".
 
@@ -48,18 +52,25 @@ def choose(
         if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:
             return "reference"
         name: Fused = "triton" if current.is_cuda else "cpu"
-        return "reference" if _obstacle(name, current, dtype, surrogate, recurrent) else name
+        return "reference" if _obstacle(name, neurons, current, dtype, surrogate, recurrent) else name
     if backend not in get_args(Fused):
         raise ValueError(f"backend: got {backend!r}; it must be one of {', '.join(BACKENDS)}")
-    if obstacle := _obstacle(backend, current, dtype, surrogate, recurrent):
+    if obstacle := _obstacle(backend, neurons, current, dtype, surrogate, recurrent):
         raise ValueError(f"backend: {backend!r} cannot run this: {obstacle}; use 'reference' or 'auto'")
     return "cpu" if backend == "cpu" else "triton"
 
 
 def _obstacle(
-    backend: str, current: Tensor, dtype: torch.dtype, surrogate: SpikeFunction, recurrent: Tensor | None
+    backend: str,
+    neurons: Dynamics[Any],
+    current: Tensor,
+    dtype: torch.dtype,
+    surrogate: SpikeFunction,
+    recurrent: Tensor | None,
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
+    if linear_part(neurons) is None:
+        return f"the dynamics {type(neurons).__name__} are neither a StateSpace nor a HardReset"
     if in_forward_mode():
         return "derivatives in forward mode are asked for"
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own switch: kernels run on the CPU, slowly
@@ -85,7 +96,7 @@ def _obstacle(
 
 
 def run(
-    space: StateSpace,
+    neurons: StateSpace | HardReset,
     current: Tensor,
     state: State | None,
     surrogate: SpikeFunction,
@@ -99,14 +110,14 @@ def run(
     """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
 
     Args:
-        space: The neurons' coefficients.
+        neurons: How they move.
         current: Input currents, [T, B, *neurons], float32 or float64.
         state: The state before the first step; None at rest.
         surrogate: Spike function.
         recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
         lengths: Steps of each sequence, int64 [B].
         trace: Whether mem and ada of all steps are wanted; empty otherwise.
-        detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient.
+        detach_reset: Whether the spikes that reset are constants for the gradient.
         backend: Which implementation runs it.
         gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate,
             nor with recurrent weights.
@@ -114,39 +125,50 @@ def run(
     Returns:
         The states of all steps, the last one, and with ``gate_width`` booleans of the shape of ``current``.
     """
+    space, hard_reset = (neurons.space, True) if isinstance(neurons, HardReset) else (neurons, False)
     shape = current.shape
     dims = max(1, len(space.shape))  # of the neurons; what is before them is the batch
-    neurons = shape[-dims:] if len(shape) > dims else shape[1:]
+    sizes = shape[-dims:] if len(shape) > dims else shape[1:]
     # Every view costs some microseconds and more in the backward pass: none is made of what has its shape already.
-    flat = as_shape(
-        current, torch.Size((shape[0], math.prod(shape[1:]) // max(1, math.prod(neurons)), math.prod(neurons)))
-    )
+    flat = as_shape(current, torch.Size((shape[0], math.prod(shape[1:]) // max(1, math.prod(sizes)), math.prod(sizes))))
     batch = flat.shape[1:]
     fields = [field if field.dtype == flat.dtype else field.to(flat.dtype) for field in space]
-    coefficients = torch.stack([field if field.shape == neurons else field.expand(neurons) for field in fields])
-    coefficients = as_shape(coefficients, torch.Size((len(fields), math.prod(neurons))))
+    coefficients = torch.stack([field if field.shape == sizes else field.expand(sizes) for field in fields])
+    coefficients = as_shape(coefficients, torch.Size((len(fields), math.prod(sizes))))
     given = [as_shape(field, batch) for field in state or ()]
     initial = torch.stack(given) if given else flat.new_zeros((3, *batch))
     if lengths is not None:
         lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
-    gradient = *in_kernel(surrogate), detach_reset
-    operator: Any
-    if gradient[0] == GIVEN:
-        operator = CallableScan.apply
-        results = (*operator(flat, coefficients, initial, lengths, trace, surrogate, detach_reset, backend), flat[:0])
-    elif recurrent is not None:
-        operator = run_recurrent if is_recorded() else RecurrentScan.apply
-        results = operator(flat, coefficients, initial, recurrent, lengths, trace, *gradient, backend)
+    number, shape1, shape2 = in_kernel(surrogate)
+    call = Forward(
+        flat,
+        coefficients,
+        initial,
+        recurrent,
+        lengths,
+        hard_reset,
+        trace,
+        number,
+        shape1,
+        shape2,
+        detach_reset,
+        backend,
+        gate_width,
+    )
+    if number == GIVEN:
+        results = CallableScan.apply(surrogate, *call)  # type: ignore[no-untyped-call]
+    elif is_recorded():
+        results = run_forward(*call)
     else:
-        operator = run_forward if is_recorded() else Scan.apply
-        results = operator(flat, coefficients, initial, lengths, trace, *gradient, backend, gate_width)
-    spikes, final, _, mem, ada, gates = results
+        results = Scan.apply(*call)
+    outputs = Outputs(*results)
+    mem, ada, gates = outputs.mem, outputs.ada, outputs.gates
     if trace:
         mem, ada = as_shape(mem, shape), as_shape(ada, shape)
-    last = State(*(as_shape(field, shape[1:]) for field in final.unbind()))
+    last = State(*(as_shape(field, shape[1:]) for field in outputs.final.unbind()))
     if gate_width is not None:
         gates = as_shape(gates, shape)
-    return State(mem, ada, as_shape(spikes, shape)), last, gates
+    return State(mem, ada, as_shape(outputs.spikes, shape)), last, gates
 
 
 def as_shape(tensor: Tensor, shape: torch.Size) -> Tensor:

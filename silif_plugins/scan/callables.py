@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..surrogate import SpikeFunction
-from .fused import CHUNK, GIVEN, both_or_none, run_backward, run_forward
+from .fused import both_or_none, run_backward, run_forward
+from .layout import CHUNK, GIVEN, Backward, Forward, Outputs
 
 SPAN = 1 << 19
 """Elements of the piece of the sequence whose derivative is held at a time."""
@@ -32,25 +33,14 @@ class CallableScan(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        current: Tensor,
-        coefficients: Tensor,
-        initial: Tensor,
-        lengths: Tensor | None,
-        trace: bool,
-        surrogate: SpikeFunction,
-        detach_reset: bool,
-        backend: str,
-    ) -> tuple[Tensor, ...]:
-        """Run the neurons; see ``run_forward``."""
-        spikes, final, chunks, mem, ada, _ = run_forward(
-            current, coefficients, initial, lengths, trace, GIVEN, 0.0, 0.0, detach_reset, backend
-        )
-        ctx.save_for_backward(current, coefficients, initial, lengths, chunks)
-        ctx.trace, ctx.surrogate, ctx.detach_reset, ctx.backend = trace, surrogate, detach_reset, backend
+    def forward(ctx: Any, surrogate: SpikeFunction, *inputs: Any) -> tuple[Tensor, ...]:
+        """Run the neurons: ``inputs`` are those of the operator."""
+        call = Forward(*inputs)
+        outputs: tuple[Tensor, ...] = run_forward(*call)
+        ctx.save_for_backward(call.current, call.coefficients, call.initial, call.lengths, outputs[2])
+        ctx.call, ctx.surrogate = call._replace(current=None, coefficients=None, initial=None, lengths=None), surrogate  # type: ignore[arg-type]
         ctx.set_materialize_grads(False)
-        return spikes, final, chunks, mem, ada
+        return outputs
 
     @staticmethod
     @once_differentiable
@@ -61,13 +51,13 @@ class CallableScan(torch.autograd.Function):
         grad_chunks: Tensor | None,
         grad_mem: Tensor | None,
         grad_ada: Tensor | None,
+        *others: Tensor | None,
     ) -> tuple[Tensor | None, ...]:
-        """Run the adjoint piece by piece; see ``run_backward``."""
+        """Run the adjoint piece by piece."""
         current, coefficients, initial, lengths, chunks = ctx.saved_tensors
-        if not ctx.trace:
-            grad_mem = grad_ada = None
-        grad_mem, grad_ada = both_or_none(grad_mem, grad_ada)
-        needs_current = ctx.needs_input_grad[0]
+        call: Forward = ctx.call._replace(coefficients=coefficients, trace=True, gate_width=None)
+        grad_mem, grad_ada = both_or_none(grad_mem, grad_ada) if ctx.call.trace else (None, None)
+        needs_current = ctx.needs_input_grad[1]
         grad_current = torch.empty_like(current) if needs_current else None
         grad_coefficients = torch.zeros_like(coefficients, dtype=torch.float64)
         carry = torch.zeros_like(initial) if grad_final is None else grad_final
@@ -77,31 +67,34 @@ class CallableScan(torch.autograd.Function):
             piece = slice(start, start + span)
             before = initial if start == 0 else state_before(start, chunks, coefficients)
             left = None if lengths is None else (lengths - start).clamp(0, min(span, steps - start))
-            _, _, inner, mem, _, _ = run_forward(
-                current[piece], coefficients, before, left, True, GIVEN, 0.0, 0.0, ctx.detach_reset, ctx.backend
-            )
-            part, part_coefficients, carry = run_backward(
-                current[piece],
-                coefficients,
-                before,
-                inner,
-                left,
-                None if grad_spikes is None else grad_spikes[piece],
-                carry,
-                None if grad_mem is None else grad_mem[piece],
-                None if grad_ada is None else grad_ada[piece],
-                derivative(ctx.surrogate, mem - coefficients[8]),
-                GIVEN,
-                0.0,
-                0.0,
-                ctx.detach_reset,
-                needs_current,
-                ctx.backend,
+            again = Outputs(*run_forward(*call._replace(current=current[piece], initial=before, lengths=left)))
+            part, part_coefficients, carry, _ = run_backward(
+                *Backward(
+                    current[piece],
+                    coefficients,
+                    before,
+                    None,
+                    left,
+                    again.chunks,
+                    None if grad_spikes is None else grad_spikes[piece],
+                    carry,
+                    None if grad_mem is None else grad_mem[piece],
+                    None if grad_ada is None else grad_ada[piece],
+                    derivative(ctx.surrogate, again.mem - coefficients[8]),
+                    call.hard_reset,
+                    GIVEN,
+                    0.0,
+                    0.0,
+                    call.detach_reset,
+                    needs_current,
+                    call.backend,
+                )
             )
             grad_coefficients += part_coefficients
             if grad_current is not None:
                 grad_current[piece] = part
-        return grad_current, grad_coefficients.to(coefficients.dtype), carry, *[None] * 5
+        grads = None, grad_current, grad_coefficients.to(coefficients.dtype), carry
+        return *grads, *[None] * (1 + len(Forward._fields) - len(grads))
 
 
 def state_before(step: int, chunks: Tensor, coefficients: Tensor) -> Tensor:

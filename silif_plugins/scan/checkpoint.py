@@ -9,14 +9,12 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ..neurons import State
+from ..dynamics.contract import S
 
-Run = Callable[..., tuple[Tensor, State, State]]
+Run = Callable[..., tuple[Tensor, S, S]]
 
 
-def in_chunks(
-    run: Run, chunks: int, current: Tensor, state: State | None, lengths: Tensor | None
-) -> tuple[Tensor, State, State]:
+def in_chunks(run: Run[S], chunks: int, current: Tensor, state: S, lengths: Tensor | None) -> tuple[Tensor, S, S]:
     """Run a sequence in pieces of equal length, keeping the input and the states between them.
 
     Args:
@@ -35,7 +33,7 @@ def in_chunks(
     if chunks < 1:
         raise ValueError(f"checkpoint_chunks: got {chunks}; it must be at least 1")
     size = max(1, -(-current.shape[0] // chunks))
-    pieces: list[tuple[Tensor, State]] = []
+    pieces: list[tuple[Tensor, S]] = []
     for start in range(0, max(1, current.shape[0]), size):
         piece = current[start : start + size]
         left = None if lengths is None else (lengths - start).clamp(0, piece.shape[0])
@@ -43,9 +41,5 @@ def in_chunks(
         # Nothing here is random, so there is no random state to keep.
         spikes, state, states = checkpoint(run, *arguments, use_reentrant=False, preserve_rng_state=False)
         pieces.append((spikes, states))
-    assert state is not None
-    return (
-        torch.cat([spikes for spikes, _ in pieces]),
-        state,
-        State(*(torch.cat(field) for field in zip(*(states for _, states in pieces), strict=True))),
-    )
+    traces = zip(*(states for _, states in pieces), strict=True)
+    return torch.cat([spikes for spikes, _ in pieces]), state, type(state)(*(torch.cat(field) for field in traces))

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Any, Literal, Protocol, cast, overload
 
 import torch
 from torch import Tensor
 
 from .. import surrogate as spike_functions
-from ..neurons import State, StateSpace
+from ..dynamics import Dynamics, HardReset, State, StateSpace
+from ..dynamics.contract import S
 from ..surrogate import SpikeFunction
 from . import backends, reference
 from .backends import Backend
 from .checkpoint import in_chunks
-from .fused import support
+from .layout import support
 from .lengths import as_lengths
+
+
+class HasDynamics(Protocol[S]):
+    """A population of neurons, such as a :class:`silif_plugins.neurons.Neuron`."""
+
+    def dynamics(self) -> Dynamics[S]:
+        """Return how they move."""
+
+
+Neurons = Dynamics[S] | HasDynamics[S]
+"""What can be run: neurons, or how they move."""
 
 
 @overload
 def scan(
-    space: StateSpace,
+    neurons: Neurons[S],
     current: Tensor,
-    state: State | None = None,
+    state: S | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
@@ -30,14 +42,14 @@ def scan(
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
     detach_reset: bool = False,
-) -> tuple[Tensor, State]: ...
+) -> tuple[Tensor, S]: ...
 
 
 @overload
 def scan(
-    space: StateSpace,
+    neurons: Neurons[S],
     current: Tensor,
-    state: State | None = None,
+    state: S | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
@@ -46,13 +58,13 @@ def scan(
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
     detach_reset: bool = False,
-) -> tuple[Tensor, State, State]: ...
+) -> tuple[Tensor, S, S]: ...
 
 
 def scan(
-    space: StateSpace,
+    neurons: Neurons[S],
     current: Tensor,
-    state: State | None = None,
+    state: S | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
@@ -61,11 +73,12 @@ def scan(
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
     detach_reset: bool = False,
-) -> tuple[Tensor, State] | tuple[Tensor, State, State]:
+) -> tuple[Tensor, S] | tuple[Tensor, S, S]:
     r"""Run spiking neurons over a sequence.
 
     Args:
-        space: The neurons' coefficients.
+        neurons: A population, such as ``SiLIF(128)``, or how it moves: its ``dynamics()``, a
+            :class:`silif_plugins.dynamics.StateSpace` or a class of your own.
         current: Input currents, [T, B, \*neurons]. Booleans and integers are accepted. T may be 0. Any layout
             runs without a copy: ``x.transpose(0, 1)`` of a batch-first x too.
         state: State before the first step, each field [B, \*neurons]; at rest by default.
@@ -98,14 +111,15 @@ def scan(
 
     Examples:
         >>> from silif_plugins.neurons import SiLIF
-        >>> space = SiLIF(4).state_space()
+        >>> neurons = SiLIF(4)
         >>> current = torch.rand(10, 2, 4)
-        >>> spikes, state = scan(space, current)
-        >>> first, middle = scan(space, current[:5])
-        >>> second, end = scan(space, current[5:], middle)
+        >>> spikes, state = scan(neurons, current)
+        >>> first, middle = scan(neurons, current[:5])
+        >>> second, end = scan(neurons, current[5:], middle)
         >>> torch.equal(torch.cat([first, second]), spikes)
         True
     """
+    space = dynamics_of(neurons)
     dtype = state_dtype(space, current)
     spike_dtype = current.dtype if current.is_floating_point() else dtype
     check_current(space, current, time=True)
@@ -114,13 +128,13 @@ def scan(
         raise ValueError(f"recurrent: got shape {tuple(recurrent.shape)}; it must be {(shape[-1], shape[-1])}")
     if recurrent is not None:
         check_real("recurrent", recurrent)
-    initial = initial_state(state, shape, dtype)
+    initial = initial_state(space, state, shape, dtype)
     spike_function = spike_functions.resolve(surrogate)
     steps = None if lengths is None else as_lengths(lengths, current)
-    name = backends.choose(backend, current, dtype, spike_function, recurrent)
+    name = backends.choose(backend, space, current, dtype, spike_function, recurrent)
     if checkpoint_chunks is not None:
 
-        def run(current: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State, State]:
+        def run(current: Tensor, state: S, lengths: Tensor | None) -> tuple[Tensor, S, S]:
             spikes, last, states = scan(
                 space,
                 current,
@@ -132,39 +146,41 @@ def scan(
                 backend=name,
                 detach_reset=detach_reset,
             )
-            return spikes, last, states if return_states else State(*(spikes[:0] for _ in State._fields))
+            return spikes, last, states if return_states else type(last)(*(spikes[:0] for _ in last))
 
-        initial = initial or State.zeros(tuple(shape), dtype=dtype, device=current.device)
+        initial = initial or space.rest(tuple(shape), dtype=dtype, device=current.device)
         spikes, last, trace = in_chunks(run, checkpoint_chunks, current, initial, steps)
         return (spikes, last, trace) if return_states else (spikes, last)
     current = current.to(dtype)
     weights = None if recurrent is None else recurrent.to(dtype)
     if name == "reference":
-        initial = initial or State.zeros(tuple(shape), dtype=dtype, device=current.device)
+        initial = initial or space.rest(tuple(shape), dtype=dtype, device=current.device)
         states, last = reference.run(space, current, initial, spike_function, weights, steps, detach_reset)
         if states:
-            trace = State(*(torch.stack(field) for field in zip(*states, strict=True)))
+            trace = type(last)(*(torch.stack(field) for field in zip(*states, strict=True)))
         else:
-            trace = State(*(field.new_empty((0, *shape)) for field in last))
+            trace = type(last)(*(field.new_empty((0, *shape)) for field in last))
     else:
-        trace, last, _ = backends.run(
-            space, current, initial, spike_function, weights, steps, return_states, detach_reset, name
+        fused: Any = space
+        trace, last, _ = cast(
+            tuple[S, S, Tensor],
+            backends.run(fused, current, initial, spike_function, weights, steps, return_states, detach_reset, name),
         )
     spikes = trace.spk.to(spike_dtype)
     return (spikes, last, trace) if return_states else (spikes, last)
 
 
 def scan_with_gate(
-    space: StateSpace,
+    neurons: Neurons[S],
     current: Tensor,
-    state: State | None = None,
+    state: S | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
     lengths: Tensor | None = None,
     backend: Backend = "auto",
     detach_reset: bool = False,
-) -> tuple[Tensor, State, Tensor | None]:
+) -> tuple[Tensor, S, Tensor | None]:
     r"""Run spiking neurons over a sequence, and tell which spikes' gradients matter.
 
     Where the derivative of the surrogate is zero, whatever gradient a spike gets is lost. A layer that takes the
@@ -174,22 +190,24 @@ def scan_with_gate(
 
     Returns:
         The spikes, the state after the last step, and booleans [T, B, \*neurons], true wherever the derivative may
-        be other than zero; None instead of them if that is everywhere (all surrogates but boxcar and triangle).
+        be other than zero; None instead of them if that is everywhere (all surrogates but boxcar and triangle), or
+        cannot be told from a fixed threshold.
 
     Raises:
         ValueError: As :func:`scan`.
 
     Examples:
         >>> from silif_plugins.neurons import SiLIF
-        >>> spikes, _, gate = scan_with_gate(SiLIF(64).state_space(), 3 * torch.randn(100, 2, 64))
+        >>> spikes, _, gate = scan_with_gate(SiLIF(64), 3 * torch.randn(100, 2, 64))
         >>> bool(gate.float().mean() < 0.5)
         True
     """
+    space = dynamics_of(neurons)
     spike_function = spike_functions.resolve(surrogate)
     width = support(spike_function)
     dtype = state_dtype(space, current)
     check_current(space, current, time=True)
-    name = backends.choose(backend, current, dtype, spike_function, recurrent)
+    name = backends.choose(backend, space, current, dtype, spike_function, recurrent)
     if width is None or recurrent is not None or name == "reference":
         spikes, last, states = scan(
             space,
@@ -202,28 +220,34 @@ def scan_with_gate(
             backend=name,
             detach_reset=detach_reset,
         )
-        gate = None if width is None else (states.mem.detach() - space.threshold.detach()).abs() <= width
-        return spikes, last, gate
-    initial = initial_state(state, current.shape[1:], dtype)
+        if width is None or space.threshold is None:
+            return spikes, last, None
+        return spikes, last, (states.mem.detach() - space.threshold.detach()).abs() <= width
+    initial = initial_state(space, state, current.shape[1:], dtype)
     steps = None if lengths is None else as_lengths(lengths, current)
-    trace, last, gate = backends.run(
-        space, current.to(dtype), initial, spike_function, None, steps, False, detach_reset, name, gate_width=width
+    fused: Any = space
+    trace, last, gate = cast(
+        tuple[S, S, Tensor],
+        backends.run(
+            fused, current.to(dtype), initial, spike_function, None, steps, False, detach_reset, name, gate_width=width
+        ),
     )
     return trace.spk.to(current.dtype if current.is_floating_point() else dtype), last, gate
 
 
 def step(
-    space: StateSpace,
+    neurons: Neurons[S],
     current: Tensor,
-    state: State | None = None,
+    state: S | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     detach_reset: bool = False,
-) -> tuple[Tensor, State]:
+) -> tuple[Tensor, S]:
     r"""Run spiking neurons for one time step: ``scan`` for a sequence of length one.
 
     Args:
-        space: The neurons' coefficients.
+        neurons: A population, such as ``SiLIF(128)``, or how it moves: its ``dynamics()``, a
+            :class:`silif_plugins.dynamics.StateSpace` or a class of your own.
         current: Input current, [B, \*neurons].
         state: State before the step, each field [B, \*neurons]; at rest by default.
         surrogate: Spike function of mem - threshold, by name or as a callable; the paper's boxcar by default.
@@ -237,29 +261,47 @@ def step(
 
     Examples:
         >>> from silif_plugins.neurons import LIF
-        >>> spikes, state = step(LIF(3).state_space(), torch.ones(1, 3))
+        >>> spikes, state = step(LIF(3), torch.ones(1, 3))
         >>> spikes
         tensor([[0., 0., 0.]], grad_fn=...)
     """
+    space = dynamics_of(neurons)
     dtype = state_dtype(space, current)
     check_current(space, current, time=False)
-    state = initial_state(state, current.shape, dtype)
-    state = state or State.zeros(tuple(current.shape), dtype=dtype, device=current.device)
-    state = reference.step(space, current.to(dtype), state, spike_functions.resolve(surrogate), detach_reset)
-    return state.spk.to(current.dtype if current.is_floating_point() else dtype), state
+    before = initial_state(space, state, current.shape, dtype)
+    before = before or space.rest(tuple(current.shape), dtype=dtype, device=current.device)
+    after = space.step(current.to(dtype), before, spike_functions.resolve(surrogate), detach_reset=detach_reset)
+    return after.spk.to(current.dtype if current.is_floating_point() else dtype), after
 
 
-def state_dtype(space: StateSpace, current: Tensor) -> torch.dtype:
+def dynamics_of(neurons: Neurons[S]) -> Dynamics[S]:
+    """Return how neurons move, from a population or from just that.
+
+    Raises:
+        TypeError: If they are neither.
+    """
+    if isinstance(neurons, StateSpace):
+        return neurons
+    if not isinstance(neurons, type):
+        if hasattr(neurons, "dynamics"):
+            return neurons.dynamics()
+        if hasattr(neurons, "step") and hasattr(neurons, "rest"):
+            return neurons
+    got = f"the class {neurons.__name__}" if isinstance(neurons, type) else type(neurons).__name__
+    raise TypeError(f"neurons: got {got}; it must be a Neuron, such as SiLIF(128), or have rest and step")
+
+
+def state_dtype(space: Dynamics[Any], current: Tensor) -> torch.dtype:
     """Data type in which the state is kept: at 1 ms a decay of 0.998 would be lost in bfloat16."""
     return torch.promote_types(space.dtype, current.dtype) if current.is_floating_point() else space.dtype
 
 
-def check_current(space: StateSpace, current: Tensor, *, time: bool) -> None:
+def check_current(space: Dynamics[Any], current: Tensor, *, time: bool) -> None:
     """Raise if the input cannot belong to these neurons."""
     check_real("current", current)
     trailing = current.shape[int(time) :]
     # Sizes that are those of the neurons need no broadcasting, which would be a third of the time of one step.
-    shapes = {field.shape for field in space}
+    shapes = {field.shape for field in space} if isinstance(space, StateSpace) else {space.shape}
     if trailing and all(
         len(shape) <= len(trailing) and trailing[len(trailing) - len(shape) :] == shape for shape in shapes
     ):
@@ -273,15 +315,19 @@ def check_current(space: StateSpace, current: Tensor, *, time: bool) -> None:
         )
 
 
-def initial_state(state: State | None, shape: torch.Size, dtype: torch.dtype) -> State | None:
+def initial_state(space: Dynamics[S], state: S | None, shape: torch.Size, dtype: torch.dtype) -> S | None:
     """Return the given state after checking that it fits, since it is never broadcast; None, at rest, as it is."""
     if state is None:
         return None
-    for name, field in zip(State._fields, state, strict=True):
+    if type(state) is not State or not isinstance(space, (StateSpace, HardReset)):
+        needed = type(space.rest(tuple(shape[:0])))
+        if not isinstance(state, needed):
+            raise TypeError(f"state: got {type(state).__name__}; it must be a {needed.__name__}")
+    for name, field in zip(state._fields, state, strict=True):
         if field.shape != shape:
             raise ValueError(f"state.{name}: got shape {tuple(field.shape)}; the input needs {tuple(shape)}")
         check_real(f"state.{name}", field)
-    return State(*(field.to(dtype) for field in state))
+    return cast(S, type(state)(*(field.to(dtype) for field in state)))
 
 
 def check_real(name: str, tensor: Tensor) -> None:

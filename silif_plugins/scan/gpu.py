@@ -13,32 +13,36 @@ from typing import Any
 import torch
 import triton
 import triton.language as tl
-from torch import Tensor
 
-from .fused import CHUNK
+from . import layout
+from .layout import CHUNK, Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
+
+BOXCAR, ATAN, FAST_SIGMOID, GIVEN = map(tl.constexpr, (layout.BOXCAR, layout.ATAN, layout.FAST_SIGMOID, layout.GIVEN))
 
 BLOCK = 128
 """Neurons of a program."""
 
 
 @triton.jit
-def _next(m, a, s, current, a11, a12, a21, a22, b1, b2, r1, r2):
+def _next(m, a, s, current, a11, a12, a21, a22, b1, b2, r1, r2, HARD: tl.constexpr):
     """Advance by one step, in the order of the reference."""
+    if HARD:
+        s = s * m
     return a11 * m + a12 * a + b1 * current + r1 * s, a21 * m + a22 * a + b2 * current + r2 * s
 
 
 @triton.jit
 def _slope(x, SHAPE1: tl.constexpr, SHAPE2: tl.constexpr, SURROGATE: tl.constexpr):
-    """Return the surrogate's derivative at x = mem - threshold; the numbers of ``fused.in_kernel``.
+    """Return the surrogate's derivative at x = mem - threshold; the numbers of ``layout``.
 
     The shapes are constants of the compiled kernel: as arguments they would be rounded to float32.
     """
-    if SURROGATE == 0:
+    if SURROGATE == BOXCAR:
         slope = tl.where((x > -SHAPE1) & (x <= SHAPE1), 1.0, 0.0)
-    elif SURROGATE == 1:
+    elif SURROGATE == ATAN:
         scaled = 1.5707963267948966 * SHAPE1 * x
         slope = SHAPE1 / 2 / (1 + scaled * scaled)
-    elif SURROGATE == 2:
+    elif SURROGATE == FAST_SIGMOID:
         scaled = 1 + SHAPE1 * tl.abs(x)
         slope = 1 / (scaled * scaled)
     else:
@@ -72,6 +76,7 @@ def _forward(
     GATED: tl.constexpr,
     WIDTH: tl.constexpr,
     LENGTHS: tl.constexpr,
+    HARD: tl.constexpr,
     CHUNK: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -102,7 +107,7 @@ def _forward(
             tl.store(chunks + place + plane, a, mask=inside)
         runs = t + tl.zeros_like(n) < length
         current = tl.load(x + t * x_time, mask=inside)
-        m_next, a_next = _next(m, a, s, current, a11, a12, a21, a22, b1, b2, r1, r2)
+        m_next, a_next = _next(m, a, s, current, a11, a12, a21, a22, b1, b2, r1, r2, HARD)
         m, a = tl.where(runs, m_next, m), tl.where(runs, a_next, a)
         s = tl.where(runs, (m - threshold > 0).to(m.dtype), s)
         zero = tl.zeros_like(s)
@@ -155,6 +160,7 @@ def _backward(
     LENGTHS: tl.constexpr,
     CURRENT: tl.constexpr,
     DETACHED: tl.constexpr,
+    HARD: tl.constexpr,
     CHUNK: tl.constexpr,
     BLOCK: tl.constexpr,
 ):
@@ -201,7 +207,7 @@ def _backward(
             tl.store(scratch + 2 * t * plane + lane, m, mask=inside)
             tl.store(scratch + (2 * t + 1) * plane + lane, a, mask=inside)
             current = tl.load(x + (start + t) * x_time, mask=inside)
-            m, a = _next(m, a, s, current, a11, a12, a21, a22, b1, b2, r1, r2)
+            m, a = _next(m, a, s, current, a11, a12, a21, a22, b1, b2, r1, r2, HARD)
             s = (m - threshold > 0).to(m.dtype)
         # Each chunk has its own sums: long sequences lose no digits.
         s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = zero, zero, zero, zero, zero, zero, zero, zero, zero
@@ -212,7 +218,7 @@ def _backward(
             a = tl.load(scratch + (2 * t + 1) * plane + lane, mask=inside)
             s = tl.where(t == 0, first, (m - threshold > 0).to(m.dtype))
             current = tl.load(x + (start + t) * x_time, mask=inside)
-            if SURROGATE == 4:
+            if SURROGATE == GIVEN:
                 slope = tl.load(gate + (start + t) * plane + dense, mask=inside)
             else:
                 slope = _slope(after - threshold, SHAPE1, SHAPE2, SURROGATE)
@@ -227,7 +233,12 @@ def _backward(
             if CURRENT:
                 tl.store(grad_x + out + (start + t) * y_time, b1 * p + b2 * q, mask=inside)
             carry_mem, carry_ada = a11 * p + a21 * q, a12 * p + a22 * q
-            carry_spk = zero if DETACHED else r1 * p + r2 * q
+            through_reset = r1 * p + r2 * q
+            carry_spk = zero if DETACHED else through_reset
+            if HARD:
+                carry_spk = carry_spk * m
+                carry_mem += through_reset * s
+                s = s * m
             s11, s12, s21, s22 = s11 + p * m, s12 + p * a, s21 + q * m, s22 + q * a
             sb1, sb2, sr1, sr2 = sb1 + p * current, sb2 + q * current, sr1 + p * s, sr2 + q * s
             sth -= through
@@ -251,111 +262,85 @@ def _backward(
     tl.store(sums + 8 * neurons, tth, mask=inside)
 
 
-def forward(
-    current: Tensor,
-    coefficients: Tensor,
-    initial: Tensor,
-    lengths: Tensor | None,
-    trace: bool,
-    gate_width: float | None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Run the neurons; the arguments and results of :func:`silif_plugins.scan.fused.run_forward`."""
+def forward(call: Forward) -> Outputs:
+    """Run neurons over a sequence, without weights."""
+    current, initial, lengths = call.current, call.initial.contiguous(), call.lengths
     steps, batch, neurons = current.shape
-    spikes, initial = torch.empty_like(current), initial.contiguous()
-    final = torch.empty_like(initial)
-    chunks = current.new_empty((2 * max(0, (steps - 1) // CHUNK), batch, neurons))
-    mem, ada = (torch.empty_like(current) if trace else current.new_empty(0) for _ in range(2))
-    gates = torch.empty_like(current if gate_width is not None else mem[:0], dtype=torch.bool)
+    outputs = empty_outputs(call)
     if batch * neurons:
         with torch.cuda.device_of(current):
             _forward[_grid(batch, neurons)](
                 current,
-                coefficients.contiguous(),
+                call.coefficients.contiguous(),
                 initial,
                 initial if lengths is None else lengths.contiguous(),
-                spikes,
-                final,
-                chunks,
-                mem,
-                ada,
-                gates.view(torch.uint8),
+                outputs.spikes,
+                outputs.final,
+                outputs.chunks,
+                outputs.mem,
+                outputs.ada,
+                outputs.gates.view(torch.uint8),
                 steps,
                 batch,
                 neurons,
                 *current.stride(),
-                *spikes.stride(),
-                TRACE=trace,
-                GATED=gate_width is not None,
-                WIDTH=gate_width or 0.0,
+                *outputs.spikes.stride(),
+                TRACE=call.trace,
+                GATED=call.gate_width is not None,
+                WIDTH=call.gate_width or 0.0,
                 LENGTHS=lengths is not None,
+                HARD=call.hard_reset,
                 CHUNK=CHUNK,
                 BLOCK=BLOCK,
                 enable_fp_fusion=False,  # else a product and a sum would be rounded once, unlike in the reference
             )
-    return spikes, final, chunks, mem, ada, gates
+    return outputs
 
 
-def backward(
-    current: Tensor,
-    coefficients: Tensor,
-    initial: Tensor,
-    chunks: Tensor,
-    lengths: Tensor | None,
-    grad_spikes: Tensor | None,
-    grad_final: Tensor | None,
-    grad_mem: Tensor | None,
-    grad_ada: Tensor | None,
-    gate: Tensor | None,
-    surrogate: int,
-    shape1: float,
-    shape2: float,
-    detach_reset: bool,
-    needs_current: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Run the adjoint; the arguments and results of :func:`silif_plugins.scan.fused.run_backward`."""
+def backward(call: Backward) -> Gradients:
+    """Run the adjoint, without weights."""
+    current, lengths = call.current, call.lengths
     steps, batch, neurons = current.shape
-    grad_current = torch.empty_like(current) if needs_current else current.new_empty(0)
-    grad_initial = torch.empty_like(initial, memory_format=torch.contiguous_format)
+    grads = empty_gradients(call)
     sums = current.new_zeros((batch, 9, neurons))
     scratch = current.new_empty((2 * min(CHUNK, steps), batch, neurons))
     absent = current.new_empty(0)
+    dense = (call.grad_final, call.grad_mem, call.grad_ada, call.derivative)
     if batch * neurons:
         with torch.cuda.device_of(current):
             _backward[_grid(batch, neurons)](
                 current,
-                coefficients.contiguous(),
-                initial.contiguous(),
-                chunks,
+                call.coefficients.contiguous(),
+                call.initial.contiguous(),
+                call.chunks,
                 absent if lengths is None else lengths.contiguous(),
-                absent if grad_spikes is None else grad_spikes,
-                absent if grad_final is None else grad_final.contiguous(),
-                absent if grad_mem is None else grad_mem.contiguous(),
-                absent if grad_ada is None else grad_ada.contiguous(),
-                absent if gate is None else gate.contiguous(),
-                grad_current,
-                grad_initial,
+                absent if call.grad_spikes is None else call.grad_spikes,
+                *(absent if tensor is None else tensor.contiguous() for tensor in dense),
+                grads.current,
+                grads.initial,
                 sums,
                 scratch,
                 steps,
                 batch,
                 neurons,
                 *current.stride(),
-                *((0, 0, 0) if grad_spikes is None else grad_spikes.stride()),
-                *(grad_current.stride() if needs_current else (0, 0, 0)),
-                SURROGATE=surrogate,
-                SHAPE1=shape1,
-                SHAPE2=shape2,
-                SPIKES=grad_spikes is not None,
-                FINAL=grad_final is not None,
-                TRACE=grad_mem is not None,
+                *((0, 0, 0) if call.grad_spikes is None else call.grad_spikes.stride()),
+                *(grads.current.stride() if call.needs_current else (0, 0, 0)),
+                SURROGATE=call.surrogate,
+                SHAPE1=call.shape1,
+                SHAPE2=call.shape2,
+                SPIKES=call.grad_spikes is not None,
+                FINAL=call.grad_final is not None,
+                TRACE=call.grad_mem is not None,
                 LENGTHS=lengths is not None,
-                CURRENT=needs_current,
-                DETACHED=detach_reset,
+                CURRENT=call.needs_current,
+                DETACHED=call.detach_reset,
+                HARD=call.hard_reset,
                 CHUNK=CHUNK,
                 BLOCK=BLOCK,
                 enable_fp_fusion=False,
             )
-    return grad_current, sums.sum(0), grad_initial
+    return grads._replace(coefficients=sums.sum(0))
 
 
 def _grid(batch: int, neurons: int) -> Any:

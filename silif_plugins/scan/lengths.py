@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..kernels.operators import operator, shapes_of
 from ..surrogate import is_plain
-from .operators import operator, shapes_of
 
 
 def as_lengths(lengths: Tensor, current: Tensor, least: int = 0) -> Tensor:

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from ..neurons import State, StateSpace
 from ..surrogate import is_plain
-from .dynamics import Dynamics
 from .lean import LeanStep, is_constant
 from .membrane import Membrane
+from .motion import Motion
 from .state import SecondOrderState
 
 
@@ -46,7 +46,7 @@ class Continuation:
         "state",
     )
 
-    def __init__(self, dynamics: Dynamics, layer: Any) -> None:
+    def __init__(self, dynamics: Motion, layer: Any) -> None:
         space, self._node = _through_one_node(dynamics.space)
         self.dynamics = replace(dynamics, space=space)
         is_plain = not (dynamics.scaled_reset or dynamics.quantiser)

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict, TypeVar, cast
 from torch import Tensor
 
 from ..surrogate import SpikeFunction
-from .dynamics import Quantiser, ResetMechanism
+from .motion import Quantiser, ResetMechanism
 from .spiking import Output, Spiking
 
 Constructor = TypeVar("Constructor", bound=Callable[..., None])

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from ..diagnosis import SilenceWatch
-from ..neurons import Neuron, State, StateSpace
+from ..dynamics import Dynamics, State, StateSpace
+from ..neurons import Neuron
 from ..neurons.sampling import has_values
 from ..surrogate import SpikeFunction, is_plain
 from .continuation import Continuation, may_continue
-from .dynamics import Dynamics, Quantiser, ResetMechanism, heaviside, winners
 from .lean import is_constant
 from .membrane import Membrane, at_rest
+from .motion import Motion, Quantiser, ResetMechanism, heaviside, winners
 from .registration import register_weakly
 from .state import SecondOrderState, unpack
 from .surrogates import spike_function
@@ -223,6 +224,10 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
             threshold=self.threshold,
         )
 
+    def dynamics(self) -> Dynamics[State]:
+        """Return how the neurons move: the state space with the reset mechanism and the quantiser."""
+        return self._dynamics().dynamics
+
     def reset_mem(self) -> Tensor | SecondOrderState:
         """Bring the neurons to rest and return that state, without elements: the next input decides its shape.
 
@@ -349,8 +354,8 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         last = self._keep(state, given)
         return spk, _packed(trace) if all_steps and trace is not None else last
 
-    def _dynamics(self) -> Dynamics:
-        return Dynamics(
+    def _dynamics(self) -> Motion:
+        return Motion(
             self.state_space(),
             self.spike_grad,
             self.reset_mechanism == "zero",
@@ -367,7 +372,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         before: SecondOrderState | None,
         given: Tensor | SecondOrderState | None,
         shape: torch.Size,
-        dynamics: Dynamics,
+        dynamics: Motion,
         spk: Tensor | None,
     ) -> State | None:
         """Return the state before a step, or None for neurons at rest, after checking that it fits the input."""

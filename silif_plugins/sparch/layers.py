@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
-from ..neurons import LI, CAdLIF, Neuron, SiLIF, State, neuron_class
+from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, with_reset
+from ..neurons import LI, CAdLIF, Neuron, SiLIF, neuron_class
 from ..scan import BACKENDS, Backend, scan, scan_with_gate
 from ..surrogate import SpikeFunction, resolve
 from ..synapses import Events, SpikeLinear
@@ -100,6 +101,8 @@ class SpikingLayer(nn.Module):
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
         surrogate: Spike function of mem - threshold.
+        reset_mechanism: What a spike does to the next step: ``"subtract"``, the neuron's own reset; ``"zero"``, the
+            same in proportion to the membrane, which loses all; ``"none"``. See `silif_plugins.dynamics.with_reset`.
         input_dropout: Probability that an input is dropped in training.
         events: Whether the weights visit only the inputs that are not zero: ``"auto"``, ``"always"``, ``"never"``.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
@@ -130,6 +133,7 @@ class SpikingLayer(nn.Module):
         bias: bool = False,
         initial_state: InitialState = "zeros",
         surrogate: str | SpikeFunction | None = None,
+        reset_mechanism: ResetMechanism = "subtract",
         input_dropout: float = 0.0,
         events: Events = "auto",
         backend: Backend = "auto",
@@ -137,6 +141,7 @@ class SpikingLayer(nn.Module):
         super().__init__()
         check_initial_state(initial_state)
         check_backend(backend)
+        check_reset_mechanism(reset_mechanism)
         model = neuron_class(neuron)
         self.current = WeightedInput(
             num_inputs, size, normalization=normalization, bias=bias, input_dropout=input_dropout, events=events
@@ -151,6 +156,7 @@ class SpikingLayer(nn.Module):
         self.bidirectional = bidirectional
         self.initial_state = initial_state
         self.surrogate = resolve(surrogate)
+        self.reset_mechanism: ResetMechanism = reset_mechanism
         self.backend: Backend = backend
         self.silence = SilenceWatch('normalization="batchnorm", or a lower neuron_options={"threshold": ...}')
 
@@ -158,6 +164,10 @@ class SpikingLayer(nn.Module):
     def num_outputs(self) -> int:
         """Features of the output: N, or 2N for a bidirectional layer."""
         return self.neuron.size[0] * (1 + self.bidirectional)
+
+    def dynamics(self) -> Dynamics[Any]:
+        """Return how the neurons move."""
+        return with_reset(self.neuron.dynamics(), self.reset_mechanism)
 
     def forward(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return spikes [T, B, num_outputs] from inputs [T, B, num_inputs]; none where ``valid`` is false."""
@@ -188,7 +198,7 @@ class SpikingLayer(nn.Module):
             valid = None if valid is None else torch.cat([valid, valid], dim=1)
         current = self.current(inputs, valid, gate)
         spikes, _, gate = scan_with_gate(
-            self.neuron.state_space(),
+            self.dynamics(),
             current,
             first_state(self.neuron, self.initial_state, current),
             surrogate=self.surrogate,
@@ -264,7 +274,7 @@ class Readout(nn.Module):
         """Return scores [B, C] from spikes [T, B, num_inputs]; a sample's scores sum to its number of valid steps."""
         current = self.current(inputs, valid, gate)
         state = first_state(self.neuron, self.initial_state, current)
-        _, _, states = scan(self.neuron.state_space(), current, state, return_states=True, backend=self.backend)
+        _, _, states = scan(self.neuron, current, state, return_states=True, backend=self.backend)
         shares = states.mem.softmax(dim=-1)
         return (shares if valid is None else shares * valid.unsqueeze(-1)).sum(dim=0)
 
@@ -285,7 +295,7 @@ def backwards(sequences: Tensor, valid: Tensor | None) -> Tensor:
     return sequences.gather(0, source.unsqueeze(-1).expand_as(sequences))
 
 
-def first_state(neuron: Neuron, kind: InitialState, current: Tensor) -> State | None:
+def first_state(neuron: Neuron, kind: InitialState, current: Tensor) -> Any:
     """Return the state before the first step, None for rest."""
     return neuron.uniform_state(tuple(current.shape[1:-1])) if kind == "uniform" else None
 
@@ -300,3 +310,9 @@ def check_initial_state(kind: str) -> None:
     """Raise if the kind of initial state is unknown."""
     if kind not in get_args(InitialState):
         raise ValueError(f"initial_state: got {kind!r}; it must be one of {', '.join(get_args(InitialState))}")
+
+
+def check_reset_mechanism(name: str) -> None:
+    """Raise if there is no such reset."""
+    if name not in RESET_MECHANISMS:
+        raise ValueError(f"reset_mechanism: got {name!r}; it must be one of {', '.join(RESET_MECHANISMS)}")

@@ -9,6 +9,7 @@ import torch
 import torch.utils._pytree as pytree
 from torch import Tensor, nn
 
+from ..dynamics import ResetMechanism
 from ..metrics import firing_rates, synaptic_operations
 from ..neurons import Neuron
 from ..scan import Backend, as_lengths
@@ -50,6 +51,8 @@ class SpArchNet(nn.Module):
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
         surrogate: Spike function of mem - threshold; the paper's boxcar by default.
+        reset_mechanism: What a spike does to the next step: ``"subtract"``, as in the paper; ``"zero"``, the membrane
+            loses all that it has; or ``"none"``.
         events: Whether weights visit only what is not zero: ``"auto"``, where that is faster by the measured share of
             their inputs (`silif_plugins.synapses.spike_linear`); ``"always"`` or ``"never"``. The results are the same
             to rounding.
@@ -81,6 +84,7 @@ class SpArchNet(nn.Module):
         bias: bool = False,
         initial_state: InitialState = "zeros",
         surrogate: str | SpikeFunction | None = None,
+        reset_mechanism: ResetMechanism = "subtract",
         events: Events = "auto",
         backend: Backend = "auto",
     ) -> None:
@@ -101,6 +105,7 @@ class SpArchNet(nn.Module):
                 bias=bias,
                 initial_state=initial_state,
                 surrogate=surrogate,
+                reset_mechanism=reset_mechanism,
                 # The spikes of a layer are dropped where the next one reads them: at no cost if that visits events.
                 input_dropout=dropout if index else 0.0,
                 events=events,

@@ -1,5 +1,5 @@
 """Connections between neurons: the event-driven linear layer."""
 
-from .spike_linear import Events, SpikeLinear, spike_linear
+from .linear import Events, SpikeLinear, spike_linear
 
 __all__ = ["Events", "SpikeLinear", "spike_linear"]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from ..scan.cpu.simd import (
+from ..kernels.simd import (
     REGISTER_BYTES,
     bits,
     byte_bits,

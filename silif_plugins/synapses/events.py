@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..scan.operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
+from ..kernels.operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
 from ..surrogate import in_forward_mode
 
 SAMPLE = 256
@@ -166,7 +166,7 @@ def _transposed(weight: Tensor, width: int) -> Tensor:
 
 
 def _empty_like(x: Tensor) -> Tensor:
-    from ..scan.cpu.memory import empty_like
+    from ..kernels.memory import empty_like
 
     return empty_like(x)
 
@@ -181,8 +181,8 @@ def _run(
     tasks: int = 64,
     **tensors: Tensor,
 ) -> None:
-    from ..scan.cpu.compile import machine_code
-    from ..scan.cpu.threads import run_tasks
+    from ..kernels.compile import machine_code
+    from ..kernels.threads import run_tasks
     from .event_kernels import job_dtype
 
     layout = job_dtype(np.dtype(str(x.dtype).removeprefix("torch.")))

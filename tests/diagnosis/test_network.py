@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 import silif_plugins
-from silif_plugins import neurons, scan
+from silif_plugins import neurons
 from silif_plugins.diagnosis import diagnose
 from silif_plugins.diagnosis.network import time_constants
+from silif_plugins.scan import scan
 from silif_plugins.scan.callables import derivative
 from silif_plugins.sparch import SpArchNet
 

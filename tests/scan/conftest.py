@@ -6,6 +6,7 @@ import os
 import pytest
 import torch
 
+from silif_plugins.dynamics import HardReset
 from silif_plugins.neurons import SiLIF, State
 from silif_plugins.scan import scan
 
@@ -13,12 +14,14 @@ if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton looks at it once, when it is imported
 
 
-def outputs_and_gradients(backend, space, current, state, weights, **options):
+def outputs_and_gradients(backend, space, current, state, weights, hard_reset=False, **options):
     """Run a scan and a loss that reaches every output; return outputs, and gradients of all inputs."""
     inputs = [current, *space, *(state or ())]
     inputs = [tensor.detach().requires_grad_() for tensor in inputs]
     state = None if state is None else State(*inputs[10:])
-    spikes, *states = scan(type(space)(*inputs[1:10]), inputs[0], state, backend=backend, **options)
+    neurons = type(space)(*inputs[1:10])
+    neurons = HardReset(neurons) if hard_reset else neurons
+    spikes, *states = scan(neurons, inputs[0], state, backend=backend, **options)
     outputs = [spikes, *(field for state in states for field in state)]
     loss = sum(
         (output * weight[: output.numel()].view_as(output)).sum()

@@ -38,17 +38,24 @@ SURROGATES = {
 }
 
 
+HARD = pytest.mark.parametrize("hard_reset", [False, True], ids=["soft", "hard"])
 DETACHED = pytest.mark.parametrize("detach_reset", [False, True], ids=["flows", "detached"])
 
 
+@HARD
 @DETACHED
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_equals_reference_over_shapes(shape, dtype, detach_reset, random_problem, assert_equals_reference):
+def test_equals_reference_over_shapes(shape, dtype, detach_reset, hard_reset, random_problem, assert_equals_reference):
     problem = random_problem(*shape, dtype)
     tolerance = 1e-3 if dtype == torch.float32 and shape[1:] == (1, 1) else None  # a sum may cancel to almost nothing
     spikes = assert_equals_reference(
-        "cpu", *problem, return_states=True, detach_reset=detach_reset, tolerance=tolerance
+        "cpu",
+        *problem,
+        return_states=True,
+        detach_reset=detach_reset,
+        hard_reset=hard_reset,
+        tolerance=tolerance,
     )
     assert shape[0] * shape[2] < 100 or 0.01 < spikes.mean() < 0.9
 
@@ -64,6 +71,7 @@ def test_equals_reference_over_shapes(shape, dtype, detach_reset, random_problem
     cut=st.booleans(),
     traced=st.booleans(),
     detach_reset=st.booleans(),
+    hard_reset=st.booleans(),
 )
 def test_equals_reference_whatever_is_asked_for(
     steps,
@@ -75,6 +83,7 @@ def test_equals_reference_whatever_is_asked_for(
     cut,
     traced,
     detach_reset,
+    hard_reset,
     random_problem,
     assert_equals_reference,
 ):
@@ -85,6 +94,7 @@ def test_equals_reference_whatever_is_asked_for(
     # What is looked for is in the wrong place, not rounded; sums of float32 may cancel to almost nothing.
     tolerance = 1e-10 if dtype == torch.float64 else 0.05
     options = {"surrogate": surrogate, "lengths": lengths, "return_states": traced, "detach_reset": detach_reset}
+    options["hard_reset"] = hard_reset
     assert_equals_reference("cpu", space, current, state, tolerance=tolerance, **options)
 
 
@@ -99,9 +109,13 @@ def test_large_outputs_whose_rows_start_anywhere(batch, random_problem, assert_e
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", SURROGATES)
 @DETACHED
-def test_equals_reference_over_surrogates(detach_reset, name, dtype, random_problem, assert_equals_reference):
+@HARD
+def test_equals_reference_over_surrogates(
+    hard_reset, detach_reset, name, dtype, random_problem, assert_equals_reference
+):
     problem = random_problem(70, 3, 50, dtype)
-    assert_equals_reference("cpu", *problem, surrogate=SURROGATES[name], detach_reset=detach_reset)
+    options = {"surrogate": SURROGATES[name], "detach_reset": detach_reset, "hard_reset": hard_reset}
+    assert_equals_reference("cpu", *problem, **options)
 
 
 @DETACHED

@@ -9,7 +9,7 @@ from silif_plugins.surrogate import Boxcar, SpikeFunction
 
 
 def chosen(current, surrogate: SpikeFunction = Boxcar(), recurrent=None):  # noqa: B008
-    return backends.choose("auto", current, current.dtype, surrogate, recurrent)
+    return backends.choose("auto", StateSpace.of(a11=0.9), current, current.dtype, surrogate, recurrent)
 
 
 def test_auto_takes_the_kernel_where_it_can():

@@ -5,6 +5,7 @@ import random
 import pytest
 import torch
 
+from silif_plugins.dynamics import HardReset
 from silif_plugins.neurons import CSiLIF, SiLIF, State
 from silif_plugins.scan import scan, scan_with_gate
 from silif_plugins.surrogate import ATan, Boxcar, FastSigmoid, Triangle
@@ -49,7 +50,7 @@ def problem(seed):
         if current.is_floating_point():
             current[padding] = chance.choice([*strange, 0.0])
         options["lengths"] = ~padding if chance.random() < 0.3 else lengths.to(chance.choice(LENGTHS))
-    return space, laid_out(current, chance), state, options
+    return space, laid_out(current, chance), state, options | {"hard_reset": chance.random() < 0.3}
 
 
 def run(backend, space, current, state, options):
@@ -58,11 +59,13 @@ def run(backend, space, current, state, options):
         tensor.detach().requires_grad_(tensor.is_floating_point()) for tensor in (current, *space, *(state or ()))
     ]
     own = {**options}
+    hard_reset = own.pop("hard_reset")
     if "recurrent" in own:
         own["recurrent"] = own["recurrent"].clone().requires_grad_()
         inputs.append(own["recurrent"])
     given = None if state is None else State(*inputs[10:13])
     space = type(space)(*inputs[1:10])
+    space = HardReset(space) if hard_reset else space
     spikes, last, states = scan(space, inputs[0], given, backend=backend, return_states=True, **own)
     outputs = [spikes, *last, *states]
     weights = torch.Generator().manual_seed(1)

@@ -11,23 +11,28 @@ from torch.utils.data import DataLoader, Dataset
 from silif_plugins.neurons import SiLIF, StateSpace
 from silif_plugins.scan import scan
 from silif_plugins.scan.fused import run_forward
+from silif_plugins.scan.layout import Forward
 from silif_plugins.surrogate import Triangle
 
 
-def arguments(trace=False, lengths=None, detach_reset=False):
+def arguments(trace=False, lengths=None, detach_reset=False, hard_reset=False, weights=False):
     space = SiLIF(5).double().state_space()
     coefficients = torch.stack([field.expand(5) for field in space]).detach()
     current = torch.randn(40, 2, 5, dtype=torch.float64) * 6
     initial = torch.rand(3, 2, 5, dtype=torch.float64)
     inputs = [tensor.requires_grad_() for tensor in (current, coefficients, initial)]
-    return (*inputs, lengths, trace, 0, 0.5, 0.0, detach_reset, "cpu", 0.5)
+    matrix = torch.randn(5, 5, dtype=torch.float64).requires_grad_() if weights else None
+    gate_width = None if weights else 0.5
+    return Forward(*inputs, matrix, lengths, hard_reset, trace, 0, 0.5, 0.0, detach_reset, "cpu", gate_width)
 
 
 @pytest.mark.parametrize("detach_reset", [False, True])
 @pytest.mark.parametrize("trace", [False, True])
 @pytest.mark.parametrize("lengths", [None, torch.tensor([40, 3])], ids=["full", "lengths"])
-def test_opcheck(trace, lengths, detach_reset):
-    torch.library.opcheck(run_forward, arguments(trace, lengths, detach_reset))
+@pytest.mark.parametrize("hard_reset", [False, True])
+@pytest.mark.parametrize("weights", [False, True])
+def test_opcheck(weights, hard_reset, trace, lengths, detach_reset):
+    torch.library.opcheck(run_forward, tuple(arguments(trace, lengths, detach_reset, hard_reset, weights)))
 
 
 class Layer(torch.nn.Module):
@@ -121,26 +126,24 @@ def test_jacobians():
     torch.testing.assert_close(*jacobians)
 
 
-@pytest.mark.parametrize("change", ["coefficients", "initial", "lengths", "layout"])
+@pytest.mark.parametrize("change", ["coefficients", "initial", "lengths", "weights", "current"])
 def test_the_operator_refuses_other_data_types_and_shapes(change):
-    current, coefficients, initial, *rest = arguments(lengths=torch.tensor([40, 3]))
-    if change == "coefficients":
-        coefficients = coefficients.float()
-    elif change == "initial":
-        initial = initial[:, :1]
-    elif change == "lengths":
-        rest[0] = rest[0].int()
-    else:
-        change, current = "current", current[0]
+    call = arguments(lengths=torch.tensor([40, 3]), weights=True)
+    wrong = {
+        "coefficients": call.coefficients.float(),
+        "initial": call.initial[:, :1],
+        "lengths": call.lengths.int(),
+        "weights": call.weights[1:],
+        "current": call.current[0],
+    }
     with pytest.raises(TypeError, match=change):
-        run_forward(current, coefficients, initial, *rest)
+        run_forward(*call._replace(**{change: wrong[change]}))
 
 
 def test_the_operator_reads_lengths_in_any_layout():
-    arguments_ = list(arguments(lengths=torch.tensor([[40, 9], [3, 9]])[:, 0]))
-    found = run_forward(*arguments_)
-    arguments_[3] = arguments_[3].clone()
-    assert all(torch.equal(*pair) for pair in zip(found, run_forward(*arguments_), strict=True))
+    call = arguments(lengths=torch.tensor([[40, 9], [3, 9]])[:, 0])
+    others = run_forward(*call._replace(lengths=call.lengths.clone()))
+    assert all(torch.equal(*pair) for pair in zip(run_forward(*call), others, strict=True))
 
 
 def test_autocast_keeps_the_state_in_float32():
@@ -186,7 +189,8 @@ def test_a_first_scan_imports_no_compiler():
     """PyTorch's compiler and SymPy take a second and a half to import, in every process."""
     code = """
 import sys, torch
-from silif_plugins import SiLIF, scan
+from silif_plugins import SiLIF
+from silif_plugins.scan import scan
 neuron = SiLIF(20)
 scan(neuron.state_space(), torch.randn(40, 2, 20, requires_grad=True), backend="cpu")[0].sum().backward()
 print(neuron.log_dt.grad is not None, *sorted({"torch._dynamo", "sympy"} & set(sys.modules)))

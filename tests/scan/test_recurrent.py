@@ -3,15 +3,15 @@
 import pytest
 import torch
 
+from silif_plugins.dynamics import HardReset
 from silif_plugins.neurons import SiLIF, State, StateSpace
 from silif_plugins.scan import scan, scan_with_gate
 
 
-def run(backend, space, current, state, weights, **options):
+def run(backend, space, current, state, weights, hard_reset=False, **options):
     inputs = [tensor.detach().requires_grad_() for tensor in (current, *space, *state, weights)]
-    spikes, *states = scan(
-        StateSpace(*inputs[1:10]), inputs[0], State(*inputs[10:13]), recurrent=inputs[13], backend=backend, **options
-    )
+    neurons = HardReset(StateSpace(*inputs[1:10])) if hard_reset else StateSpace(*inputs[1:10])
+    spikes, *states = scan(neurons, inputs[0], State(*inputs[10:13]), recurrent=inputs[13], backend=backend, **options)
     outputs = [spikes, *(field for state in states for field in state)]
     torch.manual_seed(1)
     loss = sum((output * torch.randn_like(output)).sum() for output in outputs)
@@ -23,10 +23,12 @@ def run(backend, space, current, state, weights, **options):
 @pytest.mark.parametrize("surrogate", ["boxcar", "atan"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("detach_reset", [False, True], ids=["flows", "detached"])
-def test_equals_reference(detach_reset, dtype, surrogate, traced, lengths, random_problem):
+@pytest.mark.parametrize("hard_reset", [False, True], ids=["soft", "hard"])
+def test_equals_reference(hard_reset, detach_reset, dtype, surrogate, traced, lengths, random_problem):
     space, current, state = random_problem(70, 3, 20, dtype)
     weights = torch.randn(20, 20, dtype=dtype) / 2
     options = {"surrogate": surrogate, "return_states": traced, "lengths": lengths, "detach_reset": detach_reset}
+    options["hard_reset"] = hard_reset
     expected, got = (run(backend, space, current, state, weights, **options) for backend in ("reference", "cpu"))
     assert 0.01 < expected[0][0].mean() < 0.9
     assert all(torch.equal(*pair) for pair in zip(expected[0], got[0], strict=True))

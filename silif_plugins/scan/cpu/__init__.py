@@ -1,6 +1,17 @@
 """The fused CPU backend: kernels compiled by numba at the first call, run on PyTorch's own threads."""
 
-from .recurrent import backward_recurrent, forward_recurrent
-from .run import backward, forward
+from ..layout import Backward, Forward, Gradients, Outputs
+from . import recurrent, run
 
-__all__ = ["backward", "backward_recurrent", "forward", "forward_recurrent"]
+
+def forward(call: Forward) -> Outputs:
+    """Run neurons over a sequence."""
+    return run.forward(call) if call.weights is None else recurrent.forward(call)
+
+
+def backward(call: Backward) -> Gradients:
+    """Run the adjoint."""
+    return run.backward(call) if call.weights is None else recurrent.backward(call)
+
+
+__all__ = ["backward", "forward"]

@@ -10,6 +10,9 @@ runs again, its states in memory that stays in the cache, and then the adjoint o
     g = dL/ds[t] + R·λ[t+1]          the spike's gradient, through the output and, unless detached, the reset
     λ[t] = Aᵀ λ[t+1] + (σ'(mem[t] - threshold) g, 0) + dL/dx[t]
     dL/dI[t] = B·λ[t],  dL/dA += λ[t] x[t-1]ᵀ,  dL/dB += λ[t] I[t],  dL/dR += λ[t] s[t-1]
+
+A hard reset, R mem[t-1] s[t-1], is a kernel of its own: ``hard`` is None or not, which numba decides when it compiles.
+It puts mem[t-1] s[t-1] in the place of s[t-1], so that g has R·λ[t+1] mem[t] and λ[t] gets R·λ[t+1] s[t] besides.
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -22,8 +25,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from ..fused import CHUNK
-from .simd import (
+from ...kernels.simd import (
     REGISTER_BYTES,
     accumulate,
     address_of,
@@ -44,6 +46,7 @@ from .simd import (
     store_bytes,
     stream,
 )
+from ..layout import ATAN, BOXCAR, CHUNK, FAST_SIGMOID, GIVEN
 from .tiles import (
     ADDRESS,
     LOAD,
@@ -62,9 +65,6 @@ from .tiles import (
 
 TOTAL = 4
 """Chunks whose sums are added in the input's precision before they go into float64 numbers."""
-
-BOXCAR, ATAN, FAST_SIGMOID, TRIANGLE, GIVEN = range(5)
-"""The derivatives that the kernel knows; GIVEN is read from a tensor."""
 
 A11, A12, A21, A22, B1, B2, R1, R2, THRESHOLD = np.arange(9)
 """Rows of a tile's scratch memory: first its coefficients."""
@@ -112,8 +112,26 @@ def put(where: Any, time: Any, i: Any, value: Any, like: Any) -> None:
         store(numbers, time * where[1] + i, value)
 
 
+@inlined
+def reset_of(fired: Any, m: Any, r1: Any, r2: Any, zero: Any, hard: Any) -> Any:
+    """What the spikes of a step, given as a mask, add to the next state."""
+    if hard is None:
+        return select(fired, r1, zero), select(fired, r2, zero)
+    one = splat(m, 1.0)
+    spent = select(fired, one, zero) * m  # not a choice of m or 0: an infinite membrane is as in the reference
+    return r1 * spent, r2 * spent
+
+
+@inlined
+def first_reset(s: Any, m: Any, r1: Any, r2: Any, hard: Any) -> Any:
+    """The same of spikes that are given as numbers."""
+    if hard is None:
+        return r1 * s, r2 * s
+    return r1 * (s * m), r2 * (s * m)
+
+
 @compiled
-def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, soon: Any, out: Any) -> None:
+def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, soon: Any, out: Any, hard: Any) -> None:
     """Run a tile through a chunk: ``active`` steps, and zeros in the rest of ``steps``.
 
     ``soon`` is where the next chunk of x begins, which is fetched meanwhile; ``out`` are the spans of what is written.
@@ -130,12 +148,12 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
         if saves:
             put(chunks, 0, i, m, like)
             put(chunks, 1, i, a, like)
-        reset = r1 * s, r2 * s
+        reset = first_reset(s, m, r1, r2, hard)
         for t in range(active):
             prefetch2(fetched, soon + t * x[1] + i)
             m, a = step(m, a, get(load2, x, t, i, like), reset, coefficients)
             fired = m > threshold
-            s, reset = select(fired, one, zero), (select(fired, r1, zero), select(fired, r2, zero))
+            s, reset = select(fired, one, zero), reset_of(fired, m, r1, r2, zero, hard)
             put(spk, t, i, s, like)
             if traced:
                 put(mem, t, i, m, like)
@@ -172,7 +190,17 @@ def derivative(x: Any, job: Any) -> Any:
 
 @compiled
 def adjoint(
-    rows: Any, totals: Any, job: Any, count: Any, active: Any, steps: Any, state: Any, spans: Any, soon: Any, out: Any
+    rows: Any,
+    totals: Any,
+    job: Any,
+    count: Any,
+    active: Any,
+    steps: Any,
+    state: Any,
+    spans: Any,
+    soon: Any,
+    out: Any,
+    hard: Any,
 ) -> None:
     """Run a tile through a chunk again, and the adjoint back over it: from dL/ds to dL/dI.
 
@@ -182,16 +210,16 @@ def adjoint(
     """
     lanes = REGISTER_BYTES // element_bytes(rows)
     for i in range(0, count, 2 * lanes):
-        run_again(rows, job, i, active, state, spans, soon)
+        run_again(rows, job, i, active, state, spans, soon, hard)
         for half in range(0, 2 * lanes, lanes):  # the two together would not fit into the registers
             history = HISTORY * PITCH // element_bytes(rows) + half
-            run_back(rows, totals, job, i + half, history, active, state, spans, out)
+            run_back(rows, totals, job, i + half, history, active, state, spans, out, hard)
         for t in range(active, steps):
             put(out, t, i, splat(load2(rows, i), 0.0), job.shape1)
 
 
 @inlined
-def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, soon: Any) -> None:
+def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, soon: Any, hard: Any) -> None:
     """Write the states before and after the steps of a chunk to HISTORY, for a pair of vectors."""
     pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
     begins, _, before = state
@@ -204,7 +232,7 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
     m, a = get(load2, before, 0, i, like), get(load2, before, 1, i, like)
     s = get(load2, before, 2, i, like) if begins else select(m > threshold, one, zero)
     store(rows, SPK * pitch + i, s)
-    reset = r1 * s, r2 * s
+    reset = first_reset(s, m, r1, r2, hard)
     store(rows, history, m)
     store(rows, history + lanes, a)
     for t in range(active):
@@ -212,7 +240,7 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
         prefetch2(numbers_at(job.grad_spk[ADDRESS], like), soon[1] + t * grad[1] + i)
         m, a = step(m, a, get(load2, x, t, i, like), reset, coefficients)
         fired = m > threshold
-        reset = select(fired, r1, zero), select(fired, r2, zero)
+        reset = reset_of(fired, m, r1, r2, zero, hard)
         store(rows, history + (2 * t + 2) * lanes, m)
         store(rows, history + (2 * t + 3) * lanes, a)
 
@@ -228,6 +256,7 @@ def run_back(
     state: Any,
     spans: Any,
     out: Any,
+    hard: Any,
 ) -> None:
     """Run the adjoint over a chunk, for one vector."""
     pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
@@ -248,10 +277,15 @@ def run_back(
             p = p + get(load1, grad_mem, t, i, like)
             q = q + get(load1, grad_ada, t, i, like)
         put(out, t, i, fma(b1, p, b2 * q), like)
-        carry_mem, carry_ada = fma(a11, p, a21 * q), fma(a12, p, a22 * q)
-        carry_spk = select(flows, fma(r1, p, r2 * q), zero)
+        carry_mem, carry_ada, through_reset = fma(a11, p, a21 * q), fma(a12, p, a22 * q), fma(r1, p, r2 * q)
         m, a = load1(rows, history + t * 4 * lanes), load1(rows, history + t * 4 * lanes + 2 * lanes)
         s, current = select(m > threshold, one, zero) if t > 0 else first, get(load1, x, t, i, like)
+        if hard is None:
+            carry_spk = select(flows, through_reset, zero)
+        else:
+            carry_spk = select(flows, through_reset * m, zero)
+            carry_mem = fma(through_reset, s, carry_mem)
+            s = s * m
         s11, s12, s21, s22 = fma(p, m, s11), fma(p, a, s12), fma(q, m, s21), fma(q, a, s22)
         sb1, sb2, sr1, sr2 = fma(p, current, sb1), fma(q, current, sb2), fma(p, s, sr1), fma(q, s, sr2)
         sth = sth - through
@@ -281,7 +315,8 @@ def run_back(
     store(rows, (SUMS + 8) * pitch + i, sth)
 
 
-def forward(begin: Any, end: Any, call: Any) -> None:
+@compiled
+def run_tiles(begin: Any, end: Any, call: Any, hard: Any) -> None:
     """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request."""
     job = carray(call, 1)[0]
     rows, octets = stack_numbers(SCRATCH_BYTES, job.shape1), stack_numbers(OCTET_BYTES, np.uint8(0))
@@ -304,7 +339,7 @@ def forward(begin: Any, end: Any, call: Any) -> None:
             soon = place(job.x, tile, time + CHUNK)
             if time + CHUNK >= job.steps:
                 soon = place(job.x, locate(job, min(index + 1, job.tiles - 1)), FIRST)
-            advance(rows, job, count, active, steps, x, soon, (time > 0, chunks, spk, mem, ada, gates))
+            advance(rows, job, count, active, steps, x, soon, (time > 0, chunks, spk, mem, ada, gates), hard)
             if time > 0:
                 copy(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1, OUT)
             copy(rows, SPKS, job.spk, job, tile, time, steps, OUT)
@@ -315,7 +350,8 @@ def forward(begin: Any, end: Any, call: Any) -> None:
     fence()
 
 
-def backward(begin: Any, end: Any, call: Any) -> None:
+@compiled
+def run_adjoint(begin: Any, end: Any, call: Any, hard: Any) -> None:
     """Run the adjoint of tasks ``begin`` to ``end``; each task sums its coefficients' gradients in its own place."""
     job = carray(call, 1)[0]
     rows, totals = stack_numbers(SCRATCH_BYTES, job.shape1), stack_numbers(TOTAL_BYTES, 1.0)
@@ -357,8 +393,28 @@ def backward(begin: Any, end: Any, call: Any) -> None:
                     place(job.grad_spk, then, ahead),
                     place(job.chunks, then, ahead // CHUNK * 2 - 2),
                 )
-                adjoint(rows, totals, job, count, active, steps, state, spans, soon, out)
+                adjoint(rows, totals, job, count, active, steps, state, spans, soon, out, hard)
                 copy(rows, GRADS, job.grad_x, job, tile, time, steps, OUT)
             copy(rows, CARRY, job.grad_initial, job, tile, FIRST, FIELDS, SAVE)
             add_lanes(sums, task * 9 * job.neurons, totals, pitch, COEFFICIENTS, job, tile)
     fence()
+
+
+def forward(begin: Any, end: Any, call: Any) -> None:
+    """Run neurons whose reset is R s."""
+    run_tiles(begin, end, call, None)
+
+
+def forward_hard(begin: Any, end: Any, call: Any) -> None:
+    """Run neurons whose reset is R mem s."""
+    run_tiles(begin, end, call, True)
+
+
+def backward(begin: Any, end: Any, call: Any) -> None:
+    """Run the adjoint of neurons whose reset is R s."""
+    run_adjoint(begin, end, call, None)
+
+
+def backward_hard(begin: Any, end: Any, call: Any) -> None:
+    """Run the adjoint of neurons whose reset is R mem s."""
+    run_adjoint(begin, end, call, True)

@@ -9,92 +9,49 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..fused import CHUNK
+from ...kernels.compile import machine_code
+from ...kernels.memory import LARGE, empty, empty_like
+from ...kernels.threads import run_tasks
+from ..layout import Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from . import kernels
-from .compile import machine_code
-from .memory import LARGE, empty, empty_like
-from .threads import run_tasks
 from .tiles import PADDED, WIDTH, job_dtype
 
 
-def forward(
-    current: Tensor,
-    coefficients: Tensor,
-    initial: Tensor,
-    lengths: Tensor | None,
-    trace: bool,
-    gate_width: float | None,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Run the neurons; the arguments and results of :func:`silif_plugins.scan.fused.run_forward`."""
-    steps, batch, neurons = current.shape
-    spikes = empty_like(current)
-    final = torch.empty_like(initial)
-    chunks = empty(current, 2 * chunk_count(steps), batch, neurons)
-    mem, ada = (empty_like(current) if trace else current.new_empty(0) for _ in range(2))
-    gates = current.new_empty(0, dtype=torch.bool) if gate_width is None else empty_like(current, torch.bool)
+def forward(call: Forward) -> Outputs:
+    """Run the neurons, without weights."""
+    outputs = empty_outputs(call, empty_like, empty)
+    trace, gated = call.trace, call.gate_width is not None
     Job(
         "forward",
-        current,
-        coefficients,
-        lengths,
-        initial=initial,
-        spk=spikes,
-        final=final,
-        chunks=chunks,
-        mem=mem if trace else None,
-        ada=ada if trace else None,
-        gates=None if gate_width is None else gates,
-        gate_width=gate_width,
+        call,
+        spk=outputs.spikes,
+        final=outputs.final,
+        chunks=outputs.chunks,
+        mem=outputs.mem if trace else None,
+        ada=outputs.ada if trace else None,
+        gates=outputs.gates if gated else None,
+        gate_width=call.gate_width,
     ).run()
-    return spikes, final, chunks, mem, ada, gates
+    return outputs
 
 
-def backward(
-    current: Tensor,
-    coefficients: Tensor,
-    initial: Tensor,
-    chunks: Tensor,
-    lengths: Tensor | None,
-    grad_spikes: Tensor | None,
-    grad_final: Tensor | None,
-    grad_mem: Tensor | None,
-    grad_ada: Tensor | None,
-    gate: Tensor | None,
-    surrogate: int,
-    shape1: float,
-    shape2: float,
-    detach_reset: bool,
-    needs_current: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Run the adjoint; the arguments and results of :func:`silif_plugins.scan.fused.run_backward`."""
-    grad_current = empty_like(current) if needs_current else current.new_empty(0)
-    grad_initial = torch.empty_like(initial)
+def backward(call: Backward) -> Gradients:
+    """Run the adjoint, without weights."""
+    grads = empty_gradients(call, empty_like)
     job = Job(
         "backward",
-        current,
-        coefficients,
-        lengths,
-        initial=initial,
-        chunks=chunks,
-        grad_x=grad_current if needs_current else None,
-        grad_spk=grad_spikes,
-        grad_final=grad_final,
-        grad_mem=grad_mem,
-        grad_ada=grad_ada,
-        grad_initial=grad_initial,
-        gate=gate,
-        surrogate=surrogate,
-        shape1=shape1,
-        shape2=shape2,
-        detach_reset=detach_reset,
+        call,
+        chunks=call.chunks,
+        grad_x=grads.current if call.needs_current else None,
+        grad_spk=call.grad_spikes,
+        grad_final=call.grad_final,
+        grad_mem=call.grad_mem,
+        grad_ada=call.grad_ada,
+        grad_initial=grads.initial,
+        gate=call.derivative,
     )
     job.run()
-    return grad_current, job.coefficient_gradients(current.dtype), grad_initial
-
-
-def chunk_count(steps: int) -> int:
-    """How many states forward saves on the way: one every CHUNK steps, but neither the first nor the last."""
-    return max(0, (steps - 1) // CHUNK)
+    return grads._replace(coefficients=job.coefficient_gradients(call.current.dtype))
 
 
 class Job:
@@ -102,17 +59,14 @@ class Job:
 
     Args:
         name: ``"forward"`` or ``"backward"``.
-        current: The input, [T, B, N].
-        coefficients: [9, N].
-        lengths: int64 [B], or None.
+        call: What the scan is told.
         fields: Views (tensors [T, B, N] or absent) and numbers of the kernels' job.
     """
 
-    def __init__(
-        self, name: str, current: Tensor, coefficients: Tensor, lengths: Tensor | None, **fields: Tensor | float | None
-    ) -> None:
+    def __init__(self, name: str, call: Forward | Backward, **fields: Tensor | float | None) -> None:
+        current, coefficients, lengths = call.current, call.coefficients, call.lengths
         steps, batch, neurons = current.shape
-        sequences = [current, *(value for value in fields.values() if isinstance(value, Tensor))]
+        sequences = [current, call.initial, *(value for value in fields.values() if isinstance(value, Tensor))]
         if lengths is not None or (neurons % PADDED == 0 and any(t.stride(1) != neurons for t in sequences)):
             row = neurons  # a tile has one length, and its lanes lie side by side
         else:
@@ -127,7 +81,7 @@ class Job:
         self.sums = torch.zeros((self.tasks if name == "backward" else 0, 9, neurons), dtype=torch.float64)
         self.elements = current.numel()
         self.lengths = None if lengths is None else lengths.contiguous()  # kept: the kernel has its address alone
-        self.kernel, layout = _kernel(name, current.dtype)
+        self.kernel, layout = _kernel(name + "_hard" * call.hard_reset, current.dtype)
         values: dict[str, Any] = {
             "steps": steps,
             "batch": batch,
@@ -138,13 +92,18 @@ class Job:
             "tasks": self.tasks,
             "streams": current.numel() * current.element_size() >= LARGE,
             "sums": self.sums.data_ptr(),
-            "x": _view(current),
+            "x": view_of(current),
+            "initial": view_of(call.initial),
             "coefficients": (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1)),
             "lengths": 0 if self.lengths is None else self.lengths.data_ptr(),
+            "surrogate": call.surrogate,
+            "shape1": call.shape1,
+            "shape2": call.shape2,
+            "detach_reset": call.detach_reset,
         }
         for field, value in fields.items():
             if value is not None:
-                values[field] = _view(value) if isinstance(value, Tensor) else value
+                values[field] = view_of(value) if isinstance(value, Tensor) else value
         self.record = np.zeros((), layout)
         self.record[()] = tuple(values.get(field, 0) for field in layout.names or ())
 
@@ -165,5 +124,6 @@ def _kernel(name: str, dtype: torch.dtype) -> tuple[Any, np.dtype[Any]]:
     return machine_code(getattr(kernels, name), layout), layout
 
 
-def _view(tensor: Tensor) -> tuple[int, ...]:
+def view_of(tensor: Tensor) -> tuple[int, ...]:
+    """Where a tensor lies, as kernels are told: its address and strides."""
     return (tensor.data_ptr(), *tensor.stride())

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .simd import REGISTER_BYTES, compiled, element_bytes, inlined, load1, numbers_at, store
+from ...kernels.simd import REGISTER_BYTES, compiled, element_bytes, inlined, load1, numbers_at, store
 
 WIDTH = 2048
 """Most bytes of a row of a tile."""

@@ -16,7 +16,7 @@ from numba import carray, config
 from numba.core import ccallback
 
 import silif_plugins
-from silif_plugins.scan.cpu import compile as compiling
+from silif_plugins.kernels import compile as compiling
 
 JOB = np.dtype([("factor", np.int64), ("result", np.int64)])
 
@@ -112,12 +112,13 @@ def test_sources_that_changed_since_they_were_imported_are_not_kept(folder, comp
 
 
 def test_an_edit_of_any_source_of_kernels_is_seen(tmp_path, monkeypatch):
-    (tmp_path / "scan" / "cpu").mkdir(parents=True)
+    (tmp_path / "kernels").mkdir()
+    (tmp_path / "scan").mkdir()
     (tmp_path / "synapses").mkdir()
     monkeypatch.setattr(compiling, "_PACKAGE", tmp_path)
     assert compiling.sources() == b""
     digests = set()
-    for name in ("scan/fused.py", "scan/cpu/simd.py", "synapses/event_kernels.py", "__init__.py"):
+    for name in ("scan/fused.py", "kernels/simd.py", "synapses/event_kernels.py", "__init__.py"):
         for text in ("CHUNK = 16", "CHUNK = 32"):
             (tmp_path / name).write_text(text)
             digests.add(compiling.sources())
@@ -141,7 +142,7 @@ def test_kernels_take_nothing_from_sources_that_are_not_looked_at():
             if isinstance(node, ast.ImportFrom) and node.level and file.stem != "compile":
                 base = file.parents[node.level - 1].joinpath(*(node.module or "").split("."))
                 waiting |= {each for each in (base.with_suffix(".py"), base / "__init__.py") if each.exists()} - seen
-    assert {file.stem for file in seen} >= {"kernels", "simd", "tiles", "fused", "event_kernels"}
+    assert {file.stem for file in seen} >= {"kernels", "simd", "tiles", "layout", "event_kernels"}
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="the system has no modes of folders")

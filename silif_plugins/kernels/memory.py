@@ -12,6 +12,7 @@ import mmap
 import sys
 import threading
 import weakref
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -81,7 +82,7 @@ class Pool:
 _pool = Pool()
 
 
-def empty(like: Tensor, *shape: int) -> Tensor:
+def empty(like: Tensor, shape: Sequence[int]) -> Tensor:
     """``like.new_empty(shape)`` on the CPU, with memory that is used again where it is large (on Linux)."""
     size = math.prod(shape) * like.element_size()
     if size < LARGE or sys.platform != "linux":

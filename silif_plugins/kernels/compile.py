@@ -26,12 +26,12 @@ import numpy as np
 from numba import cfunc, from_dtype, njit, types
 from numba.core import caching, ccallback, compiler, serialize, sigutils
 
-from ...files import write_file
+from ..files import write_file
 from .threads import KERNEL
 
 logger = logging.getLogger(__name__)
 
-_PACKAGE = Path(__file__).parents[2]
+_PACKAGE = Path(__file__).parents[1]
 
 FOLDERS = ("kernels", "scan", "synapses")
 """Where kernels are, and all that they take functions and constants from."""

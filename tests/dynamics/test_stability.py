@@ -13,12 +13,12 @@ from silif_plugins.neurons import (
     CSiLIF,
     SiLIF,
     StateSpace,
-    csilif,
+    csilif_space,
     eigenvalues,
     is_stable,
     jury_margins,
     oscillates,
-    silif,
+    silif_space,
     spectral_radius,
     stability_margin,
 )
@@ -26,7 +26,7 @@ from silif_plugins.neurons.adlif import adaptive_integrator
 from silif_plugins.scan import scan
 from silif_plugins.testing import csilif_parameters, silif_parameters, values
 
-MODELS = {"SiLIF": (silif, silif_parameters), "C-SiLIF": (csilif, csilif_parameters)}
+MODELS = {"SiLIF": (silif_space, silif_parameters), "C-SiLIF": (csilif_space, csilif_parameters)}
 
 
 @pytest.mark.parametrize("model", MODELS)

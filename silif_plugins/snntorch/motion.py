@@ -4,22 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ..neurons import State, StateSpace
-from ..scan import scan, step
-from ..scan.fused import GIVEN, in_kernel
+from ..dynamics import Dynamics, HardReset, ResetMechanism, State, StateSpace
+from ..scan import has_kernel, scan, step
 from ..surrogate import SpikeFunction, Surrogate, is_above, is_plain
 
-ResetMechanism = Literal["subtract", "zero", "none"]
+__all__ = ["Motion", "Quantiser", "ResetMechanism", "heaviside", "winners"]
+
 Quantiser = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Dynamics:
+class Quantised:
+    """Neurons whose states are rounded after every step."""
+
+    exact: StateSpace | HardReset
+    quantiser: Quantiser
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the population."""
+        return self.exact.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Data type of the dynamics."""
+        return self.exact.dtype
+
+    @property
+    def threshold(self) -> Tensor:
+        """What the membrane is compared with."""
+        return self.exact.threshold
+
+    def rest(
+        self, shape: tuple[int, ...], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+    ) -> State:
+        """Return the state at rest."""
+        return self.exact.rest(shape, dtype=dtype, device=device)
+
+    def step(self, current: Tensor, state: State, surrogate: SpikeFunction, *, detach_reset: bool = False) -> State:
+        """Advance by one time step, and round."""
+        state = self.exact.step(current, state, surrogate, detach_reset=detach_reset)
+        mem, ada = (self.quantiser(x).to(x.dtype) for x in (state.mem, state.ada))
+        return State(mem, ada, surrogate(mem - self.threshold))
+
+
+@dataclass(frozen=True)
+class Motion:
     """What moves a state by one step or by many.
 
     Args:
@@ -50,40 +85,28 @@ class Dynamics:
 
     def step(self, current: Tensor, state: State | None) -> State:
         """Advance by one time step: ``current`` is [B, *size]."""
-        if self.scaled_reset and state is not None:
-            spk = state.spk.detach() if self.detach_reset else state.spk
-            state = state._replace(spk=spk * state.mem)
-        # The membrane's own gradient through a reset in proportion to it stays.
-        detach_reset = self.detach_reset and not self.scaled_reset
-        _, state = step(self.space, current, state, surrogate=self._spike_function, detach_reset=detach_reset)
-        if self.quantiser:
-            mem, ada = (self.quantiser(x).to(x.dtype) for x in (state.mem, state.ada))
-            state = State(mem, ada, self.fire(mem))
-        return state
+        surrogate, detach = self._spike_function, self.detach_reset
+        return step(self.dynamics, current, state, surrogate=surrogate, detach_reset=detach)[1]
 
     def run(self, current: Tensor, state: State | None, *, trace: bool) -> tuple[Tensor, State, State | None]:
         """Advance over a sequence, [T, B, *size]: the spikes, the last state, and if asked for all states.
 
-        It runs on the sequence kernel, unless quantised states or a reset in proportion to the membrane ask for
-        a loop over the steps: they are not linear between the spikes. So does ``torch.compile`` with a surrogate that
-        is not the core's.
+        It runs on the sequence kernel, but for quantised states, and for ``torch.compile`` with a surrogate that is not
+        the core's: these loop over the steps.
         """
+        surrogate, detach = self._spike_function, self.detach_reset
         # Compilers cannot look at what a function of the user's does, which the kernel has to know.
-        is_known = in_kernel(self.surrogate)[0] != GIVEN or not torch.compiler.is_compiling()
-        if is_known and not (self.scaled_reset or self.quantiser):
-            surrogate, detach = self._spike_function, self.detach_reset
-            if trace:
-                return scan(self.space, current, state, surrogate=surrogate, return_states=True, detach_reset=detach)
-            return *scan(self.space, current, state, surrogate=surrogate, detach_reset=detach), None
-        spikes, state, states = scan(self.space, current[:0], state, return_states=True)
-        if len(current):
-            steps = []
-            for now in torch.unbind(current):
-                state = self.step(now, state)
-                steps.append(state)
-            states = State(*(torch.stack(field) for field in zip(*steps, strict=True)))
-            spikes = states.spk
-        return spikes, state, states
+        backend: Any = "auto" if has_kernel(self.surrogate) or not torch.compiler.is_compiling() else "reference"
+        options: dict[str, Any] = {"surrogate": surrogate, "detach_reset": detach, "backend": backend}
+        if trace:
+            return scan(self.dynamics, current, state, return_states=True, **options)
+        return *scan(self.dynamics, current, state, **options), None
+
+    @property
+    def dynamics(self) -> Dynamics[State]:
+        """How the core's neurons move with these options."""
+        dynamics = HardReset(self.space) if self.scaled_reset else self.space
+        return Quantised(dynamics, self.quantiser) if self.quantiser else dynamics
 
     @property
     def _spike_function(self) -> SpikeFunction:

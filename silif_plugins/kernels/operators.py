@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import torch
 from torch import Tensor
@@ -12,30 +12,48 @@ from torch import Tensor
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def operator(name: str) -> Callable[[Callable[..., Any]], Any]:
+def operator(name: str, arguments: type[Any] | None = None) -> Callable[[Callable[..., Any]], Any]:
     """Make a function of tensors, which it leaves as they are, an operator ``silif_plugins::name``.
 
     It is what ``torch.library.custom_op`` does, but for the import of PyTorch's compiler at the first call, which costs
     every process a second.
+
+    Args:
+        name: The operator's.
+        arguments: A NamedTuple, which the function takes; its fields are the arguments of the operator.
     """
 
     def define(function: Callable[..., Any]) -> Any:
         qualified = f"silif_plugins::{name}"
-        torch.library.define(qualified, torch.library.infer_schema(function, mutates_args=()))
-        torch.library.impl(qualified, "default", function)
+        flat = function if arguments is None else _taking(arguments, function)
+        torch.library.define(qualified, torch.library.infer_schema(flat, mutates_args=()))
+        torch.library.impl(qualified, "default", flat)
         return getattr(torch.ops.silif_plugins, name).default
 
     return define
 
 
-def shapes_of(operator: Any) -> Callable[[Function], Function]:
+def shapes_of(operator: Any, arguments: type[Any] | None = None) -> Callable[[Function], Function]:
     """Make a function what compilers run instead of an operator: it makes empty tensors of the results' shapes."""
 
     def register(function: Function) -> Function:
-        torch.library.register_fake(operator, function)
+        torch.library.register_fake(operator, function if arguments is None else _taking(arguments, function))
         return function
 
     return register
+
+
+def _taking(arguments: type[Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of the fields of a NamedTuple that calls one of the tuple."""
+
+    def flat(*values: Any) -> Any:
+        return function(arguments(*values))
+
+    kind, hints = inspect.Parameter.POSITIONAL_OR_KEYWORD, get_type_hints(arguments)
+    parameters = [inspect.Parameter(field, kind, annotation=hints[field]) for field in arguments._fields]
+    result = get_type_hints(function).get("return")
+    flat.__signature__ = inspect.Signature(parameters, return_annotation=result)  # type: ignore[attr-defined]
+    return flat
 
 
 def check_operands(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..scan.operators import is_recorded
+from ..kernels.operators import is_recorded
 from ..surrogate import in_forward_mode, is_plain
 from .events import SpikeLinearFunction, activity, break_even, drop, spike_linear_forward
 

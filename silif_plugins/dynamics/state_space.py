@@ -8,6 +8,8 @@ import torch
 import torch.utils._pytree as pytree
 from torch import Tensor
 
+from ..surrogate import SpikeFunction
+
 
 class State(NamedTuple):
     """What a neuron remembers from one time step to the next.
@@ -154,6 +156,29 @@ class StateSpace(NamedTuple):
     def dtype(self) -> torch.dtype:
         """Data type of the dynamics; the state is kept in it."""
         return self.a11.dtype
+
+    def rest(
+        self, shape: tuple[int, ...], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+    ) -> State:
+        """Return the state at rest, zeros."""
+        return State.zeros(shape, dtype=dtype or self.dtype, device=device or self.a11.device)
+
+    def step(self, current: Tensor, state: State, surrogate: SpikeFunction, *, detach_reset: bool = False) -> State:
+        r"""Advance every neuron by one time step: the definition that everything faster equals.
+
+        Args:
+            current: Input current I[t], [B, \*neurons].
+            state: The state at t-1.
+            surrogate: Spike function of mem - threshold.
+            detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient.
+
+        Returns:
+            The state at t; its ``spk`` are the spikes of this step.
+        """
+        reset = state.spk.detach() if detach_reset else state.spk
+        mem = self.a11 * state.mem + self.a12 * state.ada + self.b1 * current + self.r1 * reset
+        ada = self.a21 * state.mem + self.a22 * state.ada + self.b2 * current + self.r2 * reset
+        return State(mem, ada, surrogate(mem - self.threshold))
 
     @property
     def transition(self) -> Tensor:

@@ -1,0 +1,28 @@
+"""How spiking neurons move: the contract that any neuron fulfils, and the two forms that have fast kernels.
+
+:class:`StateSpace` is the fast case, :class:`HardReset` the one beside it, and anything else that has the few methods
+of :class:`Dynamics` runs on the reference loop. Nothing here knows parameters, a time loop or a host library.
+"""
+
+from .contract import Dynamics, NeuronState
+from .hard_reset import RESET_MECHANISMS, HardReset, ResetMechanism, linear_part, with_reset
+from .stability import eigenvalues, is_stable, jury_margins, oscillates, spectral_radius, stability_margin
+from .state_space import State, StateSpace
+
+__all__ = [
+    "RESET_MECHANISMS",
+    "Dynamics",
+    "HardReset",
+    "NeuronState",
+    "ResetMechanism",
+    "State",
+    "StateSpace",
+    "eigenvalues",
+    "is_stable",
+    "jury_margins",
+    "linear_part",
+    "oscillates",
+    "spectral_radius",
+    "stability_margin",
+    "with_reset",
+]
