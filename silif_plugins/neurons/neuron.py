@@ -59,7 +59,7 @@ class Neuron(nn.Module):
         Raises:
             NotImplementedError: If the model is not linear between its spikes: it has :meth:`dynamics` alone.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no state space: it moves by its dynamics()")
+        raise NotImplementedError(f"{type(self).__name__} has no state space; run it by scan(neuron, current) or in SpArchNet")
 
     def dynamics(self) -> Dynamics[Any]:
         """Return how the neurons move, which is their state space unless a model says otherwise."""
