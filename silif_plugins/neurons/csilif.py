@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay
+from .registry import named
 from .sampling import Init, Learn, sampler
 from .state_space import State, StateSpace
 
@@ -60,6 +61,7 @@ def csilif(
     )
 
 
+@named("C-SiLIF")
 class CSiLIF(LogDomainNeuron):
     """Complex-valued SSM-inspired leaky integrate-and-fire neurons.
 
@@ -95,6 +97,13 @@ class CSiLIF(LogDomainNeuron):
         >>> bool(oscillates(CSiLIF(128).state_space()).all())
         True
     """
+
+    published_names: ClassVar = {
+        "log_log_alpha": "log_decay",
+        "alpha_img": "omega",
+        "log_dt": "log_dt",
+        "b": "b",
+    }
 
     def __init__(
         self,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from .neuron import Neuron
+from .registry import named
 from .sampling import Init, Learn, sampler
 from .state_space import State, StateSpace
 
@@ -21,6 +23,7 @@ def leaky_integrator(alpha: Tensor, one_minus_alpha: Tensor, threshold: Tensor |
     return StateSpace.of(a11=alpha, b1=one_minus_alpha, r1=-alpha, threshold=threshold)
 
 
+@named("LIF")
 class LIF(Neuron):
     """Leaky integrate-and-fire neurons with a trained membrane decay per neuron.
 
@@ -47,6 +50,9 @@ class LIF(Neuron):
     """
 
     decay_u: Tensor
+
+    normalised = True
+    published_names: ClassVar = {"alpha": "decay_u"}
 
     def __init__(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,15 @@ class Neuron(nn.Module):
     """
 
     threshold: Tensor
+
+    normalised: ClassVar[bool] = False
+    """Whether the input is scaled by 1 - α: a constant current I brings the membrane to at most I."""
+
+    xavier: ClassVar[bool] = False
+    """Whether the paper's code draws the input weights by Xavier's uniform rule, not by PyTorch's default."""
+
+    published_names: ClassVar[Mapping[str, str]] = {}
+    """What the paper's published code calls the parameters, and we; empty for a model that it does not have."""
 
     def __init__(self, size: int | Sequence[int], *, threshold: float | Tensor = 1.0) -> None:
         super().__init__()

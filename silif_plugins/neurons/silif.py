@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from .adlif import adaptive_integrator
 from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, leak
+from .registry import named
 from .sampling import Init, Learn, sampler
 from .state_space import StateSpace
 
@@ -42,6 +44,7 @@ def silif(
     )
 
 
+@named("SiLIF")
 class SiLIF(LogDomainNeuron):
     """SSM-inspired leaky integrate-and-fire neurons.
 
@@ -76,6 +79,17 @@ class SiLIF(LogDomainNeuron):
         >>> spikes.shape
         torch.Size([100, 8, 128])
     """
+
+    normalised = True
+    xavier = True
+    # There alpha, beta and dt are logarithms, although AdLIF uses the first two names for decays.
+    published_names: ClassVar = {
+        "alpha": "log_inv_tau_u",
+        "beta": "log_inv_tau_w",
+        "dt": "log_dt",
+        "a": "a",
+        "b": "b",
+    }
 
     def __init__(
         self,
