@@ -17,6 +17,7 @@ Raises:
     ImportError: If Norse is not installed; it says what to install.
 """
 
+from ..swapping import Replacement, Replacements
 from .csilif import (
     CSiLIF,
     CSiLIFCell,
@@ -39,7 +40,7 @@ from .hosting import (
 )
 from .nir import from_nir, to_nir
 from .parameters import spike_function
-from .replacement import Replacement, Replacements, from_lif, replace
+from .replacement import from_lif, replace
 from .silif import (
     SiLIF,
     SiLIFCell,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import torch
@@ -12,10 +11,10 @@ from torch import Tensor, nn
 
 from ..neurons import Learn
 from ..optional import require
-from ..tables import table
+from ..swapping import Replacement, Replacements, evaluating, input_shapes, swap
 from .csilif import CSiLIF, CSiLIFCell, CSiLIFRecurrent, CSiLIFRecurrentCell
 from .modules import Size
-from .parameters import SUPER
+from .parameters import SCALES, SUPER
 from .silif import SiLIF, SiLIFCell, SiLIFRecurrent, SiLIFRecurrentCell
 
 
@@ -46,40 +45,6 @@ NORSE_SHARPNESS = 100.0
 
 ROTATION = 0.4
 """Largest |Im λ / Re λ| that C-SiLIF neurons start with in the place of LIF: at 0, ω would have no gradient."""
-
-
-class Replacement(NamedTuple):
-    """A neuron that was replaced.
-
-    Attributes:
-        name: Its name in the network.
-        old: The module that was there.
-        new: The module that is there now.
-    """
-
-    name: str
-    old: nn.Module
-    new: nn.Module
-
-
-class Replacements(tuple[Replacement, ...]):
-    """All neurons that were replaced; printed, a table of them."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """Return the table."""
-        heads = ("name", "was", "is", "size", "v_th", "input_scale", "reset_scale", "parameters")
-        rows: list[tuple[str, ...]] = [heads]
-        for name, old, new in self:
-            p: Any = new.p
-            size = " x ".join(map(str, p.state_space(new.dt).shape)) or "shared"
-            scales = (f"{torch.as_tensor(value).mean().item():.3g}" for value in (p.v_th, p.input_scale, p.reset_scale))
-            trained = sum(value.numel() for value in new.parameters() if value.requires_grad)
-            rows.append((name, type(old).__name__, type(new).__name__, size, *scales, str(trained)))
-        return table(rows)
-
-    __repr__ = __str__
 
 
 def from_lif(lif: Any, new: Any = SiLIF, *, size: Size | None = None, learn: Learn = True, **options: Any) -> nn.Module:
@@ -195,7 +160,7 @@ def replace(
     if not found or "" in found:
         listed = ", ".join(form.__name__ for form in _forms())
         raise ValueError(f"net: it holds none of {listed}; for a single neuron, use from_lif")
-    sizes = {} if sample is None else _sizes(net, list(found.values()), sample)
+    sizes = {} if sample is None else _sizes(net, found.values(), sample)
     device = next((tensor.device for tensor in (*net.parameters(), *net.buffers())), None)
     made = []
     for name, module in found.items():
@@ -203,12 +168,15 @@ def replace(
             made.append(Replacement(name, module, from_lif(module, new, size=sizes.get(module), **options).to(device)))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-    by_old = {module: neuron for _, module, neuron in made}
-    for parent in list(net.modules()):
-        for child, layer in list(parent._modules.items()):
-            if layer in by_old:  # under every name that it has: modules may be shared
-                setattr(parent, child, by_old[layer])
-    return Replacements(made)
+    swap(net, made)
+    return Replacements(made, described=_described)
+
+
+def _described(new: Any) -> dict[str, str]:
+    p = new.p
+    size = " x ".join(map(str, p.state_space(new.dt).shape)) or "shared"
+    units = {name: f"{torch.as_tensor(getattr(p, name)).mean().item():.3g}" for name in ("v_th", *SCALES)}
+    return {"size": size, **units}
 
 
 def _forms() -> dict[type[nn.Module], Form]:
@@ -259,32 +227,12 @@ def _size_of(start: dict[str, Any]) -> tuple[int, ...]:
     return tuple(shape) if math.prod(shape) > 1 else ()
 
 
-def _sizes(net: nn.Module, neurons: list[nn.Module], sample: Any) -> dict[nn.Module, Size]:
+def _sizes(net: nn.Module, neurons: Collection[nn.Module], sample: Any) -> dict[nn.Module, Size]:
     """Return the population of every neuron that a sample reaches: after a convolution, positions share parameters."""
+    with evaluating(net):
+        shapes = input_shapes(net, neurons, sample)
     sizes: dict[nn.Module, Size] = {}
-
-    def note(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        shape = inputs[0].shape[2 if _forms()[type(module)].time else 1 :]
-        if shape:
-            sizes[module] = (shape[0], *[1] * (len(shape) - 1))
-
-    hooks = [neuron.register_forward_pre_hook(note) for neuron in neurons]
-    try:
-        with torch.no_grad(), _evaluation(net):
-            net(*(sample if isinstance(sample, tuple) else (sample,)))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    for neuron, shape in shapes.items():
+        if population := shape[2 if _forms()[type(neuron)].time else 1 :]:
+            sizes[neuron] = (population[0], *[1] * (len(population) - 1))
     return sizes
-
-
-@contextmanager
-def _evaluation(net: nn.Module) -> Iterator[None]:
-    """Put all modules in evaluation mode, and each back to its own."""
-    training = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode

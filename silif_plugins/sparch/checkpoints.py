@@ -90,7 +90,8 @@ def to_official(net: SpArchNet) -> dict[str, Tensor]:
     net = getattr(net, "_orig_mod", net)
     if not isinstance(net, SpArchNet):
         raise ValueError(f"net: got {type(net).__name__}; it must be a SpArchNet")
-    models = {type(getattr(neuron, "_orig_mod", neuron)) for neuron in _neurons(net)}
+    hidden: list[Neuron] = [getattr(neuron, "_orig_mod", neuron) for neuron in _neurons(net)]
+    models = {type(neuron) for neuron in hidden}
     model = models.pop()
     if models or not _is_published(model):
         got = ", ".join(sorted(each.__name__ for each in (model, *models)))
