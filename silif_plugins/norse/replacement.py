@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from ..neurons import Learn
 from ..optional import require
 from ..swapping import Replacement, Replacements, evaluating, input_shapes, swap
-from .csilif import CSiLIF, CSiLIFCell, CSiLIFRecurrent, CSiLIFRecurrentCell
+from .conversion import Place
+from .forms import FORMS, Forms
 from .modules import Size
 from .parameters import SCALES, SUPER
-from .silif import SiLIF, SiLIFCell, SiLIFRecurrent, SiLIFRecurrentCell
+from .silif import SiLIF
 
 
 class Form(NamedTuple):
@@ -30,21 +31,10 @@ PLACES = ("torch", "torch.module.lif_box")
 """Where Norse has its modules; LIFBox is not among those it exports."""
 
 MODELS = ("LIF", "LIFBox", "LSNN")
-FORMS = {"Cell": (False, False), "": (True, False), "RecurrentCell": (False, True), "Recurrent": (True, True)}
-
-NEW: dict[Any, dict[tuple[bool, bool], Any]] = {
-    model: dict(zip(FORMS.values(), forms, strict=True))
-    for model, forms in {
-        SiLIF: (SiLIFCell, SiLIF, SiLIFRecurrentCell, SiLIFRecurrent),
-        CSiLIF: (CSiLIFCell, CSiLIF, CSiLIFRecurrentCell, CSiLIFRecurrent),
-    }.items()
-}
+SUFFIXES = {"Cell": (False, False), "": (True, False), "RecurrentCell": (False, True), "Recurrent": (True, True)}
 
 NORSE_SHARPNESS = 100.0
 """Norse's default of alpha."""
-
-ROTATION = 0.4
-"""Largest |Im λ / Re λ| that C-SiLIF neurons start with in the place of LIF: at 0, ω would have no gradient."""
 
 
 def from_lif(lif: Any, new: Any = SiLIF, *, size: Size | None = None, learn: Learn = True, **options: Any) -> nn.Module:
@@ -90,8 +80,7 @@ def from_lif(lif: Any, new: Any = SiLIF, *, size: Size | None = None, learn: Lea
     form = _forms().get(type(lif))
     if form is None:
         raise TypeError(f"lif: got {type(lif).__name__}; it must be one of {', '.join(k.__name__ for k in _forms())}")
-    if new not in NEW:
-        raise TypeError(f"new: got {getattr(new, '__name__', new)}; it must be SiLIF or CSiLIF")
+    forms = _forms_of(new)
     arguments: dict[str, Any] = {"dt": lif.dt, "learn": learn}
     like = torch.as_tensor(lif.p.v_th)
     dtype, device = torch.promote_types(torch.get_default_dtype(), like.dtype), like.device
@@ -103,16 +92,16 @@ def from_lif(lif: Any, new: Any = SiLIF, *, size: Size | None = None, learn: Lea
         arguments["autapses"] = bool(weights.detach().diagonal().any())
     if form.time:
         arguments["record_states"] = lif.record_states
-    start = _start(lif, form, new)
-    size = _size_of(start) if size is None else size
-    if "omega" in start:
-        start["omega"] = start["omega"] * (torch.rand(size) if size else 0.5)
-    p = new.parameters_type.sample(size or (1,), **{**start, **options})
+    start = _start(lif)
+    place = _place(lif, form, start, size)
+    size = place.size
+    start |= forms.parameters_type.in_place_of(place)
+    p = forms.parameters_type.sample(size or (1,), **{**start, **options})
     tensors = {name: value.to(device, dtype) for name, value in p._asdict().items() if isinstance(value, Tensor)}
     p = p._replace(**(tensors if size else {name: value.reshape(()) for name, value in tensors.items()}))
     if isinstance(lif.p.v_th, nn.Parameter) and not torch.as_tensor(lif.p.v_leak).any():
         p = p._replace(v_th=lif.p.v_th)
-    module: nn.Module = NEW[new][form.time, form.recurrent](p=p, **arguments)
+    module: nn.Module = forms.choose(time=form.time, recurrent=form.recurrent)(p=p, **arguments)
     return module.train(lif.training)
 
 
@@ -184,47 +173,57 @@ def _forms() -> dict[type[nn.Module], Form]:
     places = [require(f"norse.{name}", extra="norse", purpose="silif_plugins.norse") for name in PLACES]
     forms = {}
     for model in MODELS:
-        for suffix, form in FORMS.items():
+        for suffix, form in SUFFIXES.items():
             cls = next((vars(place)[model + suffix] for place in places if model + suffix in vars(place)), None)
             if cls is not None:
                 forms[cls] = Form(model, *form)
     return forms
 
 
-def _start(lif: Any, form: Form, new: Any) -> dict[str, Any]:
-    """Return the arguments of ``sample`` that make neurons as the old one."""
-    p, dt = lif.p, lif.dt
-    step = (dt * torch.as_tensor(p.tau_mem_inv).detach()).double()  # rounded as Norse rounds it
-    if not bool(((step > 0) & (step < 1)).all()):
-        raise ValueError(f"lif: got dt * tau_mem_inv = {step.max().item():g}; it must be between 0 and 1")
-    gain = 1.0 if form.model == "LIFBox" else 1 / (dt * torch.as_tensor(p.tau_syn_inv).detach()).double()
+def _forms_of(new: Any) -> Forms:
+    """Return the forms of a named neuron, if it can take another's place."""
+    able = {forms.layer: forms for forms in FORMS.values() if hasattr(forms.parameters_type, "in_place_of")}
+    if new not in able:
+        known = " or ".join(sorted((layer.__name__ for layer in able), key=len))
+        raise TypeError(f"new: got {getattr(new, '__name__', new)}; it must be {known}")
+    return able[new]
+
+
+def _start(lif: Any) -> dict[str, Any]:
+    """Return the arguments of ``sample`` that have the same meaning in every model."""
+    p = lif.p
     v_th, v_leak, v_reset = (torch.as_tensor(value).detach() for value in (p.v_th, p.v_leak, p.v_reset))
     subtracts = getattr(getattr(p, "reset_method", None), "__name__", "") == "reset_subtract"
-    reset = v_th if subtracts else v_th - v_reset
-    rate = -torch.log1p(-step) / dt
     method = SUPER if p.method == "adjoint" else p.method
-    start = {
-        "dt": dt,
+    return {
+        "dt": lif.dt,
         "v_th": v_th - v_leak,
-        "input_scale": torch.as_tensor(gain),
-        "reset_scale": reset,
+        "reset_scale": v_th if subtracts else v_th - v_reset,
         "method": method,
         "alpha": None if method == SUPER and float(p.alpha) == NORSE_SHARPNESS else float(p.alpha),
     }
-    if new is CSiLIF:
-        start["input_scale"] = gain * step
-        return start | {"timestep": dt, "decay": rate, "omega": ROTATION * rate, "b": 0.5}
-    start |= {"tau_u": 1 / rate, "a": 0.0, "b": 0.0}
+
+
+def _place(lif: Any, form: Form, start: dict[str, Any], size: Size | None) -> Place:
+    """Return what the old neuron was; its size from parameters that differ between neurons, if it is not given."""
+    p, dt = lif.p, lif.dt
+    leak = (dt * torch.as_tensor(p.tau_mem_inv).detach()).double()  # rounded as Norse rounds it
+    if not bool(((leak > 0) & (leak < 1)).all()):
+        raise ValueError(f"lif: got dt * tau_mem_inv = {leak.max().item():g}; it must be between 0 and 1")
+    gain = torch.tensor(1.0)
+    if form.model != "LIFBox":
+        gain = 1 / (dt * torch.as_tensor(p.tau_syn_inv).detach()).double()
+    adaptation: tuple[Tensor, Tensor] | None = None
     if form.model == "LSNN":
-        beta, recovery = (torch.as_tensor(value).detach().double() for value in (p.beta, p.tau_adapt_inv))
-        start |= {"tau_w": 1 / recovery, "b": (beta / reset).clamp(0.0, 2.0)}
-    return start
-
-
-def _size_of(start: dict[str, Any]) -> tuple[int, ...]:
-    """Return the population that parameters which differ between neurons tell; () if all share theirs."""
-    shape = torch.broadcast_shapes(*(value.shape for value in start.values() if isinstance(value, Tensor)))
-    return tuple(shape) if math.prod(shape) > 1 else ()
+        jump, recovery = (torch.as_tensor(value).detach().double() for value in (p.beta, p.tau_adapt_inv))
+        adaptation = jump, recovery
+    reset = start["reset_scale"]
+    if size is None:
+        values = (leak, gain, reset, start["v_th"], *(adaptation or ()))
+        shape = torch.broadcast_shapes(*(value.shape for value in values))
+        size = tuple(shape) if math.prod(shape) > 1 else ()
+    rate = -torch.log1p(-leak) / dt
+    return Place(dt, rate, leak, gain, reset, adaptation, (size,) if isinstance(size, int) else size)
 
 
 def _sizes(net: nn.Module, neurons: Collection[nn.Module], sample: Any) -> dict[nn.Module, Size]:
