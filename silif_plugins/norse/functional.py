@@ -23,14 +23,15 @@ NORSE_DT = 0.001
 
 
 def feed_forward_step(
-    input_tensor: Tensor, state: S | None, p: Parameters[S], dt: float = NORSE_DT
+    input_tensor: Tensor, state: S | None = None, p: Parameters[S] | None = None, dt: float = NORSE_DT
 ) -> tuple[Tensor, S]:
     r"""Advance neurons by one step.
 
     Args:
         input_tensor: Input current, [B, \*neurons]; booleans, integers and sparse tensors are accepted.
         state: State before the step, each field [B, \*neurons]; None is at rest.
-        p: Parameters, which tell the model: a ``SiLIFParameters``, or a ``NeuronParameters`` of any neuron.
+        p: Parameters, which tell the model: a ``SiLIFParameters``, or a ``NeuronParameters`` of any neuron. They have
+            a default in the signature alone, where Norse's ``lift`` wants one for the state.
         dt: Timestep in seconds.
 
     Returns:
@@ -38,7 +39,7 @@ def feed_forward_step(
 
     Raises:
         ValueError: If the input does not fit the parameters or the state does not fit the input.
-        TypeError: If the state is another model's.
+        TypeError: If the state is another model's, or there are no parameters.
 
     Examples:
         >>> from silif_plugins.norse import SiLIFParameters
@@ -48,6 +49,7 @@ def feed_forward_step(
         >>> state.v.shape
         torch.Size([8, 128])
     """
+    p = _given(p)
     current = _dense(input_tensor)
     before = core_state(state, p.state_type, current.shape)
     z, after = step(
@@ -61,7 +63,11 @@ def feed_forward_step(
 
 
 def feed_forward_integral(
-    input_tensor: Tensor, state: S | None, p: Parameters[S], dt: float = NORSE_DT, record_states: bool = False
+    input_tensor: Tensor,
+    state: S | None = None,
+    p: Parameters[S] | None = None,
+    dt: float = NORSE_DT,
+    record_states: bool = False,
 ) -> tuple[Tensor, S]:
     r"""Advance neurons over a sequence, by the sequence kernel where it applies.
 
@@ -80,7 +86,7 @@ def feed_forward_integral(
         ValueError: If the input does not fit the parameters or the state does not fit the input.
         TypeError: If the state is another model's.
     """
-    z, state = _integral(_dense(input_tensor), state, None, p, dt, record_states)
+    z, state = _integral(_dense(input_tensor), state, None, _given(p), dt, record_states)
     return _as_sparse_as(input_tensor, z), state
 
 
@@ -158,6 +164,12 @@ def project(input_tensor: Tensor, input_weights: Tensor) -> Tensor:
         # Autocast brings both operands to one data type by itself, but leaves booleans and integers alone.
         return linear(input_tensor if input_tensor.is_floating_point() else input_tensor.float(), input_weights)
     return linear(input_tensor.to(input_weights.dtype), input_weights)
+
+
+def _given(p: Parameters[S] | None) -> Parameters[S]:
+    if p is None:
+        raise TypeError("p: got None; it must be the parameters of a model, such as SiLIFParameters()")
+    return p
 
 
 def _integral(
