@@ -227,7 +227,7 @@ class CSiLIFParameters(NamedTuple):
 
 
 class CSiLIFCell(Cell[CSiLIFParameters, CSiLIFState]):
-    """C-SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIFCell`.
+    """C-SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIF`.
 
     Examples:
         >>> cell = CSiLIFCell(128)
@@ -253,7 +253,7 @@ class CSiLIF(Layer[CSiLIFParameters, CSiLIFState]):
 
 
 class CSiLIFRecurrentCell(RecurrentCell[CSiLIFParameters, CSiLIFState]):
-    """A recurrent population for one step; arguments as :class:`silif_plugins.norse.SiLIFRecurrentCell`.
+    """A recurrent population for one step; arguments as :class:`silif_plugins.norse.SiLIFRecurrent`.
 
     Examples:
         >>> z, state = CSiLIFRecurrentCell(140, 128)(torch.rand(8, 140))

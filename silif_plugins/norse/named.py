@@ -17,14 +17,7 @@ from .parameters import SUPER, Method
 
 
 class NamedCell(NeuronCell):
-    """Neurons of the class's model for one time step, without recurrence.
-
-    Args:
-        size: Number of neurons, or shape of the population.
-        method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
-        alpha: Sharpness of the surrogate.
-        **options: Arguments of the model's constructor.
-    """
+    """Neurons of the class's model for one time step, without recurrence; arguments as :class:`NamedLayer`."""
 
     model: ClassVar[type[Neuron]]
 
@@ -58,18 +51,7 @@ class NamedLayer(NeuronLayer):
 
 
 class NamedRecurrentCell(NeuronRecurrentCell):
-    """A population of the class's model that drives itself, for one time step.
-
-    Args:
-        input_size: Number of inputs.
-        hidden_size: Number of neurons.
-        method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
-        alpha: Sharpness of the surrogate.
-        input_weights: [hidden, inputs]. A tensor is copied, an ``nn.Parameter`` is used itself.
-        recurrent_weights: [hidden, hidden] (to, from), likewise.
-        autapses: Whether neurons drive themselves.
-        **options: Arguments of the model's constructor.
-    """
+    """A population of the class's model that drives itself, for one step; arguments as :class:`NamedRecurrent`."""
 
     model: ClassVar[type[Neuron]]
 

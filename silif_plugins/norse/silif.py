@@ -262,20 +262,10 @@ def _unit_gain(p: SiLIFParameters, dt: float) -> Tensor:
 
 
 class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
-    """SiLIF neurons for one time step, without recurrence.
+    """SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIF`.
 
     The decays are computed anew at every step. Where the whole sequence is at hand, :class:`SiLIF` computes them
     once and is faster by far, with the same parameters.
-
-    Args:
-        p: Parameters, or the number of neurons, or the shape of the population, to draw them for every neuron by
-            :meth:`SiLIFParameters.sample`. By default shared by all neurons, so that their number comes from the
-            input.
-        dt: Timestep in seconds.
-        learn: True, False, or the names of the fields of ``p`` to train.
-
-    Raises:
-        ValueError: If a field is NaN, a name unknown, or the shapes of the fields do not fit each other.
 
     Examples:
         >>> cell = SiLIFCell(128)
@@ -322,21 +312,7 @@ class SiLIF(Layer[SiLIFParameters, SiLIFState]):
 
 
 class SiLIFRecurrentCell(RecurrentCell[SiLIFParameters, SiLIFState]):
-    """A population of SiLIF neurons that drive each other, for one time step.
-
-    Args:
-        input_size: Number of inputs.
-        hidden_size: Number of neurons.
-        p: Parameters; by default drawn for every neuron by :meth:`SiLIFParameters.sample`.
-        dt: Timestep in seconds.
-        learn: True, False, or the names of the fields of ``p`` to train; the weights train in any case.
-        input_weights: [hidden, inputs]. A tensor is copied, an ``nn.Parameter`` is used itself.
-        recurrent_weights: [hidden, hidden] (to, from), likewise.
-        autapses: Whether neurons drive themselves. If not, the diagonal does not act; it is never written to in a
-            tensor that was given.
-
-    Raises:
-        ValueError: If a field is NaN, a name unknown, or a shape does not fit.
+    """A recurrent population for one step; arguments as :class:`silif_plugins.norse.SiLIFRecurrent`.
 
     Examples:
         >>> z, state = SiLIFRecurrentCell(140, 128)(torch.rand(8, 140))
