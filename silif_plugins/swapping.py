@@ -29,8 +29,7 @@ class Replacement(NamedTuple):
 class Replacements(tuple[Replacement, ...]):
     """All neurons that were replaced; printed, a table of them.
 
-    Args:
-        made: What was replaced.
+    Attributes:
         left: Names of the neurons that the sample does not reach, so that they stay as they are.
         described: What the table says of a new neuron beside its name and the number of its trained parameters, such
             as its size, by the heads of the columns.

@@ -38,7 +38,7 @@ for current in 10 * torch.rand(8, 2, 5):
     spk, mem = lif(current, mem)
 assert spk.shape == mem.shape == (2, 5) and type(lif.neuron) is neurons.Toy
 assert {"x", "learn", "init_hidden", "spike_grad"} <= set(inspect.signature(Toy).parameters)
-for wrong, answer in (({"beta": 0.9}, "its decays are set by x="), ({"thresold": 1}, "did you mean threshold?")):
+for wrong, answer in (({"beta": 0.9}, "its decays are set by x="), ({"init_hiden": True}, "did you mean init_hidden?")):
     try:
         Toy(5, **wrong)
     except TypeError as error:

@@ -58,6 +58,9 @@ class SiLIF(StartsAsLeaky):
         generator: Source of randomness of the initial values.
         **options: Arguments of :class:`Spiking`, which are those of ``snn.Leaky`` and some more.
 
+    Attributes:
+        beta: Decay of the membrane per step, [\*size], as ``snn.Leaky`` calls it; it cannot be set.
+
     Raises:
         TypeError: If ``size`` is no size, or an argument of snnTorch's own neurons is given that this one does not
             have; the message says what to write instead.

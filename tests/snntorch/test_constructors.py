@@ -76,7 +76,7 @@ def test_unknown_words_are_refused(cls):
 
 @each_class
 def test_misspelt_options_are_refused_with_what_was_meant(cls):
-    for word, meant in (("thresold", "threshold"), ("lern", "learn")):
+    for word, meant in (("init_hiden", "init_hidden"), ("learnt", "learn")):
         with pytest.raises(TypeError, match=rf"unexpected keyword argument '{word}'; did you mean {meant}\?"):
             cls(10, **{word: True})
 
@@ -97,11 +97,11 @@ def test_types_of_options_are_those_of_the_constructors_that_take_them(cls):
 
 def test_a_class_of_one_s_own_is_not_asked_for_the_options_of_its_parent():
     class Mine(AdLIF):
-        def __init__(self, size, thresold):
-            super().__init__(size, threshold=thresold)
+        def __init__(self, size, limit):
+            super().__init__(size, threshold=limit)
 
-    assert Mine(3, thresold=0.5).threshold == 0.5
-    assert list(inspect.signature(Mine).parameters) == ["size", "thresold"]
+    assert Mine(3, limit=0.5).threshold == 0.5
+    assert list(inspect.signature(Mine).parameters) == ["size", "limit"]
 
 
 def test_a_subclass_may_have_a_beta_of_its_own():
