@@ -7,7 +7,7 @@ from .adlif import AdLIF, CAdLIF
 from .csilif import CSiLIF, csilif
 from .lif import LI, LIF
 from .neuron import Neuron
-from .registry import NEURONS, canonical_name, named, neuron_class
+from .registry import NEURONS, canonical_name, neuron_class, register_neuron
 from .rf import RF
 from .sampling import Init, Learn
 from .silif import SiLIF, silif
@@ -33,9 +33,9 @@ __all__ = [
     "eigenvalues",
     "is_stable",
     "jury_margins",
-    "named",
     "neuron_class",
     "oscillates",
+    "register_neuron",
     "silif",
     "spectral_radius",
     "stability_margin",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .lif import MEMBRANE_DECAYS
 from .neuron import Neuron
-from .registry import named
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 from .state_space import StateSpace
 
@@ -39,7 +39,7 @@ def adaptive_integrator(
     )
 
 
-@named("AdLIF")
+@register_neuron("AdLIF")
 class AdLIF(Neuron):
     """Adaptive leaky integrate-and-fire neurons, with decays trained directly and clamped.
 
@@ -102,7 +102,7 @@ class AdLIF(Neuron):
         return adaptive_integrator(alpha, 1 - alpha, beta, a, b, self.threshold)
 
 
-@named("cAdLIF")
+@register_neuron("cAdLIF")
 class CAdLIF(AdLIF):
     """Constrained AdLIF: the coupling a is kept positive, which makes every neuron stable.
 

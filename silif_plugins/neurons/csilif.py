@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay
-from .registry import named
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 from .state_space import State, StateSpace
 
@@ -61,7 +61,7 @@ def csilif(
     )
 
 
-@named("C-SiLIF")
+@register_neuron("C-SiLIF")
 class CSiLIF(LogDomainNeuron):
     """Complex-valued SSM-inspired leaky integrate-and-fire neurons.
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .neuron import Neuron
-from .registry import named
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 from .state_space import State, StateSpace
 
@@ -23,7 +23,7 @@ def leaky_integrator(alpha: Tensor, one_minus_alpha: Tensor, threshold: Tensor |
     return StateSpace.of(a11=alpha, b1=one_minus_alpha, r1=-alpha, threshold=threshold)
 
 
-@named("LIF")
+@register_neuron("LIF")
 class LIF(Neuron):
     """Leaky integrate-and-fire neurons with a trained membrane decay per neuron.
 

@@ -14,7 +14,7 @@ NEURONS: dict[str, type[Neuron]] = {}
 """The spiking models by the names that the paper uses."""
 
 
-def named(name: str) -> Callable[[Model], Model]:
+def register_neuron(name: str) -> Callable[[Model], Model]:
     """Register a model under a name, as a decorator of its class.
 
     Args:
@@ -24,7 +24,7 @@ def named(name: str) -> Callable[[Model], Model]:
         ValueError: If another model has this name.
 
     Examples:
-        >>> @named("Perfect-Integrator")
+        >>> @register_neuron("Perfect-Integrator")
         ... class Perfect(Neuron):
         ...     "A perfect integrator."
         >>> neuron_class("perfectintegrator") is Perfect

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from .csilif import uniform_complex_state
 from .neuron import Neuron
-from .registry import named
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 from .state_space import State, StateSpace
 
 WEAKEST_DAMPING = -0.1
 
 
-@named("RF")
+@register_neuron("RF")
 class RF(Neuron):
     """Resonate-and-fire neurons, integrated by Euler's method with a fixed timestep.
 

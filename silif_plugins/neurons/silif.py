@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .adlif import adaptive_integrator
 from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, leak
-from .registry import named
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 from .state_space import StateSpace
 
@@ -44,7 +44,7 @@ def silif(
     )
 
 
-@named("SiLIF")
+@register_neuron("SiLIF")
 class SiLIF(LogDomainNeuron):
     """SSM-inspired leaky integrate-and-fire neurons.
 

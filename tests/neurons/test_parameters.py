@@ -7,7 +7,19 @@ import pickle
 import pytest
 import torch
 
-from silif_plugins.neurons import LI, LIF, NEURONS, RF, AdLIF, CAdLIF, CSiLIF, SiLIF, StateSpace, named, neuron_class
+from silif_plugins.neurons import (
+    LI,
+    LIF,
+    NEURONS,
+    RF,
+    AdLIF,
+    CAdLIF,
+    CSiLIF,
+    SiLIF,
+    StateSpace,
+    neuron_class,
+    register_neuron,
+)
 from silif_plugins.scan import scan
 
 PER_NEURON = {"LIF": 1, "AdLIF": 4, "cAdLIF": 4, "RF": 2, "SiLIF": 5, "C-SiLIF": 4}
@@ -194,10 +206,10 @@ def test_a_name_is_given_once():
         """Another neuron."""
 
     with pytest.raises(ValueError, match="name: got 'C-ADLIF' for Mine; it is the name of CAdLIF"):
-        named("C-ADLIF")(Mine)
-    named("Mine")(Mine)
+        register_neuron("C-ADLIF")(Mine)
+    register_neuron("Mine")(Mine)
     try:
-        assert neuron_class("mine") is named("Mine")(Mine) is Mine
+        assert neuron_class("mine") is register_neuron("Mine")(Mine) is Mine
     finally:
         del NEURONS["Mine"]
 
