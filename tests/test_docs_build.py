@@ -1,6 +1,7 @@
 """What the documentation's build checks beside MkDocs: links to other sites, and references in docstrings."""
 
 import importlib.util
+import inspect
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -93,3 +94,19 @@ class Runner:
         )
         go = package["Runner"].members["go"].docstring.value
         assert go == "As [`stop`][silif_plugins.run.Runner.stop], and [`nothing`][nothing]."
+
+
+def test_named_neurons_show_the_arguments_of_their_models():
+    """As their signature at run time does; in the code they stand behind `**options`."""
+    griffe = pytest.importorskip("griffe")
+    pytest.importorskip("snntorch")
+    from silif_plugins.snntorch.named import NAMED
+
+    extensions = griffe.load_extensions(load("docstrings").References)
+    root = Path(__file__).parents[1]
+    package = griffe.load("silif_plugins", search_paths=[root], docstring_parser="google", extensions=extensions)
+    for cls in NAMED.values():
+        *shown, last = (p.name for p in package["snntorch"][cls.__name__].parameters if p.name != "self")
+        assert last == "options"
+        of_model = set(inspect.signature(cls.model).parameters) - {"threshold"}
+        assert of_model <= set(shown) <= set(inspect.signature(cls).parameters)

@@ -11,6 +11,7 @@ import griffe
 
 PACKAGE = "silif_plugins"
 ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`([\w.]+)`")
+HOSTED = re.compile(r"hosts\(neurons\.(\w+)")
 LITERAL_BLOCK = re.compile(r"::(?=\n\n {4})")
 
 
@@ -26,6 +27,21 @@ class References(griffe.Extension):
                 text = LITERAL_BLOCK.sub(":", each.docstring.value)
                 each.docstring.value = ROLE.sub(lambda match, place=each: _link(match[1], place), text)
         _uncover_functions(pkg)
+        for each in _objects(pkg):
+            if each.is_class:
+                _show_arguments_of_model(each, pkg)
+
+
+def _show_arguments_of_model(neuron: griffe.Class, package: griffe.Module) -> None:
+    """Give a named neuron of snnTorch the arguments that its constructor hands on to its model, as at run time."""
+    for decorator in neuron.decorators:
+        if found := HOSTED.match(str(decorator.value)):
+            shown = neuron.members["__init__"].parameters
+            rest = shown[-1]
+            names = {parameter.name for parameter in shown} | {"threshold"}
+            of_model = package["neurons"][found[1]].parameters
+            shown._params[-1:] = [parameter for parameter in of_model if parameter.name not in names]
+            shown.add(rest)
 
 
 def _link(name: str, place: griffe.Object) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ..neurons import NEURONS
 from ..training import TrainConfig
 from .parser import Parser
 
@@ -34,7 +35,7 @@ def add_settings(parser: Parser, defaults: Mapping[str, Any], *, without: Collec
         default = "" if shown[name] in (None, {}) else f" Default: {_typed(shown[name])}."
         words: dict[str, Any] = {
             "default": argparse.SUPPRESS,
-            "help": (descriptions[name] + default).replace("%", "%%"),
+            "help": (descriptions[name] + _known(name) + default).replace("%", "%%"),
         }
         if kind is bool:
             words["action"] = argparse.BooleanOptionalAction
@@ -43,6 +44,11 @@ def add_settings(parser: Parser, defaults: Mapping[str, Any], *, without: Collec
         if get_origin(kind) is dict:
             words["action"] = _Collect
         parser.add(f"--{name.replace('_', '-')}", **words)
+
+
+def _known(name: str) -> str:
+    """Return what may be given for a setting that is a name in a register."""
+    return f" One of {', '.join(NEURONS)}." if name == "neuron" else ""
 
 
 def given_settings(settings: argparse.Namespace, *, without: Collection[str] = ()) -> dict[str, Any]:

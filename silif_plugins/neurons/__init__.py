@@ -17,7 +17,7 @@ from .adlif import AdLIF, CAdLIF
 from .csilif import CSiLIF, csilif_space
 from .lif import LI, LIF
 from .neuron import Neuron
-from .registry import NEURONS, canonical_name, neuron_class
+from .registry import NEURONS, canonical_name, neuron_class, register_neuron
 from .rf import RF
 from .sampling import Init, Learn
 from .silif import SiLIF, silif_space
@@ -43,6 +43,7 @@ __all__ = [
     "jury_margins",
     "neuron_class",
     "oscillates",
+    "register_neuron",
     "silif_space",
     "spectral_radius",
     "stability_margin",

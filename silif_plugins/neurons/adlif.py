@@ -12,6 +12,7 @@ from torch import Tensor
 from ..dynamics import StateSpace
 from .lif import MEMBRANE_DECAYS
 from .neuron import Neuron
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 
 
@@ -38,6 +39,7 @@ def adaptive_integrator(
     )
 
 
+@register_neuron("AdLIF")
 class AdLIF(Neuron):
     """Adaptive leaky integrate-and-fire neurons, with decays trained directly and clamped.
 
@@ -71,6 +73,9 @@ class AdLIF(Neuron):
     }
     """Where each parameter starts and where it is clamped in the forward pass; the raw value is kept."""
 
+    normalised = True
+    published_names: ClassVar = {"alpha": "decay_u", "beta": "decay_w", "a": "a", "b": "b"}
+
     def __init__(
         self,
         size: int | Sequence[int],
@@ -97,6 +102,7 @@ class AdLIF(Neuron):
         return adaptive_integrator(alpha, 1 - alpha, beta, a, b, self.threshold)
 
 
+@register_neuron("cAdLIF")
 class CAdLIF(AdLIF):
     """Constrained AdLIF: the coupling a is kept positive, which makes every neuron stable.
 
@@ -114,3 +120,4 @@ class CAdLIF(AdLIF):
         "a": (0.0, 1.0),
         "b": (0.0, 2.0),
     }
+    xavier = True

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from ..dynamics import State, StateSpace
 from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 
 LARGEST_PHASE = 1e6
@@ -60,6 +61,7 @@ def csilif_space(
     )
 
 
+@register_neuron("C-SiLIF")
 class CSiLIF(LogDomainNeuron):
     """Complex-valued SSM-inspired leaky integrate-and-fire neurons.
 
@@ -95,6 +97,13 @@ class CSiLIF(LogDomainNeuron):
         >>> bool(oscillates(CSiLIF(128).state_space()).all())
         True
     """
+
+    published_names: ClassVar = {
+        "log_log_alpha": "log_decay",
+        "alpha_img": "omega",
+        "log_dt": "log_dt",
+        "b": "b",
+    }
 
     def __init__(
         self,

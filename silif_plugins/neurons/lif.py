@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ..dynamics import State, StateSpace
 from .neuron import Neuron
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 
 MEMBRANE_DECAYS = (math.exp(-1 / 5), math.exp(-1 / 25))
@@ -21,6 +23,7 @@ def leaky_integrator(alpha: Tensor, one_minus_alpha: Tensor, threshold: Tensor |
     return StateSpace.of(a11=alpha, b1=one_minus_alpha, r1=-alpha, threshold=threshold)
 
 
+@register_neuron("LIF")
 class LIF(Neuron):
     """Leaky integrate-and-fire neurons with a trained membrane decay per neuron.
 
@@ -47,6 +50,9 @@ class LIF(Neuron):
     """
 
     decay_u: Tensor
+
+    normalised = True
+    published_names: ClassVar = {"alpha": "decay_u"}
 
     def __init__(
         self,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,15 @@ class Neuron(nn.Module):
 
     threshold: Tensor
 
+    normalised: ClassVar[bool] = False
+    """Whether the input is scaled by 1 - α: a constant current I brings the membrane to at most I."""
+
+    xavier: ClassVar[bool] = False
+    """Whether the paper's code draws the input weights by Xavier's uniform rule, not by PyTorch's default."""
+
+    published_names: ClassVar[Mapping[str, str]] = {}
+    """What the paper's published code calls the parameters, and we; empty for a model that it does not have."""
+
     def __init__(self, size: int | Sequence[int], *, threshold: float | Tensor = 1.0) -> None:
         super().__init__()
         self.size = (size,) if isinstance(size, int) else tuple(size)
@@ -59,7 +68,9 @@ class Neuron(nn.Module):
         Raises:
             NotImplementedError: If the model is not linear between its spikes: it has :meth:`dynamics` alone.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no state space; run it by scan(neuron, current) or in SpArchNet")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no state space; run it by scan(neuron, current) or in SpArchNet"
+        )
 
     def dynamics(self) -> Dynamics[Any]:
         """Return how the neurons move, which is their state space unless a model says otherwise."""

@@ -1,24 +1,46 @@
-"""Neuron models by name, for command lines and recipes."""
+"""The models by name: a model's file registers it, and hosts, networks and the command line find it here."""
 
 from __future__ import annotations
 
-from ..hints import did_you_mean
-from .adlif import AdLIF, CAdLIF
-from .csilif import CSiLIF
-from .lif import LIF
-from .neuron import Neuron
-from .rf import RF
-from .silif import SiLIF
+from collections.abc import Callable
+from typing import TypeVar
 
-NEURONS: dict[str, type[Neuron]] = {
-    "LIF": LIF,
-    "AdLIF": AdLIF,
-    "cAdLIF": CAdLIF,
-    "RF": RF,
-    "SiLIF": SiLIF,
-    "C-SiLIF": CSiLIF,
-}
+from ..hints import did_you_mean
+from .neuron import Neuron
+
+Model = TypeVar("Model", bound=type[Neuron])
+
+NEURONS: dict[str, type[Neuron]] = {}
 """The spiking models by the names that the paper uses."""
+
+
+def register_neuron(name: str) -> Callable[[Model], Model]:
+    """Register a model under a name, as a decorator of its class.
+
+    Args:
+        name: As it is shown; users may write it in other capitals and without hyphens.
+
+    Raises:
+        ValueError: If another model has this name.
+
+    Examples:
+        >>> @register_neuron("Perfect-Integrator")
+        ... class Perfect(Neuron):
+        ...     "A perfect integrator."
+        >>> neuron_class("perfectintegrator") is Perfect
+        True
+        >>> del NEURONS["Perfect-Integrator"]
+    """
+
+    def register(model: Model) -> Model:
+        for known, other in NEURONS.items():
+            # The same class again is a cell of a notebook that is run a second time.
+            if _plain(known) == _plain(name) and other.__qualname__ != model.__qualname__:
+                raise ValueError(f"name: got {name!r} for {model.__name__}; it is the name of {other.__name__}")
+        NEURONS[name] = model
+        return model
+
+    return register
 
 
 def neuron_class(name: str | type[Neuron]) -> type[Neuron]:
@@ -48,8 +70,11 @@ def canonical_name(name: str) -> str:
         >>> canonical_name("csilif")
         'C-SiLIF'
     """
-    wanted = name.replace("-", "").lower()
     for known in NEURONS:
-        if known.replace("-", "").lower() == wanted:
+        if _plain(known) == _plain(name):
             return known
     raise ValueError(f"neuron: got {name!r}; it must be one of {', '.join(NEURONS)}{did_you_mean(name, NEURONS)}")
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "").lower()

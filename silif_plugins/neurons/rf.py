@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,11 +11,13 @@ from torch import Tensor
 from ..dynamics import State, StateSpace
 from .csilif import uniform_complex_state
 from .neuron import Neuron
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 
 WEAKEST_DAMPING = -0.1
 
 
+@register_neuron("RF")
 class RF(Neuron):
     """Resonate-and-fire neurons, integrated by Euler's method with a fixed timestep.
 
@@ -45,6 +48,8 @@ class RF(Neuron):
 
     damping: Tensor
     omega: Tensor
+
+    published_names: ClassVar = {"alpha_real": "damping", "alpha_im": "omega"}
 
     def __init__(
         self,

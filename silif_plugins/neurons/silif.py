@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from ..dynamics import StateSpace
 from .adlif import adaptive_integrator
 from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, leak
+from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 
 COUPLING = (0.0, 1.0)
@@ -42,6 +44,7 @@ def silif_space(
     )
 
 
+@register_neuron("SiLIF")
 class SiLIF(LogDomainNeuron):
     """SSM-inspired leaky integrate-and-fire neurons.
 
@@ -76,6 +79,17 @@ class SiLIF(LogDomainNeuron):
         >>> spikes.shape
         torch.Size([100, 8, 128])
     """
+
+    normalised = True
+    xavier = True
+    # There alpha, beta and dt are logarithms, although AdLIF uses the first two names for decays.
+    published_names: ClassVar = {
+        "alpha": "log_inv_tau_u",
+        "beta": "log_inv_tau_w",
+        "dt": "log_dt",
+        "a": "a",
+        "b": "b",
+    }
 
     def __init__(
         self,

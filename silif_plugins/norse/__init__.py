@@ -1,4 +1,4 @@
-"""SiLIF and C-SiLIF, and any other neuron of this package, native to Norse.
+"""SiLIF, C-SiLIF and the neurons they are compared with, native to Norse.
 
 Functions over explicit state tuples, and thin modules on Norse's own bases over them::
 
@@ -10,13 +10,26 @@ Functions over explicit state tuples, and thin modules on Norse's own bases over
     )
 
 Modules come as Norse's do: ``SiLIFCell`` for a step, ``SiLIF`` for a sequence, ``SiLIFRecurrentCell`` and
-``SiLIFRecurrent`` with recurrence; ``NeuronCell`` and its siblings host any :class:`silif_plugins.neurons.Neuron`.
+``SiLIFRecurrent`` with recurrence, and so for every model; ``NeuronCell`` and its siblings host any
+:class:`silif_plugins.neurons.Neuron`. Functions know the model by its parameters, as in
+``feed_forward_step(x, state, p)``.
 Layout is time first, [T, B, neurons]; ``dt`` is in seconds.
 
 Raises:
     ImportError: If Norse is not installed; it says what to install.
 """
 
+from ..swapping import Replacement, Replacements
+from .adlif import (
+    AdLIF,
+    AdLIFCell,
+    AdLIFRecurrent,
+    AdLIFRecurrentCell,
+    CAdLIF,
+    CAdLIFCell,
+    CAdLIFRecurrent,
+    CAdLIFRecurrentCell,
+)
 from .csilif import (
     CSiLIF,
     CSiLIFCell,
@@ -24,11 +37,8 @@ from .csilif import (
     CSiLIFRecurrent,
     CSiLIFRecurrentCell,
     CSiLIFState,
-    csilif_feed_forward_integral,
-    csilif_feed_forward_step,
-    csilif_integral,
-    csilif_step,
 )
+from .functional import feed_forward_integral, feed_forward_step, recurrent_integral, recurrent_step
 from .hosting import (
     NeuronCell,
     NeuronLayer,
@@ -39,7 +49,8 @@ from .hosting import (
 )
 from .nir import from_nir, to_nir
 from .parameters import spike_function
-from .replacement import Replacement, Replacements, from_lif, replace
+from .replacement import from_lif, replace
+from .rf import RF, RFCell, RFRecurrent, RFRecurrentCell
 from .silif import (
     SiLIF,
     SiLIFCell,
@@ -47,13 +58,18 @@ from .silif import (
     SiLIFRecurrent,
     SiLIFRecurrentCell,
     SiLIFState,
-    silif_feed_forward_integral,
-    silif_feed_forward_step,
-    silif_integral,
-    silif_step,
 )
 
 __all__ = [
+    "RF",
+    "AdLIF",
+    "AdLIFCell",
+    "AdLIFRecurrent",
+    "AdLIFRecurrentCell",
+    "CAdLIF",
+    "CAdLIFCell",
+    "CAdLIFRecurrent",
+    "CAdLIFRecurrentCell",
     "CSiLIF",
     "CSiLIFCell",
     "CSiLIFParameters",
@@ -66,6 +82,9 @@ __all__ = [
     "NeuronRecurrent",
     "NeuronRecurrentCell",
     "NeuronState",
+    "RFCell",
+    "RFRecurrent",
+    "RFRecurrentCell",
     "Replacement",
     "Replacements",
     "SiLIF",
@@ -74,17 +93,13 @@ __all__ = [
     "SiLIFRecurrent",
     "SiLIFRecurrentCell",
     "SiLIFState",
-    "csilif_feed_forward_integral",
-    "csilif_feed_forward_step",
-    "csilif_integral",
-    "csilif_step",
+    "feed_forward_integral",
+    "feed_forward_step",
     "from_lif",
     "from_nir",
+    "recurrent_integral",
+    "recurrent_step",
     "replace",
-    "silif_feed_forward_integral",
-    "silif_feed_forward_step",
-    "silif_integral",
-    "silif_step",
     "spike_function",
     "to_nir",
 ]

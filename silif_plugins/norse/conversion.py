@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,6 +12,28 @@ from torch import Tensor
 from ..neurons import Neuron, StateSpace
 
 N = TypeVar("N", bound=Neuron)
+
+
+class Place(NamedTuple):
+    """What one of Norse's neurons was, for those who take its place; tensors broadcast to its population.
+
+    Attributes:
+        dt: Timestep in seconds.
+        rate: Rate at which the membrane decays in 1/s.
+        leak: Share of the membrane that leaks in a step.
+        gain: What a unit of current brings the potential to, if it lasts.
+        reset: What a spike takes from the potential.
+        adaptation: The jump of an adaptation by a spike, and its rate in 1/s; None without one.
+        size: The population, if its parameters differ between neurons, else ().
+    """
+
+    dt: float
+    rate: Tensor
+    leak: Tensor
+    gain: Tensor
+    reset: Tensor
+    adaptation: tuple[Tensor, Tensor] | None
+    size: tuple[int, ...]
 
 
 def absolute_log_dt(log_dt: Tensor, dt: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""C-SiLIF in Norse: parameters, state, functions and modules.
+"""C-SiLIF in Norse: parameters, state and modules.
 
     (v + i w)[t] = α ((v + i w)[t-1] - z[t-1]) + 2 b I[t],   z[t] = H(v[t] - v_th)
     α = exp(Δ (-exp(log_decay) + i ω)),  Δ = dt · exp(log_dt)
@@ -16,19 +16,17 @@ from torch import Tensor
 
 from .. import neurons
 from ..neurons import Init, Learn, StateSpace, csilif_space
-from .conversion import absolute_log_dt, assign, check_unscaled, population, scaled, values_of
-from .functional import (
-    NORSE_DT,
-    feed_forward_integral,
-    feed_forward_step,
-    recurrent_integral,
-    recurrent_step,
-)
+from .conversion import Place, absolute_log_dt, assign, check_unscaled, population, scaled, values_of
+from .forms import FORMS, Forms
+from .functional import NORSE_DT
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
 from .parameters import BOXCAR, SUPER, Method
 
 PUBLISHED_TIMESTEPS = (0.01, 0.5)
 """Range of Δ in seconds from which the paper's code draws for SHD; its centre is the default of ``log_dt``."""
+
+ROTATION = 0.4
+"""Largest |Im λ / Re λ| that neurons start with in the place of LIF: at 0, ω would have no gradient."""
 
 CENTRAL_LOG_TIMESTEP = 0.5 * sum(map(math.log, PUBLISHED_TIMESTEPS))
 
@@ -175,6 +173,18 @@ class CSiLIFParameters(NamedTuple):
         """
         return cls.sample(size, **{"method": BOXCAR, **options})
 
+    @staticmethod
+    def in_place_of(place: Place) -> dict[str, Any]:
+        """Return the arguments of :meth:`sample` that start as one of Norse's neurons does, but for an adaptation."""
+        spread = torch.rand(place.size) if place.size else 0.5
+        return {
+            "input_scale": place.gain * place.leak,
+            "timestep": place.dt,
+            "decay": place.rate,
+            "omega": ROTATION * place.rate * spread,
+            "b": 0.5,
+        }
+
     @classmethod
     def from_neuron(cls, neuron: neurons.CSiLIF, *, dt: float = NORSE_DT) -> CSiLIFParameters:
         """Take over the parameters of the core's neurons, which SpArch's network and the snnTorch plugin hold.
@@ -216,64 +226,8 @@ class CSiLIFParameters(NamedTuple):
         return assign(neuron, dict(zip(self._fields[:4], self[:4], strict=True)), dt)
 
 
-SHARED = CSiLIFParameters()
-"""The parameters by default, shared by all neurons."""
-
-
-def csilif_feed_forward_step(
-    input_tensor: Tensor,
-    state: CSiLIFState | None = None,
-    p: CSiLIFParameters = SHARED,
-    dt: float = NORSE_DT,
-) -> tuple[Tensor, CSiLIFState]:
-    """Advance C-SiLIF neurons by one step; as :func:`silif_plugins.norse.silif_feed_forward_step`.
-
-    Examples:
-        >>> z, state = csilif_feed_forward_step(torch.ones(8, 128), None, CSiLIFParameters.sample(128))
-        >>> state.u.dtype
-        torch.complex64
-    """
-    return feed_forward_step(input_tensor, state, p, dt)
-
-
-def csilif_step(
-    input_tensor: Tensor,
-    state: CSiLIFState | None,
-    input_weights: Tensor,
-    recurrent_weights: Tensor,
-    p: CSiLIFParameters = SHARED,
-    dt: float = NORSE_DT,
-) -> tuple[Tensor, CSiLIFState]:
-    """Advance a recurrent population of C-SiLIF neurons; as :func:`silif_plugins.norse.silif_step`."""
-    return recurrent_step(input_tensor, state, input_weights, recurrent_weights, p, dt)
-
-
-def csilif_feed_forward_integral(
-    input_tensor: Tensor,
-    state: CSiLIFState | None = None,
-    p: CSiLIFParameters = SHARED,
-    dt: float = NORSE_DT,
-    record_states: bool = False,
-) -> tuple[Tensor, CSiLIFState]:
-    """Advance C-SiLIF neurons over a sequence; as :func:`silif_plugins.norse.silif_feed_forward_integral`."""
-    return feed_forward_integral(input_tensor, state, p, dt, record_states)
-
-
-def csilif_integral(
-    input_tensor: Tensor,
-    state: CSiLIFState | None,
-    input_weights: Tensor,
-    recurrent_weights: Tensor,
-    p: CSiLIFParameters = SHARED,
-    dt: float = NORSE_DT,
-    record_states: bool = False,
-) -> tuple[Tensor, CSiLIFState]:
-    """Advance a recurrent population over a sequence; as :func:`silif_plugins.norse.silif_integral`."""
-    return recurrent_integral(input_tensor, state, input_weights, recurrent_weights, p, dt, record_states)
-
-
 class CSiLIFCell(Cell[CSiLIFParameters, CSiLIFState]):
-    """C-SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIFCell`.
+    """C-SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIF`.
 
     Examples:
         >>> cell = CSiLIFCell(128)
@@ -299,7 +253,7 @@ class CSiLIF(Layer[CSiLIFParameters, CSiLIFState]):
 
 
 class CSiLIFRecurrentCell(RecurrentCell[CSiLIFParameters, CSiLIFState]):
-    """A recurrent population for one step; arguments as :class:`silif_plugins.norse.SiLIFRecurrentCell`.
+    """A recurrent population for one step; arguments as :class:`silif_plugins.norse.SiLIFRecurrent`.
 
     Examples:
         >>> z, state = CSiLIFRecurrentCell(140, 128)(torch.rand(8, 140))
@@ -320,3 +274,6 @@ class CSiLIFRecurrent(RecurrentLayer[CSiLIFParameters, CSiLIFState]):
     """
 
     parameters_type = CSiLIFParameters
+
+
+FORMS[neurons.CSiLIF] = Forms(CSiLIFCell, CSiLIF, CSiLIFRecurrentCell, CSiLIFRecurrent)

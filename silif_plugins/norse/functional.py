@@ -1,4 +1,4 @@
-"""The functions behind every model: one step and a sequence, without and with recurrence.
+"""The functions of every model: one step and a sequence, without and with recurrence.
 
 A model differs from another only in its parameter tuple, which turns itself into a state space; stepping and
 sequences are the core's. Sparse input is accepted and answered by sparse spikes, as Norse's own neurons do.
@@ -22,8 +22,34 @@ NORSE_DT = 0.001
 """Norse's default timestep in seconds."""
 
 
-def feed_forward_step(input_tensor: Tensor, state: S | None, p: Parameters[S], dt: float) -> tuple[Tensor, S]:
-    """Advance neurons by one step; input and state are [B, *neurons]."""
+def feed_forward_step(
+    input_tensor: Tensor, state: S | None = None, p: Parameters[S] | None = None, dt: float = NORSE_DT
+) -> tuple[Tensor, S]:
+    r"""Advance neurons by one step.
+
+    Args:
+        input_tensor: Input current, [B, \*neurons]; booleans, integers and sparse tensors are accepted.
+        state: State before the step, each field [B, \*neurons]; None is at rest.
+        p: Parameters, which tell the model: a ``SiLIFParameters``, or a ``NeuronParameters`` of any neuron. They have
+            a default in the signature alone, where Norse's ``lift`` wants one for the state.
+        dt: Timestep in seconds.
+
+    Returns:
+        The spikes, [B, \*neurons] in the data type of the input, and the state after the step.
+
+    Raises:
+        ValueError: If the input does not fit the parameters or the state does not fit the input.
+        TypeError: If the state is another model's, or there are no parameters.
+
+    Examples:
+        >>> from silif_plugins.norse import SiLIFParameters
+        >>> p = SiLIFParameters.sample(128)
+        >>> z, state = feed_forward_step(torch.ones(8, 128), None, p)
+        >>> z, state = feed_forward_step(torch.ones(8, 128), state, p)
+        >>> state.v.shape
+        torch.Size([8, 128])
+    """
+    p = _given(p)
     current = _dense(input_tensor)
     before = core_state(state, p.state_type, current.shape)
     z, after = step(
@@ -37,17 +63,58 @@ def feed_forward_step(input_tensor: Tensor, state: S | None, p: Parameters[S], d
 
 
 def feed_forward_integral(
-    input_tensor: Tensor, state: S | None, p: Parameters[S], dt: float, record_states: bool
+    input_tensor: Tensor,
+    state: S | None = None,
+    p: Parameters[S] | None = None,
+    dt: float = NORSE_DT,
+    record_states: bool = False,
 ) -> tuple[Tensor, S]:
-    """Advance neurons over a sequence; input is [T, B, *neurons], the state [B, *neurons]."""
-    z, state = _integral(_dense(input_tensor), state, None, p, dt, record_states)
+    r"""Advance neurons over a sequence, by the sequence kernel where it applies.
+
+    Args:
+        input_tensor: Input currents, [T, B, \*neurons]; T may be 0.
+        state: State before the first step, each field [B, \*neurons]; None is at rest.
+        p: Parameters, which tell the model.
+        dt: Timestep in seconds.
+        record_states: Whether to return the states of all steps instead of the last.
+
+    Returns:
+        The spikes, [T, B, \*neurons], and the last state, or with ``record_states`` a state tuple whose fields are
+        [T, B, \*neurons].
+
+    Raises:
+        ValueError: If the input does not fit the parameters or the state does not fit the input.
+        TypeError: If the state is another model's.
+    """
+    z, state = _integral(_dense(input_tensor), state, None, _given(p), dt, record_states)
     return _as_sparse_as(input_tensor, z), state
 
 
 def recurrent_step(
-    input_tensor: Tensor, state: S | None, input_weights: Tensor, recurrent_weights: Tensor, p: Parameters[S], dt: float
+    input_tensor: Tensor,
+    state: S | None,
+    input_weights: Tensor,
+    recurrent_weights: Tensor,
+    p: Parameters[S],
+    dt: float = NORSE_DT,
 ) -> tuple[Tensor, S]:
-    """Advance a recurrent population by one step: a sequence of length one. Input is [B, inputs]."""
+    """Advance a recurrent population by one step, with I = W x[t] + V z[t-1].
+
+    Args:
+        input_tensor: Input, [B, inputs].
+        state: State before the step, each field [B, hidden]; None is at rest.
+        input_weights: W, [hidden, inputs].
+        recurrent_weights: V, [hidden, hidden] (to, from), used as they are: with autapses.
+        p: Parameters, which tell the model.
+        dt: Timestep in seconds.
+
+    Returns:
+        The spikes, [B, hidden], and the state after the step.
+
+    Raises:
+        ValueError: If a shape does not fit; the message says which.
+        TypeError: If the state is another model's.
+    """
     current = project(_dense(input_tensor), input_weights)
     z, state = _integral(current.unsqueeze(0), state, recurrent_weights, p, dt, False)
     return _as_sparse_as(input_tensor, z[0]), state
@@ -59,10 +126,28 @@ def recurrent_integral(
     input_weights: Tensor,
     recurrent_weights: Tensor,
     p: Parameters[S],
-    dt: float,
-    record_states: bool,
+    dt: float = NORSE_DT,
+    record_states: bool = False,
 ) -> tuple[Tensor, S]:
-    """Advance a recurrent population over a sequence; input is [T, B, inputs], the state [B, hidden]."""
+    """Advance a recurrent population over a sequence, with I[t] = W x[t] + V z[t-1].
+
+    Args:
+        input_tensor: Input, [T, B, inputs]; T may be 0.
+        state: State before the first step, each field [B, hidden]; None is at rest.
+        input_weights: W, [hidden, inputs].
+        recurrent_weights: V, [hidden, hidden] (to, from), used as they are: with autapses.
+        p: Parameters, which tell the model.
+        dt: Timestep in seconds.
+        record_states: Whether to return the states of all steps instead of the last.
+
+    Returns:
+        The spikes, [T, B, hidden], and the last state, or with ``record_states`` a state tuple whose fields are
+        [T, B, hidden].
+
+    Raises:
+        ValueError: If a shape does not fit; the message says which.
+        TypeError: If the state is another model's.
+    """
     current = project(_dense(input_tensor), input_weights)
     z, state = _integral(current, state, recurrent_weights, p, dt, record_states)
     return _as_sparse_as(input_tensor, z), state
@@ -79,6 +164,12 @@ def project(input_tensor: Tensor, input_weights: Tensor) -> Tensor:
         # Autocast brings both operands to one data type by itself, but leaves booleans and integers alone.
         return linear(input_tensor if input_tensor.is_floating_point() else input_tensor.float(), input_weights)
     return linear(input_tensor.to(input_weights.dtype), input_weights)
+
+
+def _given(p: Parameters[S] | None) -> Parameters[S]:
+    if p is None:
+        raise TypeError("p: got None; it must be the parameters of a model, such as SiLIFParameters()")
+    return p
 
 
 def _integral(

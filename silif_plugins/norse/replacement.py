@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import torch
@@ -12,11 +11,12 @@ from torch import Tensor, nn
 
 from ..neurons import Learn
 from ..optional import require
-from ..tables import table
-from .csilif import CSiLIF, CSiLIFCell, CSiLIFRecurrent, CSiLIFRecurrentCell
+from ..swapping import Replacement, Replacements, evaluating, input_shapes, swap
+from .conversion import Place
+from .forms import FORMS, Forms
 from .modules import Size
-from .parameters import SUPER
-from .silif import SiLIF, SiLIFCell, SiLIFRecurrent, SiLIFRecurrentCell
+from .parameters import SCALES, SUPER
+from .silif import SiLIF
 
 
 class Form(NamedTuple):
@@ -31,55 +31,10 @@ PLACES = ("torch", "torch.module.lif_box")
 """Where Norse has its modules; LIFBox is not among those it exports."""
 
 MODELS = ("LIF", "LIFBox", "LSNN")
-FORMS = {"Cell": (False, False), "": (True, False), "RecurrentCell": (False, True), "Recurrent": (True, True)}
-
-NEW: dict[Any, dict[tuple[bool, bool], Any]] = {
-    model: dict(zip(FORMS.values(), forms, strict=True))
-    for model, forms in {
-        SiLIF: (SiLIFCell, SiLIF, SiLIFRecurrentCell, SiLIFRecurrent),
-        CSiLIF: (CSiLIFCell, CSiLIF, CSiLIFRecurrentCell, CSiLIFRecurrent),
-    }.items()
-}
+SUFFIXES = {"Cell": (False, False), "": (True, False), "RecurrentCell": (False, True), "Recurrent": (True, True)}
 
 NORSE_SHARPNESS = 100.0
 """Norse's default of alpha."""
-
-ROTATION = 0.4
-"""Largest |Im λ / Re λ| that C-SiLIF neurons start with in the place of LIF: at 0, ω would have no gradient."""
-
-
-class Replacement(NamedTuple):
-    """A neuron that was replaced.
-
-    Attributes:
-        name: Its name in the network.
-        old: The module that was there.
-        new: The module that is there now.
-    """
-
-    name: str
-    old: nn.Module
-    new: nn.Module
-
-
-class Replacements(tuple[Replacement, ...]):
-    """All neurons that were replaced; printed, a table of them."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        """Return the table."""
-        heads = ("name", "was", "is", "size", "v_th", "input_scale", "reset_scale", "parameters")
-        rows: list[tuple[str, ...]] = [heads]
-        for name, old, new in self:
-            p: Any = new.p
-            size = " x ".join(map(str, p.state_space(new.dt).shape)) or "shared"
-            scales = (f"{torch.as_tensor(value).mean().item():.3g}" for value in (p.v_th, p.input_scale, p.reset_scale))
-            trained = sum(value.numel() for value in new.parameters() if value.requires_grad)
-            rows.append((name, type(old).__name__, type(new).__name__, size, *scales, str(trained)))
-        return table(rows)
-
-    __repr__ = __str__
 
 
 def from_lif(lif: Any, new: Any = SiLIF, *, size: Size | None = None, learn: Learn = True, **options: Any) -> nn.Module:
@@ -125,8 +80,7 @@ def from_lif(lif: Any, new: Any = SiLIF, *, size: Size | None = None, learn: Lea
     form = _forms().get(type(lif))
     if form is None:
         raise TypeError(f"lif: got {type(lif).__name__}; it must be one of {', '.join(k.__name__ for k in _forms())}")
-    if new not in NEW:
-        raise TypeError(f"new: got {getattr(new, '__name__', new)}; it must be SiLIF or CSiLIF")
+    forms = _forms_of(new)
     arguments: dict[str, Any] = {"dt": lif.dt, "learn": learn}
     like = torch.as_tensor(lif.p.v_th)
     dtype, device = torch.promote_types(torch.get_default_dtype(), like.dtype), like.device
@@ -138,16 +92,16 @@ def from_lif(lif: Any, new: Any = SiLIF, *, size: Size | None = None, learn: Lea
         arguments["autapses"] = bool(weights.detach().diagonal().any())
     if form.time:
         arguments["record_states"] = lif.record_states
-    start = _start(lif, form, new)
-    size = _size_of(start) if size is None else size
-    if "omega" in start:
-        start["omega"] = start["omega"] * (torch.rand(size) if size else 0.5)
-    p = new.parameters_type.sample(size or (1,), **{**start, **options})
+    start = _start(lif)
+    place = _place(lif, form, start, size)
+    size = place.size
+    start |= forms.parameters_type.in_place_of(place)
+    p = forms.parameters_type.sample(size or (1,), **{**start, **options})
     tensors = {name: value.to(device, dtype) for name, value in p._asdict().items() if isinstance(value, Tensor)}
     p = p._replace(**(tensors if size else {name: value.reshape(()) for name, value in tensors.items()}))
     if isinstance(lif.p.v_th, nn.Parameter) and not torch.as_tensor(lif.p.v_leak).any():
         p = p._replace(v_th=lif.p.v_th)
-    module: nn.Module = NEW[new][form.time, form.recurrent](p=p, **arguments)
+    module: nn.Module = forms.choose(time=form.time, recurrent=form.recurrent)(p=p, **arguments)
     return module.train(lif.training)
 
 
@@ -195,7 +149,7 @@ def replace(
     if not found or "" in found:
         listed = ", ".join(form.__name__ for form in _forms())
         raise ValueError(f"net: it holds none of {listed}; for a single neuron, use from_lif")
-    sizes = {} if sample is None else _sizes(net, list(found.values()), sample)
+    sizes = {} if sample is None else _sizes(net, found.values(), sample)
     device = next((tensor.device for tensor in (*net.parameters(), *net.buffers())), None)
     made = []
     for name, module in found.items():
@@ -203,12 +157,15 @@ def replace(
             made.append(Replacement(name, module, from_lif(module, new, size=sizes.get(module), **options).to(device)))
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
-    by_old = {module: neuron for _, module, neuron in made}
-    for parent in list(net.modules()):
-        for child, layer in list(parent._modules.items()):
-            if layer in by_old:  # under every name that it has: modules may be shared
-                setattr(parent, child, by_old[layer])
-    return Replacements(made)
+    swap(net, made)
+    return Replacements(made, described=_described)
+
+
+def _described(new: Any) -> dict[str, str]:
+    p = new.p
+    size = " x ".join(map(str, p.state_space(new.dt).shape)) or "shared"
+    units = {name: f"{torch.as_tensor(getattr(p, name)).mean().item():.3g}" for name in ("v_th", *SCALES)}
+    return {"size": size, **units}
 
 
 def _forms() -> dict[type[nn.Module], Form]:
@@ -216,75 +173,65 @@ def _forms() -> dict[type[nn.Module], Form]:
     places = [require(f"norse.{name}", extra="norse", purpose="silif_plugins.norse") for name in PLACES]
     forms = {}
     for model in MODELS:
-        for suffix, form in FORMS.items():
+        for suffix, form in SUFFIXES.items():
             cls = next((vars(place)[model + suffix] for place in places if model + suffix in vars(place)), None)
             if cls is not None:
                 forms[cls] = Form(model, *form)
     return forms
 
 
-def _start(lif: Any, form: Form, new: Any) -> dict[str, Any]:
-    """Return the arguments of ``sample`` that make neurons as the old one."""
-    p, dt = lif.p, lif.dt
-    step = (dt * torch.as_tensor(p.tau_mem_inv).detach()).double()  # rounded as Norse rounds it
-    if not bool(((step > 0) & (step < 1)).all()):
-        raise ValueError(f"lif: got dt * tau_mem_inv = {step.max().item():g}; it must be between 0 and 1")
-    gain = 1.0 if form.model == "LIFBox" else 1 / (dt * torch.as_tensor(p.tau_syn_inv).detach()).double()
+def _forms_of(new: Any) -> Forms:
+    """Return the forms of a named neuron, if it can take another's place."""
+    able = {forms.layer: forms for forms in FORMS.values() if hasattr(forms.parameters_type, "in_place_of")}
+    if new not in able:
+        known = " or ".join(sorted((layer.__name__ for layer in able), key=len))
+        raise TypeError(f"new: got {getattr(new, '__name__', new)}; it must be {known}")
+    return able[new]
+
+
+def _start(lif: Any) -> dict[str, Any]:
+    """Return the arguments of ``sample`` that have the same meaning in every model."""
+    p = lif.p
     v_th, v_leak, v_reset = (torch.as_tensor(value).detach() for value in (p.v_th, p.v_leak, p.v_reset))
     subtracts = getattr(getattr(p, "reset_method", None), "__name__", "") == "reset_subtract"
-    reset = v_th if subtracts else v_th - v_reset
-    rate = -torch.log1p(-step) / dt
     method = SUPER if p.method == "adjoint" else p.method
-    start = {
-        "dt": dt,
+    return {
+        "dt": lif.dt,
         "v_th": v_th - v_leak,
-        "input_scale": torch.as_tensor(gain),
-        "reset_scale": reset,
+        "reset_scale": v_th if subtracts else v_th - v_reset,
         "method": method,
         "alpha": None if method == SUPER and float(p.alpha) == NORSE_SHARPNESS else float(p.alpha),
     }
-    if new is CSiLIF:
-        start["input_scale"] = gain * step
-        return start | {"timestep": dt, "decay": rate, "omega": ROTATION * rate, "b": 0.5}
-    start |= {"tau_u": 1 / rate, "a": 0.0, "b": 0.0}
+
+
+def _place(lif: Any, form: Form, start: dict[str, Any], size: Size | None) -> Place:
+    """Return what the old neuron was; its size from parameters that differ between neurons, if it is not given."""
+    p, dt = lif.p, lif.dt
+    leak = (dt * torch.as_tensor(p.tau_mem_inv).detach()).double()  # rounded as Norse rounds it
+    if not bool(((leak > 0) & (leak < 1)).all()):
+        raise ValueError(f"lif: got dt * tau_mem_inv = {leak.max().item():g}; it must be between 0 and 1")
+    gain = torch.tensor(1.0)
+    if form.model != "LIFBox":
+        gain = 1 / (dt * torch.as_tensor(p.tau_syn_inv).detach()).double()
+    adaptation: tuple[Tensor, Tensor] | None = None
     if form.model == "LSNN":
-        beta, recovery = (torch.as_tensor(value).detach().double() for value in (p.beta, p.tau_adapt_inv))
-        start |= {"tau_w": 1 / recovery, "b": (beta / reset).clamp(0.0, 2.0)}
-    return start
+        jump, recovery = (torch.as_tensor(value).detach().double() for value in (p.beta, p.tau_adapt_inv))
+        adaptation = jump, recovery
+    reset = start["reset_scale"]
+    if size is None:
+        values = (leak, gain, reset, start["v_th"], *(adaptation or ()))
+        shape = torch.broadcast_shapes(*(value.shape for value in values))
+        size = tuple(shape) if math.prod(shape) > 1 else ()
+    rate = -torch.log1p(-leak) / dt
+    return Place(dt, rate, leak, gain, reset, adaptation, (size,) if isinstance(size, int) else size)
 
 
-def _size_of(start: dict[str, Any]) -> tuple[int, ...]:
-    """Return the population that parameters which differ between neurons tell; () if all share theirs."""
-    shape = torch.broadcast_shapes(*(value.shape for value in start.values() if isinstance(value, Tensor)))
-    return tuple(shape) if math.prod(shape) > 1 else ()
-
-
-def _sizes(net: nn.Module, neurons: list[nn.Module], sample: Any) -> dict[nn.Module, Size]:
+def _sizes(net: nn.Module, neurons: Collection[nn.Module], sample: Any) -> dict[nn.Module, Size]:
     """Return the population of every neuron that a sample reaches: after a convolution, positions share parameters."""
+    with evaluating(net):
+        shapes = input_shapes(net, neurons, sample)
     sizes: dict[nn.Module, Size] = {}
-
-    def note(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        shape = inputs[0].shape[2 if _forms()[type(module)].time else 1 :]
-        if shape:
-            sizes[module] = (shape[0], *[1] * (len(shape) - 1))
-
-    hooks = [neuron.register_forward_pre_hook(note) for neuron in neurons]
-    try:
-        with torch.no_grad(), _evaluation(net):
-            net(*(sample if isinstance(sample, tuple) else (sample,)))
-    finally:
-        for hook in hooks:
-            hook.remove()
+    for neuron, shape in shapes.items():
+        if population := shape[2 if _forms()[type(neuron)].time else 1 :]:
+            sizes[neuron] = (population[0], *[1] * (len(population) - 1))
     return sizes
-
-
-@contextmanager
-def _evaluation(net: nn.Module) -> Iterator[None]:
-    """Put all modules in evaluation mode, and each back to its own."""
-    training = {module: module.training for module in net.modules()}
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, mode in training.items():
-            module.training = mode

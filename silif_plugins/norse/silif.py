@@ -1,4 +1,4 @@
-"""SiLIF in Norse: parameters, state, functions and modules.
+"""SiLIF in Norse: parameters, state and modules.
 
     w[t] = β w[t-1] + a v[t-1] + b z[t-1]
     v[t] = α (v[t-1] - z[t-1]) + (1-α) (I[t] - w[t]),   z[t] = H(v[t] - v_th)
@@ -20,14 +20,9 @@ from .. import neurons
 from ..neurons import Init, Learn, StateSpace, silif_space
 from ..neurons.log_domain import leak
 from ..neurons.silif import COUPLING, SPIKE_COUPLING
-from .conversion import absolute_log_dt, assign, check_unscaled, population, scaled, values_of
-from .functional import (
-    NORSE_DT,
-    feed_forward_integral,
-    feed_forward_step,
-    recurrent_integral,
-    recurrent_step,
-)
+from .conversion import Place, absolute_log_dt, assign, check_unscaled, population, scaled, values_of
+from .forms import FORMS, Forms
+from .functional import NORSE_DT
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
 from .parameters import BOXCAR, SUPER, Method
 
@@ -175,8 +170,8 @@ class SiLIFParameters(NamedTuple):
 
         Examples:
             >>> p = SiLIFParameters.sample(128, dt=0.01)
-            >>> p.state_space(0.01).b1[:2]
-            tensor([1., 1.])
+            >>> torch.allclose(p.state_space(0.01).b1, torch.ones(128))
+            True
         """
         neuron = neurons.SiLIF(
             size,
@@ -213,6 +208,15 @@ class SiLIFParameters(NamedTuple):
         """
         start = {"a": COUPLING, "b": SPIKE_COUPLING, "input_scale": 1.0, "method": BOXCAR}
         return cls.sample(size, **{**start, **options})
+
+    @staticmethod
+    def in_place_of(place: Place) -> dict[str, Any]:
+        """Return the arguments of :meth:`sample` that start as one of Norse's neurons does."""
+        start: dict[str, Any] = {"tau_u": 1 / place.rate, "a": 0.0, "b": 0.0, "input_scale": place.gain}
+        if place.adaptation is not None:
+            jump, recovery = place.adaptation
+            start |= {"tau_w": 1 / recovery, "b": (jump / place.reset).clamp(*SPIKE_COUPLING)}
+        return start
 
     @classmethod
     def from_neuron(cls, neuron: neurons.SiLIF, *, dt: float = NORSE_DT) -> SiLIFParameters:
@@ -257,141 +261,11 @@ def _unit_gain(p: SiLIFParameters, dt: float) -> Tensor:
     return 1 / leak(p.log_inv_tau_u + absolute_log_dt(p.log_dt, dt))
 
 
-SHARED = SiLIFParameters()
-"""The parameters by default, shared by all neurons."""
-
-
-def silif_feed_forward_step(
-    input_tensor: Tensor,
-    state: SiLIFState | None = None,
-    p: SiLIFParameters = SHARED,
-    dt: float = NORSE_DT,
-) -> tuple[Tensor, SiLIFState]:
-    r"""Advance SiLIF neurons by one step.
-
-    Args:
-        input_tensor: Input current, [B, \*neurons]; booleans, integers and sparse tensors are accepted.
-        state: State before the step, each field [B, \*neurons]; at rest by default.
-        p: Parameters.
-        dt: Timestep in seconds.
-
-    Returns:
-        The spikes, [B, \*neurons] in the data type of the input, and the state after the step.
-
-    Raises:
-        ValueError: If the input does not fit the parameters or the state does not fit the input.
-        TypeError: If the state is another model's.
-
-    Examples:
-        >>> z, state = silif_feed_forward_step(torch.ones(8, 128), None, SiLIFParameters.sample(128))
-        >>> z, state = silif_feed_forward_step(torch.ones(8, 128), state, SiLIFParameters.sample(128))
-        >>> state.v.shape
-        torch.Size([8, 128])
-    """
-    return feed_forward_step(input_tensor, state, p, dt)
-
-
-def silif_step(
-    input_tensor: Tensor,
-    state: SiLIFState | None,
-    input_weights: Tensor,
-    recurrent_weights: Tensor,
-    p: SiLIFParameters = SHARED,
-    dt: float = NORSE_DT,
-) -> tuple[Tensor, SiLIFState]:
-    """Advance a recurrent population of SiLIF neurons by one step, with I = W x[t] + V z[t-1].
-
-    Args:
-        input_tensor: Input, [B, inputs].
-        state: State before the step, each field [B, hidden]; None is at rest.
-        input_weights: W, [hidden, inputs].
-        recurrent_weights: V, [hidden, hidden] (to, from), used as they are: with autapses.
-        p: Parameters.
-        dt: Timestep in seconds.
-
-    Returns:
-        The spikes, [B, hidden], and the state after the step.
-
-    Raises:
-        ValueError: If a shape does not fit; the message says which.
-        TypeError: If the state is another model's.
-    """
-    return recurrent_step(input_tensor, state, input_weights, recurrent_weights, p, dt)
-
-
-def silif_feed_forward_integral(
-    input_tensor: Tensor,
-    state: SiLIFState | None = None,
-    p: SiLIFParameters = SHARED,
-    dt: float = NORSE_DT,
-    record_states: bool = False,
-) -> tuple[Tensor, SiLIFState]:
-    r"""Advance SiLIF neurons over a sequence, by the sequence kernel where it applies.
-
-    Args:
-        input_tensor: Input currents, [T, B, \*neurons]; T may be 0.
-        state: State before the first step, each field [B, \*neurons]; at rest by default.
-        p: Parameters.
-        dt: Timestep in seconds.
-        record_states: Whether to return the states of all steps instead of the last.
-
-    Returns:
-        The spikes, [T, B, \*neurons], and the last state, or with ``record_states`` a state tuple whose fields are
-        [T, B, \*neurons].
-
-    Raises:
-        ValueError: If the input does not fit the parameters or the state does not fit the input.
-        TypeError: If the state is another model's.
-    """
-    return feed_forward_integral(input_tensor, state, p, dt, record_states)
-
-
-def silif_integral(
-    input_tensor: Tensor,
-    state: SiLIFState | None,
-    input_weights: Tensor,
-    recurrent_weights: Tensor,
-    p: SiLIFParameters = SHARED,
-    dt: float = NORSE_DT,
-    record_states: bool = False,
-) -> tuple[Tensor, SiLIFState]:
-    """Advance a recurrent population of SiLIF neurons over a sequence, with I[t] = W x[t] + V z[t-1].
-
-    Args:
-        input_tensor: Input, [T, B, inputs]; T may be 0.
-        state: State before the first step, each field [B, hidden]; None is at rest.
-        input_weights: W, [hidden, inputs].
-        recurrent_weights: V, [hidden, hidden] (to, from), used as they are: with autapses.
-        p: Parameters.
-        dt: Timestep in seconds.
-        record_states: Whether to return the states of all steps instead of the last.
-
-    Returns:
-        The spikes, [T, B, hidden], and the last state, or with ``record_states`` a state tuple whose fields are
-        [T, B, hidden].
-
-    Raises:
-        ValueError: If a shape does not fit; the message says which.
-        TypeError: If the state is another model's.
-    """
-    return recurrent_integral(input_tensor, state, input_weights, recurrent_weights, p, dt, record_states)
-
-
 class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):
-    """SiLIF neurons for one time step, without recurrence.
+    """SiLIF neurons for one time step, without recurrence; arguments as :class:`silif_plugins.norse.SiLIF`.
 
     The decays are computed anew at every step. Where the whole sequence is at hand, :class:`SiLIF` computes them
     once and is faster by far, with the same parameters.
-
-    Args:
-        p: Parameters, or the number of neurons, or the shape of the population, to draw them for every neuron by
-            :meth:`SiLIFParameters.sample`. By default shared by all neurons, so that their number comes from the
-            input.
-        dt: Timestep in seconds.
-        learn: True, False, or the names of the fields of ``p`` to train.
-
-    Raises:
-        ValueError: If a field is NaN, a name unknown, or the shapes of the fields do not fit each other.
 
     Examples:
         >>> cell = SiLIFCell(128)
@@ -438,21 +312,7 @@ class SiLIF(Layer[SiLIFParameters, SiLIFState]):
 
 
 class SiLIFRecurrentCell(RecurrentCell[SiLIFParameters, SiLIFState]):
-    """A population of SiLIF neurons that drive each other, for one time step.
-
-    Args:
-        input_size: Number of inputs.
-        hidden_size: Number of neurons.
-        p: Parameters; by default drawn for every neuron by :meth:`SiLIFParameters.sample`.
-        dt: Timestep in seconds.
-        learn: True, False, or the names of the fields of ``p`` to train; the weights train in any case.
-        input_weights: [hidden, inputs]. A tensor is copied, an ``nn.Parameter`` is used itself.
-        recurrent_weights: [hidden, hidden] (to, from), likewise.
-        autapses: Whether neurons drive themselves. If not, the diagonal does not act; it is never written to in a
-            tensor that was given.
-
-    Raises:
-        ValueError: If a field is NaN, a name unknown, or a shape does not fit.
+    """A recurrent population for one step; arguments as :class:`silif_plugins.norse.SiLIFRecurrent`.
 
     Examples:
         >>> z, state = SiLIFRecurrentCell(140, 128)(torch.rand(8, 140))
@@ -488,3 +348,6 @@ class SiLIFRecurrent(RecurrentLayer[SiLIFParameters, SiLIFState]):
     """
 
     parameters_type = SiLIFParameters
+
+
+FORMS[neurons.SiLIF] = Forms(SiLIFCell, SiLIF, SiLIFRecurrentCell, SiLIFRecurrent)

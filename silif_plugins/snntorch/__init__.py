@@ -10,13 +10,14 @@ from ..optional import require
 
 require("snntorch", extra="snntorch", purpose="silif_plugins.snntorch")
 
+from ..swapping import Replacement, Replacements  # noqa: E402
 from .adlif import AdLIF, CAdLIF  # noqa: E402
 from .csilif import CSiLIF  # noqa: E402
+from .layerwise import over_time  # noqa: E402
 from .membrane import Membrane  # noqa: E402
 from .nir import export_to_nir, import_from_nir  # noqa: E402
-from .over_time import over_time  # noqa: E402
-from .replace import Replacement, Replacements, from_leaky, replace  # noqa: E402
-from .reset import reset  # noqa: E402
+from .replacement import from_leaky, replace  # noqa: E402
+from .resetting import reset  # noqa: E402
 from .rf import RF  # noqa: E402
 from .silif import SiLIF  # noqa: E402
 from .spiking import Spiking  # noqa: E402

@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, Unpack
 
-import torch
 from torch import Tensor
 
 from .. import neurons
-from ..neurons import Init, Learn
-from .decay import as_attribute
-from .options import Options, takes_options
-from .spiking import Spiking
-from .start import decays, rate_of
+from ..neurons import Init
+from .named import hosts
+from .options import Options
+from .start import StartsAsLeaky, rate_of
 from .words import population
 
 
-class CSiLIF(Spiking):
+class CSiLIFOptions(Options, total=False):
+    """What CSiLIF takes and gives to its model as it is."""
+
+    half_reset: bool
+    input_gating: bool
+    log: bool
+
+
+@hosts(neurons.CSiLIF, decays="beta=, or by decay=, omega= and dt=")
+class CSiLIF(StartsAsLeaky):
     r"""Complex-valued SSM-inspired leaky integrate-and-fire neurons: they ring, where SiLIF adapts.
 
         z[t] = α (z[t-1] - s[t-1]) + 2 b I[t],   s[t] = H(Re z[t] - threshold)
@@ -52,6 +59,9 @@ class CSiLIF(Spiking):
         generator: Source of randomness of the initial values.
         **options: Arguments of :class:`Spiking`, which are those of ``snn.Leaky`` and some more.
 
+    Attributes:
+        beta: Decay of the membrane per step, [\*size], as ``snn.Leaky`` calls it; it cannot be set.
+
     Raises:
         TypeError: If ``size`` is no size, or an argument of snnTorch's own neurons is given that this one does not
             have; the message says what to write instead.
@@ -59,6 +69,7 @@ class CSiLIF(Spiking):
 
     Examples:
         >>> lif = CSiLIF(10, init_hidden=True)         # was: snn.Leaky(beta=0.9, init_hidden=True)
+        >>> import torch
         >>> net = torch.nn.Sequential(torch.nn.Linear(4, 10), lif)
         >>> net(torch.rand(2, 4)).shape
         torch.Size([2, 10])
@@ -68,8 +79,8 @@ class CSiLIF(Spiking):
     SHORT = (0.01, 0.25)
 
     neuron: neurons.CSiLIF
+    sets_decay = "decay"
 
-    @takes_options(decays="beta=, or by decay=, omega= and dt=")
     def __init__(
         self,
         size: int | Sequence[int],
@@ -81,52 +92,19 @@ class CSiLIF(Spiking):
         omega: Init | None = None,
         b: Init = 0.5,
         init: Literal["s4d-lin", "uniform"] = "s4d-lin",
-        half_reset: bool = True,
-        input_gating: bool = True,
-        log: bool = True,
-        learn: Learn = True,
         detach_reset: bool = True,
-        generator: torch.Generator | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[CSiLIFOptions],
     ) -> None:
-        size = population(size)
-        as_leaky = beta is not None
         if beta is not None:
             if decay is not None:
                 raise ValueError("beta, decay: got both; give one of them, for both set the decay")
             dt = 0.004 if dt is None else dt
-            decay = rate_of("beta", beta, dt, size)
+            decay = rate_of("beta", beta, dt, population(size))
             omega = self.SLOW if omega is None else omega
         elif dt is None and init == "s4d-lin":
             dt = self.SHORT
-        super().__init__(
-            neurons.CSiLIF(
-                size,
-                dt=dt,
-                decay=decay,
-                omega=omega,
-                b=b,
-                init=init,
-                half_reset=half_reset,
-                input_gating=input_gating,
-                log=log,
-                learn=learn,
-                generator=generator,
-            ),
-            detach_reset=detach_reset,
-            **options,
-        )
-        with torch.no_grad():
-            if alpha is not None:
-                self.input_scale /= (1 - decays("alpha", alpha, self.size)).to(self.input_scale)
-                self._gives_three = True
-            if as_leaky:
-                self.reset_scale /= self.neuron.decays()
-
-    @property
-    def beta(self) -> Tensor:
-        r"""Decay of the membrane per step, [\*size], as ``snn.Leaky`` calls it."""
-        return as_attribute(self.neuron.decays())
+        super().__init__(size, dt=dt, decay=decay, omega=omega, b=b, init=init, detach_reset=detach_reset, **options)
+        self._take_place(beta is not None, alpha)
 
     @classmethod
     def paper(cls, size: int | Sequence[int], **options: Any) -> CSiLIF:
@@ -138,4 +116,7 @@ class CSiLIF(Spiking):
 
     def decays(self) -> Tensor:
         r"""Return \|α\|, the decay of the state per step, [\*size]."""
+        return self.neuron.decays()
+
+    def _membrane_decay(self) -> Tensor:
         return self.neuron.decays()

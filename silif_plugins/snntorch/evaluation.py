@@ -7,18 +7,16 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from .reset import reset
+from ..swapping import evaluating
+from .resetting import reset
 
 
 @contextmanager
 def evaluation(net: nn.Module) -> Iterator[None]:
     """Put a network into evaluation mode with its neurons at rest; afterwards restore its modes, and rest again."""
-    modes = [(module, module.training) for module in net.modules()]
     reset(net)
-    net.eval()
     try:
-        yield
+        with evaluating(net):
+            yield
     finally:
-        for module, mode in modes:
-            module.training = mode
         reset(net)

@@ -9,16 +9,23 @@ import torch
 from torch import Tensor
 
 from .. import neurons
-from ..neurons import Init, Learn
+from ..neurons import Init
 from ..neurons.silif import COUPLING, SPIKE_COUPLING
-from .decay import as_attribute
-from .options import Options, takes_options
-from .spiking import Spiking
-from .start import decays, rate_of
+from .named import hosts
+from .options import Options
+from .start import StartsAsLeaky, rate_of
 from .words import population
 
 
-class SiLIF(Spiking):
+class SiLIFOptions(Options, total=False):
+    """What SiLIF takes and gives to its model as it is."""
+
+    tau_w: Init
+    log: bool
+
+
+@hosts(neurons.SiLIF, decays="beta=, or by tau_u=, tau_w= and dt= in seconds")
+class SiLIF(StartsAsLeaky):
     r"""SSM-inspired leaky integrate-and-fire neurons, for ``snn.Leaky`` and ``snn.Synaptic``.
 
         syn[t] = β syn[t-1] + a mem[t-1] + b s[t-1]
@@ -51,6 +58,9 @@ class SiLIF(Spiking):
         generator: Source of randomness of the initial values.
         **options: Arguments of :class:`Spiking`, which are those of ``snn.Leaky`` and some more.
 
+    Attributes:
+        beta: Decay of the membrane per step, [\*size], as ``snn.Leaky`` calls it; it cannot be set.
+
     Raises:
         TypeError: If ``size`` is no size, or an argument of snnTorch's own neurons is given that this one does not
             have; the message says what to write instead.
@@ -70,8 +80,8 @@ class SiLIF(Spiking):
     LARGEST_GAIN = 15.0
 
     neuron: neurons.SiLIF
+    sets_decay = "tau_u"
 
-    @takes_options(decays="beta=, or by tau_u=, tau_w= and dt= in seconds")
     def __init__(
         self,
         size: int | Sequence[int],
@@ -80,53 +90,31 @@ class SiLIF(Spiking):
         alpha: float | Tensor | None = None,
         dt: Init = 0.004,
         tau_u: Init | None = None,
-        tau_w: Init = (1 / 10, 1 / 2.5),
         a: Init | None = None,
         b: Init | None = None,
-        log: bool = True,
-        learn: Learn = True,
         scale_input: bool = True,
         detach_reset: bool = True,
-        generator: torch.Generator | None = None,
-        **options: Unpack[Options],
+        **options: Unpack[SiLIFOptions],
     ) -> None:
-        size = population(size)
         as_leaky = beta is not None
         if beta is not None:
             if tau_u is not None:
                 raise ValueError("beta, tau_u: got both; give one of them, for both set the membrane's decay")
-            tau_u = 1 / rate_of("beta", beta, dt, size)
-        a = a if a is not None else 0.0 if as_leaky else self.WEAK_COUPLING
-        b = b if b is not None else 0.0 if as_leaky else self.WEAK_SPIKE_COUPLING
+            tau_u = 1 / rate_of("beta", beta, dt, population(size))
         super().__init__(
-            neurons.SiLIF(
-                size,
-                dt=dt,
-                tau_u=(1 / 250, 1 / 10) if tau_u is None else tau_u,
-                tau_w=tau_w,
-                a=a,
-                b=b,
-                log=log,
-                learn=learn,
-                generator=generator,
-            ),
+            size,
+            dt=dt,
+            tau_u=(1 / 250, 1 / 10) if tau_u is None else tau_u,
+            a=a if a is not None else 0.0 if as_leaky else self.WEAK_COUPLING,
+            b=b if b is not None else 0.0 if as_leaky else self.WEAK_SPIKE_COUPLING,
             detach_reset=detach_reset,
             **options,
         )
-        with torch.no_grad():
-            if scale_input:
+        if scale_input:
+            with torch.no_grad():
                 leaked = self.neuron.state_space().b1
                 self.input_scale *= 1 / leaked if as_leaky else (1 / leaked).clamp(max=self.LARGEST_GAIN)
-            if alpha is not None:
-                self.input_scale /= (1 - decays("alpha", alpha, self.size)).to(self.input_scale)
-                self._gives_three = True
-            if as_leaky:
-                self.reset_scale /= self.neuron.decays()[0]
-
-    @property
-    def beta(self) -> Tensor:
-        r"""Decay of the membrane per step, [\*size], as ``snn.Leaky`` calls it."""
-        return as_attribute(self.neuron.decays()[0])
+        self._take_place(as_leaky, alpha)
 
     @classmethod
     def paper(cls, size: int | Sequence[int], **options: Any) -> SiLIF:
@@ -146,3 +134,6 @@ class SiLIF(Spiking):
     def decays(self) -> tuple[Tensor, Tensor]:
         r"""Return α and β, the decays of membrane and adaptation per step, each [\*size]."""
         return self.neuron.decays()
+
+    def _membrane_decay(self) -> Tensor:
+        return self.neuron.decays()[0]

@@ -22,7 +22,7 @@ from .state import SecondOrderState, unpack
 from .surrogates import spike_function
 
 if TYPE_CHECKING:
-    from .over_time import _Pass
+    from .layerwise import _Pass
 
 Output = bool | Literal["mem"]
 

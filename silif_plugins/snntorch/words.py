@@ -4,6 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+_DECAY = "its decays are set by {decays}"
+_TRAINED = "its decays are trained; learn=False, or the names of the parameters to train, says otherwise"
+_ANSWERS = {
+    "alpha": _DECAY,
+    "beta": _DECAY,
+    "learn_alpha": _TRAINED,
+    "learn_beta": _TRAINED,
+    "reset_delay": "the reset always acts on the next step, as with reset_delay=True: leave it out",
+    "init_state": "pass a state to the first step instead",
+}
+
+SAME = {"reset_delay": True, "learn_alpha": True, "learn_beta": True}
+"""Values of arguments of snnTorch's own neurons that ask for what these neurons do anyway."""
+
+
+def answer(word: str, decays: str) -> str | None:
+    """Say what to write instead of an argument of snnTorch's own neurons; None for a word that they do not have.
+
+    Args:
+        word: Name of the argument.
+        decays: The constructor's own words for what sets its decays.
+    """
+    return _ANSWERS[word].format(decays=decays) if word in _ANSWERS else None
+
 
 def population(size: int | Sequence[int]) -> tuple[int, ...]:
     """Check the first argument of a neuron: its size, not the decay that ``snn.Leaky`` has there.

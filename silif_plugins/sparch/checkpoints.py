@@ -12,24 +12,8 @@ import torch
 from torch import Tensor
 
 from ..files import write_file
-from ..neurons import LIF, RF, AdLIF, CAdLIF, CSiLIF, Neuron, SiLIF
+from ..neurons import LIF, NEURONS, Neuron
 from .network import SpArchNet
-
-# Official names of each model's parameters, and ours. SiLIF's alpha, beta and dt are logarithms although cAdLIF
-# uses the same names for decays; log_log_alpha is log(-Re λ).
-_SILIF = {"alpha": "log_inv_tau_u", "beta": "log_inv_tau_w", "dt": "log_dt", "a": "a", "b": "b"}
-_CSILIF = {"log_log_alpha": "log_decay", "alpha_img": "omega", "log_dt": "log_dt", "b": "b"}
-_ADLIF = {"alpha": "decay_u", "beta": "decay_w", "a": "a", "b": "b"}
-_RF = {"alpha_real": "damping", "alpha_im": "omega"}
-_LIF = {"alpha": "decay_u"}
-_NAMES: dict[type[Neuron], dict[str, str]] = {
-    SiLIF: _SILIF,
-    CSiLIF: _CSILIF,
-    CAdLIF: _ADLIF,
-    AdLIF: _ADLIF,
-    RF: _RF,
-    LIF: _LIF,
-}
 
 
 class CheckpointError(ValueError):
@@ -106,9 +90,10 @@ def to_official(net: SpArchNet) -> dict[str, Tensor]:
     net = getattr(net, "_orig_mod", net)
     if not isinstance(net, SpArchNet):
         raise ValueError(f"net: got {type(net).__name__}; it must be a SpArchNet")
-    models = {type(getattr(neuron, "_orig_mod", neuron)) for neuron in _neurons(net)}
+    hidden: list[Neuron] = [getattr(neuron, "_orig_mod", neuron) for neuron in _neurons(net)]
+    models = {type(neuron) for neuron in hidden}
     model = models.pop()
-    if models or model not in _NAMES:
+    if models or not _is_published(model):
         got = ", ".join(sorted(each.__name__ for each in (model, *models)))
         raise ValueError(f"neuron: got {got}; the official code has no such model")
     ours = {key.replace("_orig_mod.", ""): value for key, value in net.state_dict().items()}
@@ -186,14 +171,14 @@ def _keys(hidden: int, model: type[Neuron], ours: Mapping[str, Tensor]) -> dict[
     keys: dict[str, str] = {}
     for layer in range(hidden + 1):
         place = f"hidden.{layer}" if layer < hidden else "readout"
-        pairs = layer_names(model) if layer < hidden else _layer_names(_LIF)
+        pairs = layer_names(model) if layer < hidden else _layer_names(LIF.published_names)
         keys |= {f"snn.{layer}.{official}": f"{place}.{name}" for official, name in pairs.items()}
     return {official: name for official, name in keys.items() if name in ours}
 
 
 def layer_names(model: type[Neuron]) -> dict[str, str]:
     """Official name: our name, for every tensor that a layer of these neurons may have."""
-    return _layer_names(_NAMES[model])
+    return _layer_names(model.published_names)
 
 
 def _layer_names(neuron: Mapping[str, str]) -> dict[str, str]:
@@ -205,6 +190,11 @@ def _layer_names(neuron: Mapping[str, str]) -> dict[str, str]:
     }
     names["V.weight"] = "recurrent"
     return names
+
+
+def _is_published(model: type[Neuron]) -> bool:
+    """Tell whether the official code has a model; a subclass of one may be any other."""
+    return model in NEURONS.values() and bool(model.published_names)
 
 
 def _check_tensor(key: object, tensor: object) -> None:
@@ -222,9 +212,9 @@ def _check_tensor(key: object, tensor: object) -> None:
 
 def _guess_model(official: Mapping[str, Tensor]) -> type[Neuron]:
     present = {key.removeprefix("snn.0.") for key in official if key.startswith("snn.0.")}
-    for model, names in _NAMES.items():
-        if names.keys() <= present:
-            return model
+    fits = [m for m in NEURONS.values() if _is_published(m) and m.published_names.keys() <= present]
+    if fits:  # the fullest: LIF's names are among AdLIF's; the last, for those of AdLIF and cAdLIF are the same
+        return max(reversed(fits), key=lambda model: len(model.published_names))
     raise CheckpointError(f"snn.0: got {', '.join(sorted(present))}; these are the parameters of no known neuron")
 
 

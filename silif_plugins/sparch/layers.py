@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
 from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, with_reset
-from ..neurons import LI, CAdLIF, Neuron, SiLIF, neuron_class
+from ..neurons import LI, Neuron, neuron_class
 from ..scan import BACKENDS, Backend, scan, scan_with_gate
 from ..surrogate import SpikeFunction, resolve
 from ..synapses import Events, SpikeLinear
@@ -20,9 +20,6 @@ InitialState = Literal["zeros", "uniform"]
 
 BATCH_NORM_MOMENTUM = 0.05
 """SpArch's. It makes running statistics slow: after a short training recalibrate them before evaluation."""
-
-XAVIER_MODELS = (SiLIF, CAdLIF)
-"""Models whose input weights the paper's code draws by Xavier's uniform rule; others have PyTorch's default."""
 
 
 class WeightedInput(nn.Module):
@@ -146,7 +143,7 @@ class SpikingLayer(nn.Module):
         self.current = WeightedInput(
             num_inputs, size, normalization=normalization, bias=bias, input_dropout=input_dropout, events=events
         )
-        if issubclass(model, XAVIER_MODELS):
+        if model.xavier:
             nn.init.xavier_uniform_(self.current.weights.weight)
         self.neuron = model(size, **(neuron_options or {}))
         self.register_parameter(

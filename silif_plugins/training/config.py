@@ -30,7 +30,7 @@ class TrainConfig:
     """Settings of one training run of the SpArch network.
 
     Attributes:
-        neuron: Neuron model of the hidden layers: LIF, AdLIF, cAdLIF, RF, SiLIF or C-SiLIF.
+        neuron: Neuron model of the hidden layers, by its name.
         neuron_options: Arguments of the model's constructor, such as {"dt": 0.05}.
         hidden_sizes: Neurons of each hidden layer.
         recurrent: Recurrent weights within each hidden layer.

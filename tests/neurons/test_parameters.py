@@ -7,7 +7,19 @@ import pickle
 import pytest
 import torch
 
-from silif_plugins.neurons import LI, LIF, NEURONS, RF, AdLIF, CAdLIF, CSiLIF, SiLIF, StateSpace, neuron_class
+from silif_plugins.neurons import (
+    LI,
+    LIF,
+    NEURONS,
+    RF,
+    AdLIF,
+    CAdLIF,
+    CSiLIF,
+    SiLIF,
+    StateSpace,
+    neuron_class,
+    register_neuron,
+)
 from silif_plugins.scan import scan
 
 PER_NEURON = {"LIF": 1, "AdLIF": 4, "cAdLIF": 4, "RF": 2, "SiLIF": 5, "C-SiLIF": 4}
@@ -16,7 +28,8 @@ PER_NEURON = {"LIF": 1, "AdLIF": 4, "cAdLIF": 4, "RF": 2, "SiLIF": 5, "C-SiLIF":
 @pytest.mark.parametrize("name", NEURONS)
 def test_parameters_per_neuron(name):
     neuron = NEURONS[name](7)
-    assert sum(parameter.numel() for parameter in neuron.parameters()) == 7 * PER_NEURON[name]
+    if name in PER_NEURON:
+        assert sum(parameter.numel() for parameter in neuron.parameters()) == 7 * PER_NEURON[name]
     assert {parameter.shape for parameter in neuron.parameters()} == {(7,)}
 
 
@@ -186,6 +199,19 @@ def test_clamped_values_are_kept_raw():
     assert neuron.a.tolist() == [-3.0, 5.0]
     assert neuron.state_space().a21.tolist() == [0.0, 1.0]
     assert {cls: neuron_class(cls) for cls in (AdLIF, CAdLIF)} == {AdLIF: AdLIF, CAdLIF: CAdLIF}
+
+
+def test_a_name_is_given_once():
+    class Mine(LIF):
+        """Another neuron."""
+
+    with pytest.raises(ValueError, match="name: got 'C-ADLIF' for Mine; it is the name of CAdLIF"):
+        register_neuron("C-ADLIF")(Mine)
+    register_neuron("Mine")(Mine)
+    try:
+        assert neuron_class("mine") is register_neuron("Mine")(Mine) is Mine
+    finally:
+        del NEURONS["Mine"]
 
 
 @pytest.mark.parametrize("kind", [SiLIF, CSiLIF, LIF])

@@ -84,8 +84,7 @@ def test_spikes_and_gradients_equal_the_core_s(name, form):
             zs.append(z)
         z = torch.stack(zs)
     else:
-        integral = {"SiLIF": ours.silif_feed_forward_integral, "CSiLIF": ours.csilif_feed_forward_integral}[name]
-        z, after = integral(x, p.state_type(*state), module.p, DT)
+        z, after = ours.feed_forward_integral(x, p.state_type(*state), module.p, DT)
     assert 0.05 < spikes.mean() < 0.95
     assert torch.equal(z, spikes)
     found = gradients((z * weight).sum() + (after.v * after.w).sum(), [*module.parameters(), x, state])
@@ -115,8 +114,7 @@ def test_recurrent_spikes_and_gradients_equal_the_core_s(name, form, autapses):
     elif form == "cell":
         z, after = snn.Lift(module)((x, before))
     else:
-        integral = {"SiLIF": ours.silif_integral, "CSiLIF": ours.csilif_integral}[name]
-        z, after = integral(x, before, module.input_weights, module.synapses, module.p, DT)
+        z, after = ours.recurrent_integral(x, before, module.input_weights, module.synapses, module.p, DT)
     assert 0.05 < spikes.mean() < 0.95
     assert torch.equal(z, spikes)
     parameters = dict(module.named_parameters())
@@ -149,10 +147,8 @@ def test_every_neuron_of_the_core_is_hosted(name):
 @each_model
 def test_steps_of_functions_equal_their_integrals(name):
     _, p, x, _ = drawn(name)
-    step, integral, r_step, r_integral = (
-        getattr(ours, f"{name.lower()}_{form}")
-        for form in ("feed_forward_step", "feed_forward_integral", "step", "integral")
-    )
+    step, integral = ours.feed_forward_step, ours.feed_forward_integral
+    r_step, r_integral = ours.recurrent_step, ours.recurrent_integral
     w, v = torch.randn(2, N, N, dtype=torch.float64)
     z, states = integral(x, None, p, DT, record_states=True)
     now, after = step(x[0], None, p, DT)
@@ -284,10 +280,9 @@ def test_gradcheck(name):
         parameters = p._replace(**dict(zip(dynamics, fields, strict=True)))
         before = p.state_type(*state)
         if name == "recurrent":
-            z, after = ours.silif_integral(x, before, w, v, parameters)
+            z, after = ours.recurrent_integral(x, before, w, v, parameters)
         else:
-            integral = {"SiLIF": ours.silif_feed_forward_integral, "CSiLIF": ours.csilif_feed_forward_integral}[name]
-            z, after = integral(x, before, parameters)
+            z, after = ours.feed_forward_integral(x, before, parameters)
         return z, after.v, after.w
 
     # Away from the limits 0 and 1, 2 of a and b, where the clamp has no derivative.

@@ -5,6 +5,7 @@ into; ours pass, and where a neuron of Norse does not, it is marked with the rea
 """
 
 import copy
+import functools
 import io
 import pickle
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from norse.torch.functional.regularization import voltage_accumulator
 from norse.torch.module.receptive_field import TemporalReceptiveField
 
 from silif_plugins import norse as ours
-from silif_plugins.neurons import CAdLIF
+from silif_plugins.neurons import LIF, RF, Neuron
+from silif_plugins.norse.forms import FORMS, Forms
 
 T, B, N = 12, 3, 4
 
@@ -47,18 +49,31 @@ class NeuronSpec(NamedTuple):
         return self.drive * torch.rand(shape or (T, B, N), generator=torch.Generator().manual_seed(2))
 
 
+def named(model: type[Neuron], forms: Forms) -> NeuronSpec:
+    """A named neuron of ours: those with a tuple of parameters share them, others are made with a size."""
+    if issubclass(forms.layer, ours.NeuronLayer):
+        # A step of RF's own length would take a long time to fire.
+        of_model = {"dt": 0.05} if model is RF else {}
+        cell, layer = (functools.partial(form, N, **of_model) for form in (forms.cell, forms.layer))
+        recurrent = [functools.partial(form, **of_model) for form in (forms.recurrent_cell, forms.recurrent)]
+    else:
+        cell, layer, recurrent = forms.cell, forms.layer, [forms.recurrent_cell, forms.recurrent]
+    made = layer()
+    gain = made.p.state_space(made.dt).b1.mean().item()
+    return NeuronSpec(model.__name__, cell, layer, *recurrent, 2.0 / gain)
+
+
 SPECS = [
     NeuronSpec("LIF", snn.LIFCell, snn.LIF, snn.LIFRecurrentCell, snn.LIFRecurrent, 10.0),
     NeuronSpec("LSNN", snn.LSNNCell, snn.LSNN, snn.LSNNRecurrentCell, snn.LSNNRecurrent, 10.0),
     NeuronSpec("LIFAdEx", snn.LIFAdExCell, snn.LIFAdEx, snn.LIFAdExRecurrentCell, snn.LIFAdExRecurrent, 10.0),
-    NeuronSpec("SiLIF", ours.SiLIFCell, ours.SiLIF, ours.SiLIFRecurrentCell, ours.SiLIFRecurrent, 2.0),
-    NeuronSpec("CSiLIF", ours.CSiLIFCell, ours.CSiLIF, ours.CSiLIFRecurrentCell, ours.CSiLIFRecurrent, 1.0),
+    *(named(*entry) for entry in FORMS.items()),
     NeuronSpec(
-        "hosted CAdLIF",
-        lambda **options: ours.NeuronCell(CAdLIF(N), **options),
-        lambda **options: ours.NeuronLayer(CAdLIF(N), **options),
-        lambda inputs, hidden, **options: ours.NeuronRecurrentCell(inputs, CAdLIF(hidden), **options),
-        lambda inputs, hidden, **options: ours.NeuronRecurrent(inputs, CAdLIF(hidden), **options),
+        "hosted LIF",
+        lambda **options: ours.NeuronCell(LIF(N), **options),
+        lambda **options: ours.NeuronLayer(LIF(N), **options),
+        lambda inputs, hidden, **options: ours.NeuronRecurrentCell(inputs, LIF(hidden), **options),
+        lambda inputs, hidden, **options: ours.NeuronRecurrent(inputs, LIF(hidden), **options),
         10.0,
     ),
 ]

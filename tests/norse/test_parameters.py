@@ -232,7 +232,7 @@ def test_computed_parameters_are_refused_by_modules_and_taken_by_functions():
     p = SiLIFParameters(log_inv_tau_u=rates.log())
     with pytest.raises(ValueError, match=r"log_inv_tau_u.*detach"):
         SiLIF(p)
-    _, state = ours.silif_feed_forward_integral(torch.rand(5, 2, 4), None, p)
+    _, state = ours.feed_forward_integral(torch.rand(5, 2, 4), None, p)
     state.v.sum().backward()
     assert rates.grad.abs().sum() > 0
 
@@ -281,7 +281,7 @@ def test_wrong_parameters_are_refused():
 def test_numbers_are_parameters_too():
     layer = SiLIF(SiLIFParameters(a=0, b=1.5, v_th=2))
     assert layer.p.a.dtype == torch.float32
-    z, _ = ours.silif_feed_forward_step(torch.ones(2, 3), None, SiLIFParameters(a=0, b=1.5, v_th=2))
+    z, _ = ours.feed_forward_step(torch.ones(2, 3), None, SiLIFParameters(a=0, b=1.5, v_th=2))
     assert torch.equal(z, torch.zeros(2, 3))
 
 

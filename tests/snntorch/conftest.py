@@ -8,13 +8,11 @@ import torch
 snn = pytest.importorskip("snntorch")
 
 from silif_plugins.neurons import LIF  # noqa: E402
-from silif_plugins.snntorch import RF, AdLIF, CAdLIF, CSiLIF, SiLIF, Spiking  # noqa: E402
+from silif_plugins.snntorch import RF, Spiking  # noqa: E402
+from silif_plugins.snntorch.named import NAMED  # noqa: E402
 
 OURS = {
-    "SiLIF": SiLIF,
-    "CSiLIF": CSiLIF,
-    "AdLIF": AdLIF,
-    "CAdLIF": CAdLIF,
+    **{cls.__name__: cls for cls in NAMED.values()},
     "RF": lambda size, **options: RF(size, dt=0.05, **options),
     "hosted LIF": lambda size, **options: Spiking(LIF(size), **options),
 }

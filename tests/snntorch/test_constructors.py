@@ -2,15 +2,18 @@
 
 import inspect
 import math
+import typing
 
 import pytest
 import snntorch as snn
 import torch
 
 from silif_plugins import neurons
-from silif_plugins.snntorch import RF, AdLIF, CAdLIF, CSiLIF, SiLIF, Spiking
+from silif_plugins.snntorch import AdLIF, CSiLIF, SiLIF, Spiking
+from silif_plugins.snntorch.named import NAMED
+from silif_plugins.snntorch.start import StartsAsLeaky
 
-CLASSES = [SiLIF, CSiLIF, AdLIF, CAdLIF, RF]
+CLASSES = list(NAMED.values())
 ids = [cls.__name__ for cls in CLASSES]
 each_class = pytest.mark.parametrize("cls", CLASSES, ids=ids)
 
@@ -49,7 +52,7 @@ def test_words_of_other_neurons_are_explained(cls, word):
         if word in ("alpha", "beta"):
             advice = str(error.value).partition("set by ")[2]
             words = [part.partition("=")[0] for part in advice.replace(" and", ",").split(", ") if "=" in part]
-            assert len(words) >= 2
+            assert words
             assert set(words) <= set(inspect.signature(cls).parameters)
 
 
@@ -66,9 +69,39 @@ def test_a_size_that_is_none_is_explained(cls, size):
 
 
 @each_class
-def test_unknown_words_are_python_s_own_error(cls):
-    with pytest.raises(TypeError, match="unexpected keyword argument 'tau_mem'"):
+def test_unknown_words_are_refused(cls):
+    with pytest.raises(TypeError, match=r"unexpected keyword argument 'tau_mem'"):
         cls(10, tau_mem=0.02)
+
+
+@each_class
+def test_misspelt_options_are_refused_with_what_was_meant(cls):
+    for word, meant in (("init_hiden", "init_hidden"), ("learnt", "learn")):
+        with pytest.raises(TypeError, match=rf"unexpected keyword argument '{word}'; did you mean {meant}\?"):
+            cls(10, **{word: True})
+
+
+@each_class
+def test_types_of_options_are_those_of_the_constructors_that_take_them(cls):
+    """What a type checker sees is what the signature at run time says."""
+    init = cls.__init__.__wrapped__
+    options = typing.get_type_hints(init)["options"].__args__[0]
+    seen = {name: str(kind) for name, kind in typing.get_type_hints(options).items()}
+    explicit = inspect.signature(init).parameters
+    signature = inspect.signature(cls).parameters
+    assert seen.keys() | explicit.keys() - {"self", "options"} == signature.keys()
+    hints = typing.get_type_hints(Spiking.__init__) | typing.get_type_hints(cls.model.__init__)
+    hints["threshold"] = typing.get_type_hints(cls.model.__init__)["threshold"]
+    assert seen == {name: str(hints[name]) for name in seen}
+
+
+def test_a_class_of_one_s_own_is_not_asked_for_the_options_of_its_parent():
+    class Mine(AdLIF):
+        def __init__(self, size, limit):
+            super().__init__(size, threshold=limit)
+
+    assert Mine(3, limit=0.5).threshold == 0.5
+    assert list(inspect.signature(Mine).parameters) == ["size", "limit"]
 
 
 def test_a_subclass_may_have_a_beta_of_its_own():
@@ -134,7 +167,7 @@ def test_state_dict_keys_are_the_core_s_and_snntorch_s(cls):
     host = {"threshold", "graded_spikes_factor", "reset_mechanism_val"}
     assert set(lif.state_dict()) == core | host | {"input_scale", "reset_scale"}
     assert not hasattr(lif, "alpha")
-    if cls not in (SiLIF, CSiLIF):
+    if not issubclass(cls, StartsAsLeaky):
         with pytest.raises(
             AttributeError, match=f"{cls.__name__} has no 'beta': .* by {next(iter(lif.neuron._parameters))}"
         ):

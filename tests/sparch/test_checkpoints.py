@@ -18,7 +18,7 @@ from silif_plugins.sparch import (
 )
 
 
-@pytest.mark.parametrize("neuron", NEURONS)
+@pytest.mark.parametrize("neuron", [name for name, model in NEURONS.items() if model.published_names])
 @pytest.mark.parametrize(
     "options",
     [

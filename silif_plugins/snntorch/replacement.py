@@ -3,60 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, NamedTuple
+from typing import Any
 
 import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from ..tables import table
-from .adlif import AdLIF, CAdLIF
-from .csilif import CSiLIF
+from ..swapping import Replacement, Replacements, input_shapes, swap
 from .evaluation import evaluation
+from .named import Named
 from .silif import SiLIF
 from .spiking import Spiking
-
-STARTS_AS_LEAKY = (SiLIF, CSiLIF)
-"""Neurons that start at the decays of the neuron they replace."""
-
-NORMALISED = (AdLIF, CAdLIF)
-"""Neurons whose input is scaled by 1 - α: a constant input I brings them to at most I."""
-
-
-class Replacement(NamedTuple):
-    """A neuron that was replaced.
-
-    Attributes:
-        name: Its name in the network.
-        old: The neuron that was there.
-        new: The neuron that is there now.
-    """
-
-    name: str
-    old: nn.Module
-    new: Spiking
-
-
-class Replacements(tuple[Replacement, ...]):
-    """All neurons that were replaced; printed, a table of their names, sizes and parameters.
-
-    Attributes:
-        left: Names of the neurons that the sample does not reach, so that they stay as they are.
-    """
-
-    left: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """Return the table."""
-        rows = [("name", "was", "is", "size", "threshold", "parameters")]
-        for name, old, new in self:
-            size = " x ".join(map(str, new.size))
-            trained = sum(p.numel() for p in new.parameters() if p.requires_grad)
-            threshold = f"{new.threshold.mean().item():.3g}"
-            rows.append((name, type(old).__name__, type(new).__name__, size, threshold, str(trained)))
-        return "\n".join([table(rows), *(f"{name}: not reached by the sample, left as it is" for name in self.left)])
-
-    __repr__ = __str__
 
 
 def from_leaky(
@@ -101,13 +58,11 @@ def from_leaky(
     threshold = leaky.threshold.detach().clone()
     beta = leaky.beta.detach().clamp(0, 1)
     alpha = leaky.alpha.detach().clamp(0, 1) if isinstance(leaky, snn.Synaptic) else None
-    kept: dict[str, Any] = {}
-    if isinstance(neuron, type) and issubclass(neuron, STARTS_AS_LEAKY):
-        kept = {"alpha": alpha} if {"tau_u", "decay"} & options.keys() else {"alpha": alpha, "beta": beta}
-    elif isinstance(neuron, type) and issubclass(neuron, NORMALISED):
-        threshold = threshold * (1 - beta) * (1 if alpha is None else 1 - alpha)
+    kept: dict[str, Any] = {"threshold": threshold}
+    if isinstance(neuron, type) and issubclass(neuron, Named):
+        kept = neuron.in_place_of(threshold, beta, alpha, options)
     kept |= {
-        "threshold": _scalar(threshold),
+        "threshold": _scalar(kept["threshold"]),
         "learn_threshold": isinstance(leaky.threshold, nn.Parameter),
         "spike_grad": leaky.spike_grad,
         "surrogate_disable": leaky.surrogate_disable,
@@ -171,7 +126,7 @@ def replace(
         found = {name: found[name] for name in names}
     if not found or "" in found:
         raise ValueError(f"net: it has no layer of type {old.__name__}; for a single neuron, use from_leaky")
-    sizes = _sizes(net, list(found.values()), sample) if sample is not None else {}
+    sizes = _sizes(net, found.values(), sample) if sample is not None else {}
     made: list[Replacement] = []
     left: list[str] = []
     for name, module in found.items():
@@ -188,31 +143,19 @@ def replace(
         made.append(Replacement(name, module, neuron))
     if not made:
         raise ValueError(f"sample: it reached no layer of type {old.__name__}, so that no size is known")
-    by_old: dict[Any, Spiking] = {module: neuron for _, module, neuron in made}
-    for parent in list(net.modules()):
-        for child, layer in list(parent._modules.items()):
-            if layer in by_old:  # under every name that it has: layers may be shared
-                setattr(parent, child, by_old[layer])
-    replacements = Replacements(made)
-    replacements.left = tuple(left)
-    return replacements
+    swap(net, made)
+    return Replacements(made, left, _described)
 
 
-def _sizes(net: nn.Module, neurons: list[nn.Module], sample: Any) -> dict[nn.Module, int | tuple[int, ...]]:
+def _described(new: Spiking) -> dict[str, str]:
+    return {"size": " x ".join(map(str, new.size)), "threshold": f"{new.threshold.mean().item():.3g}"}
+
+
+def _sizes(net: nn.Module, neurons: Collection[nn.Module], sample: Any) -> dict[nn.Module, int | tuple[int, ...]]:
     """Return the size of every neuron that a sample reaches."""
-    sizes: dict[nn.Module, int | tuple[int, ...]] = {}
-
-    def note(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        sizes[module] = _population(inputs[0].shape[1:])
-
-    hooks = [neuron.register_forward_pre_hook(note) for neuron in neurons]
-    try:
-        with torch.no_grad(), evaluation(net):
-            net(*(sample if isinstance(sample, tuple) else (sample,)))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return sizes
+    with evaluation(net):
+        shapes = input_shapes(net, neurons, sample)
+    return {neuron: _population(shape[1:]) for neuron, shape in shapes.items()}
 
 
 def _size_of(leaky: Any) -> int | tuple[int, ...] | None:
