@@ -38,12 +38,3 @@ def test_versions_agree():
 
 def test_public_names_exist():
     assert all(hasattr(silif_plugins, name) for name in silif_plugins.__all__)
-
-
-@pytest.mark.parametrize("host", ["snntorch", "norse"])
-def test_no_module_of_a_host_is_hidden_by_a_name(host):
-    """`import silif_plugins.snntorch.replacement as r` finds the module, whatever the package shows."""
-    pytest.importorskip(host)
-    package = importlib.import_module(f"silif_plugins.{host}")
-    modules = {path.stem for path in (PACKAGE / host).glob("*.py")} - {"__init__"}
-    assert not modules & set(package.__all__)
