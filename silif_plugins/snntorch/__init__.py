@@ -15,6 +15,7 @@ from .csilif import CSiLIF  # noqa: E402
 from .membrane import Membrane  # noqa: E402
 from .nir import export_to_nir, import_from_nir  # noqa: E402
 from .over_time import over_time  # noqa: E402
+from .recurrent import Recurrent  # noqa: E402
 from .replace import Replacement, Replacements, from_leaky, replace  # noqa: E402
 from .reset import reset  # noqa: E402
 from .rf import RF  # noqa: E402
@@ -28,6 +29,7 @@ __all__ = [
     "CAdLIF",
     "CSiLIF",
     "Membrane",
+    "Recurrent",
     "Replacement",
     "Replacements",
     "SecondOrderState",
