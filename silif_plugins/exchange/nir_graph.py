@@ -101,8 +101,7 @@ def graph_of(population: Population, dt: float, metadata: dict[str, Any]) -> Any
     space, input_weights, recurrent_weights = population
     shape = tuple(space.shape)
     scales = {name: _array(getattr(space, name), shape) - (name in DIAGONAL) for name in SCALES}
-    if not any(scales[name].any() for name in ("a21", "b2", "r2")):
-        # Nothing drives the second state: LIF neurons have none.
+    if not has_second_state(space):
         scales = {name: scale for name, scale in scales.items() if W not in SCALES[name]}
     elif scales["a12"].any() and not (scales["a21"].any() or scales["r2"].any()):
         raise ValueError(
@@ -125,7 +124,8 @@ def graph_of(population: Population, dt: float, metadata: dict[str, Any]) -> Any
         edges.append((SPIKES, RECURRENT_WEIGHTS))
     for coefficient, scale in scales.items():
         name, start, end = SCALES[coefficient]
-        if not scale.any():
+        # An input that drives nothing is kept by a scale of zero: a graph has no loose ends.
+        if not scale.any() and (coefficient != "b1" or bool(space.b2.any())):
             continue
         nodes[name] = nir.Scale(scale=scale)
         edges.append((name, end))
@@ -136,6 +136,11 @@ def graph_of(population: Population, dt: float, metadata: dict[str, Any]) -> Any
             if recurrent_weights is not None:
                 edges.append((RECURRENT_WEIGHTS, name))
     return nir.NIRGraph(nodes={name: nodes[name] for name in sorted(nodes)}, edges=edges, metadata=metadata)
+
+
+def has_second_state(space: StateSpace) -> bool:
+    """Whether anything drives the second state of a population: a graph holds none that stays at rest."""
+    return any(bool(field.any()) for field in (space.a21, space.b2, space.r2))
 
 
 def is_population(node: Any) -> bool:

@@ -138,8 +138,9 @@ class Record:
 
     @property
     def shared(self) -> list[str]:
-        """Names of trained values that several neurons share."""
-        return sorted(name for name in self.trained if self._tensors()[name].numel() != math.prod(self.size))
+        """Names of trained values, but for the threshold, that several neurons share."""
+        size = math.prod(self.size)
+        return sorted(name for name, value in self.values.items() if name in self.trained and value.numel() != size)
 
     @property
     def is_bare(self) -> bool:

@@ -16,15 +16,17 @@ from silif_plugins.testing import values
 
 host = pytest.importorskip("norse.torch")
 
-T, B, N = 50, 2, 5
+T, B, N = 40, 2, 5
 
 every_neuron = pytest.mark.parametrize("name", NEURONS)
-often = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+often = settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], print_blob=False
+)
 
 
 @pytest.fixture
 def x():
-    return 6 * torch.rand(T, B, N)
+    return 12 * torch.rand(T, B, N)
 
 
 def assert_same_layer(one, two):
@@ -73,7 +75,7 @@ def test_snntorch_to_norse_to_snntorch(name, data, hosts, x):
 
 @every_neuron
 def test_a_network_that_trains_in_both(name, hosts, x):
-    """Three steps of Adam here, three there, and three here again: as if it had never moved."""
+    """Three steps of training here, three there, and three here again: as if it had never moved."""
     x = x[..., :3]
     lif = hosts.in_snntorch(hosts.core(name), threshold=0.5, learn_threshold=True, spike_grad="super")
     net = hosts.network(lif)
@@ -128,15 +130,8 @@ def test_norse_to_snntorch_to_norse(name, hosts, x):
         warnings.simplefilter("error")
         lif = hosts.to_snntorch(cell)
         back = hosts.to_norse(lif, x)
-    assert (
-        type(lif).__name__ == name.split()[-1].replace("-", "").rstrip(",")
-        or "," in name
-        or type(lif).__name__
-        in (
-            "CAdLIF",
-            "Spiking",
-        )
-    )
+    inner = lif.neuron
+    assert type(lif) is getattr(snntorch, type(inner).__name__, snntorch.Spiking)
     spikes = hosts.run_norse(cell, x)
     assert 0.01 < spikes.mean() < 0.99
     assert torch.equal(hosts.run_snntorch(lif, x), spikes)
@@ -233,7 +228,7 @@ def test_spike_grad_has_the_last_word(hosts, x):
     assert snntorch.import_from_nir(graph, spike_grad="boxcar").spike_grad == Boxcar()
     graph.metadata["silif.surrogate"] = "rockpool:tanh"
     with pytest.raises(
-        ValueError, match="graph: the record of its neuron, surrogate: got 'rockpool:tanh'.*spike_grad="
+        ValueError, match=r"graph: the record of its neuron, surrogate: got 'rockpool:tanh'.*spike_grad="
     ):
         snntorch.import_from_nir(graph)
     assert snntorch.import_from_nir(graph, spike_grad="boxcar").spike_grad == Boxcar()
