@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .record import THRESHOLD, Record, Setting
+from .record import THRESHOLD, Record, Setting, broadcasts
 
 PREFIX = "silif."
 """Start of the names of what is ours among a graph's metadata. Flat, for some readers take no groups there."""
@@ -76,7 +76,7 @@ def _record(held: dict[str, Any], shape: tuple[int, ...]) -> Record:
         raise ValueError(f"size: got {size!r}; it must be whole numbers")
     sizes = tuple(size.tolist())
     # Before anything of this size is made.
-    if np.prod(sizes, dtype=float) > max(np.prod(shape, dtype=float), 1) or np.broadcast_shapes(sizes, shape) != shape:
+    if not broadcasts(sizes, shape):
         raise ValueError(f"size: got {sizes}; it must broadcast to the population {shape} of the nodes")
     surrogate = None
     if "surrogate" in held:

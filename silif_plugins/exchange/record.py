@@ -88,7 +88,7 @@ class Record:
         for name, value in self._tensors().items():
             if bool(value.isnan().any()) or (name in self.values and not bool(value.isfinite().all())):
                 raise ValueError(f"{name}: got NaN or an infinite value; it must be numbers")
-            if not _broadcasts(value.shape, self.size):
+            if not broadcasts(value.shape, self.size):
                 raise ValueError(
                     f"{name}: got shape {tuple(value.shape)}; it must broadcast to the neurons {self.size}"
                 )
@@ -161,14 +161,10 @@ class Record:
         Raises:
             ValueError: If the model takes other values or settings.
         """
+        self._check_names()
         model: Any = NEURONS[self.model]  # constructors differ in what they take
         generator = torch.Generator()  # not the user's: what is drawn is replaced
         neuron: Neuron = model(self.size, learn=self.trained - {THRESHOLD}, generator=generator, **self.settings)
-        if settings_of(neuron) != self.settings:
-            raise ValueError(f"settings: got {self.settings}; {self.model} has {settings_of(neuron)}")
-        expected = neuron.state_dict().keys()
-        if self.values.keys() != expected:
-            raise ValueError(f"values: got {', '.join(self.values)}; {self.model} has {', '.join(expected)}")
         values = {name: value.expand(self.size) for name, value in self.values.items()}
         if self.timestep != 1:
             values["log_dt"] = values["log_dt"] + math.log(self.timestep)
@@ -198,6 +194,16 @@ class Record:
         with torch.no_grad():
             return self.layer_neuron().state_space()
 
+    def _check_names(self) -> None:
+        model: Any = NEURONS[self.model]
+        defaults = {name: parameter.default for name, parameter in inspect.signature(model).parameters.items()}
+        for name, value in self.settings.items():
+            if type(value) is not type(defaults.get(name)):
+                raise ValueError(f"settings: got {name}={value!r}, which {self.model} does not take")
+        expected = model(1, learn=False, generator=torch.Generator(), **self.settings).state_dict().keys()
+        if self.values.keys() != expected:
+            raise ValueError(f"values: got {', '.join(self.values)}; {self.model} has {', '.join(expected)}")
+
     def _tensors(self) -> dict[str, Tensor]:
         own = {} if self.own_threshold is None else {"own_threshold": self.own_threshold}
         scales = {"input_scale": self.input_scale, "reset_scale": self.reset_scale}
@@ -214,7 +220,8 @@ def settings_of(neuron: Neuron) -> dict[str, Setting]:
     return found
 
 
-def _broadcasts(shape: torch.Size, size: tuple[int, ...]) -> bool:
+def broadcasts(shape: tuple[int, ...], size: tuple[int, ...]) -> bool:
+    """Whether a shape broadcasts to a size, and makes it no larger."""
     try:
         return torch.broadcast_shapes(shape, size) == size
     except RuntimeError:
