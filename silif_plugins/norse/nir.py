@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
 import warnings
@@ -24,24 +25,16 @@ from ..exchange import (
     restore,
     with_modules,
 )
-from ..neurons import Neuron, StateSpace
+from ..neurons import NEURONS, Neuron, StateSpace
 from ..optional import require
 from ..surrogate import Boxcar, FastSigmoid, SpikeFunction, name_of, named
 from . import _norse_nir
 from .conversion import CORE_NAMES, population
-from .csilif import CSiLIFCell, CSiLIFParameters, CSiLIFRecurrentCell
 from .functional import NORSE_DT
 from .hosting import NeuronCell, NeuronParameters, NeuronRecurrentCell
 from .modules import Layer, Parametrised, Recurrence, RecurrentLayer
 from .parameters import BOXCAR, SETTINGS, SUPER, Method, spike_function
-from .silif import SiLIFCell, SiLIFParameters, SiLIFRecurrentCell
 from .surrogates import NorseMethod
-
-NATIVE: dict[str, tuple[Any, Any, Any]] = {
-    "SiLIF": (SiLIFParameters, SiLIFCell, SiLIFRecurrentCell),
-    "C-SiLIF": (CSiLIFParameters, CSiLIFCell, CSiLIFRecurrentCell),
-}
-"""Models with a tuple of parameters of their own, their cell and their recurrent cell; the others are hosted."""
 
 ABSOLUTE = 1.0
 """The ``dt`` of a module whose neurons have timesteps of their own in seconds: log_relative_dt is then log Δ."""
@@ -74,6 +67,7 @@ def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: 
 
     Examples:
         >>> import norse.torch as snn
+        >>> from silif_plugins.norse import SiLIFCell, SiLIFParameters
         >>> network = snn.SequentialState(torch.nn.Linear(3, 4), SiLIFCell(SiLIFParameters.sample(4)))
         >>> restored = from_nir(to_nir(network))
         >>> x = 10 * torch.rand(20, 2, 3)   # [T, B, inputs]
@@ -119,9 +113,9 @@ def from_nir(
 
     Neurons of every model of :data:`silif_plugins.neurons.NEURONS` come back as they were, with the parameters they
     had, whichever host wrote them: SiLIF and C-SiLIF as their cells, unless their layer had what those lack, such as a
-    trained threshold that the reset follows; all others as a ``NeuronCell``. Where nodes were changed since, and for
-    neurons of any other model, the nodes count: they come back as a ``NeuronCell`` of the same spikes whose
-    coefficients do not train, and a warning says so.
+    trained threshold that the reset follows; the others as the cell of their name, or a ``NeuronCell``. Where nodes
+    were changed since, and for neurons of any other model, the nodes count: they come back as a ``NeuronCell`` of the
+    same spikes whose coefficients do not train, and a warning says so.
 
     Args:
         graph: A ``nir.NIRGraph``, such as ``nir.read`` returns, or the path of a file.
@@ -185,7 +179,7 @@ def _record_of(module: Any) -> Record | None:
     }
     if isinstance(p, NeuronParameters):
         return Record.of(p.neuron, **options)
-    model = next((name for name, (parameters, *_) in NATIVE.items() if type(p) is parameters), None)
+    model = next((name for name, core in NEURONS.items() if type(p) is _cells_of(core)[0].parameters_type), None)
     if model is None:
         return None
     names = {field: CORE_NAMES.get(field, field) for field in p._fields if field not in SETTINGS} | {"v_th": THRESHOLD}
@@ -221,11 +215,12 @@ def _module_of(held: Population, record: Record | None, where: str) -> nn.Module
         method, alpha = _method_of(record)
     except ValueError as error:
         raise ValueError(f"{where}: the record of its neuron, {error}") from error
-    if record.model not in NATIVE or record.settings or not (record.resets and record.has_own_reset):
-        cell = _hosted(record.layer_neuron(), sizes, weights)
-        cell.p = cell.p._replace(method=method, alpha=alpha, detach_reset=record.detach_reset)
-        return cell
-    parameters, feed_forward, recurrent = NATIVE[record.model]
+    cell, recurrent_cell = _cells_of(NEURONS[record.model])
+    parameters = cell.parameters_type
+    if parameters is NeuronParameters or record.settings or not (record.resets and record.has_own_reset):
+        hosted = _hosted(record.layer_neuron(), sizes, weights)
+        hosted.p = hosted.p._replace(method=method, alpha=alpha, detach_reset=record.detach_reset)
+        return hosted
     fields = {core: field for field, core in CORE_NAMES.items()} | {THRESHOLD: "v_th"}
     p = parameters(
         **{fields.get(name, name): value for name, value in record.values.items()},
@@ -237,16 +232,34 @@ def _module_of(held: Population, record: Record | None, where: str) -> nn.Module
         detach_reset=record.detach_reset,
     )
     options = {"dt": record.timestep, "learn": [fields.get(name, name) for name in record.trained]}
-    if sizes:
-        made: nn.Module = recurrent(sizes[1], sizes[0], p, **options, **weights)
-    else:
-        made = feed_forward(p, **options)
+    made: nn.Module = recurrent_cell(sizes[1], sizes[0], p, **options, **weights) if sizes else cell(p, **options)
     return made
 
 
 def _hosted(neuron: Neuron, sizes: tuple[int, ...], weights: dict[str, Any]) -> Any:
-    """Return the cell that hosts a neuron; ``sizes`` are those of the input weights of a recurrent population."""
-    return NeuronRecurrentCell(sizes[1], neuron, **weights) if sizes else NeuronCell(neuron)
+    """Return the cell that hosts a neuron, of its name if there is one.
+
+    Args:
+        neuron: The neuron.
+        sizes: Those of the input weights of a recurrent population.
+        weights: Its weights.
+    """
+    generic = NeuronRecurrentCell if sizes else NeuronCell
+    named_cell = _cells_of(type(neuron))[bool(sizes)]
+    kind = named_cell if issubclass(named_cell, generic) else generic
+    cell = kind.__new__(kind)  # the constructor of a name draws a start, and adds nothing else
+    if sizes:
+        NeuronRecurrentCell.__init__(cell, sizes[1], neuron, **weights)
+    else:
+        NeuronCell.__init__(cell, neuron)
+    return cell
+
+
+def _cells_of(model: type[Neuron]) -> tuple[Any, Any]:
+    """Return the cell and the recurrent cell that are named as a model of the core is, or those that host any."""
+    package = importlib.import_module(__package__)
+    name = model.__name__
+    return getattr(package, f"{name}Cell", NeuronCell), getattr(package, f"{name}RecurrentCell", NeuronRecurrentCell)
 
 
 def _surrogate_of(module: Any) -> tuple[str, dict[str, float]] | None:
