@@ -4,7 +4,7 @@ from .layer_neuron import LayerNeuron
 from .metadata import metadata_of, record_of
 from .nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
 from .record import THRESHOLD, Record
-from .restore import Restored, load, restore, say, with_modules
+from .restoring import Restored, load, restore, say, with_modules
 
 __all__ = [
     "THRESHOLD",
