@@ -1,6 +1,6 @@
 """Neurons between hosts: the record of one neuron, and NIR graphs that hold it. Knows no host."""
 
-from .layer_neuron import LayerNeuron
+from .layer_neuron import LayerNeuron, reset_ratio
 from .metadata import metadata_of, record_of
 from .nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
 from .record import THRESHOLD, Record
@@ -19,6 +19,7 @@ __all__ = [
     "metadata_of",
     "population_of",
     "record_of",
+    "reset_ratio",
     "restore",
     "say",
     "with_modules",

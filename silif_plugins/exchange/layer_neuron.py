@@ -60,10 +60,9 @@ class LayerNeuron(Neuron):
 
     def state_space(self) -> StateSpace:
         """Return the neuron's coefficients in the layer's units."""
-        space, own = self.neuron.state_space(), self.neuron.threshold
-        measured = own.isfinite() & (own != 0)
-        follows = torch.where(measured, self.threshold / torch.where(measured, own, 1.0), 1.0)
-        reset = follows * self.reset_scale if self.resets else torch.zeros_like(follows)
+        space = self.neuron.state_space()
+        reset = reset_ratio(self.threshold, self.neuron.threshold) * self.reset_scale
+        reset = reset if self.resets else torch.zeros_like(reset)
         return space._replace(
             b1=space.b1 * self.input_scale,
             b2=space.b2 * self.input_scale,
@@ -80,3 +79,16 @@ class LayerNeuron(Neuron):
     def uniform_state(self, batch: Sequence[int], *, generator: torch.Generator | None = None) -> State:
         """Draw that of the neuron."""
         return self.neuron.uniform_state(batch, generator=generator)
+
+
+def reset_ratio(threshold: Tensor, own: Tensor) -> Tensor:
+    """Return what the reset of a neuron is multiplied by in a layer of another threshold than the neuron's own.
+
+    A neuron that never fires, or fires above 0, has no threshold to measure its reset in: it keeps its own.
+
+    Examples:
+        >>> reset_ratio(torch.tensor([2.0, 2.0]), torch.tensor([0.5, torch.inf]))
+        tensor([4., 1.])
+    """
+    measured = own.isfinite() & (own != 0)
+    return torch.where(measured, threshold / torch.where(measured, own, 1.0), 1.0)
