@@ -202,3 +202,11 @@ def test_a_neuron_without_a_registry_entry_goes_as_its_coefficients(hosts):
     spikes = hosts.run_snntorch(lif, x)
     assert spikes.any()
     assert torch.equal(hosts.run_norse(cell, x), spikes)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_damaged_files_end_in_the_documented_error(reader, graph, fuzz, tmp_path):
+    content = written(graph, tmp_path).read_bytes()
+    refused = fuzz("damaged.nir", content, READERS[reader], ValueError, seeds=range(40))
+    assert 0.3 < refused < 1
