@@ -1,15 +1,17 @@
 """Spike functions: a step forward, a surrogate gradient backward.
 
 Every class here is a picklable callable x = mem - threshold -> spikes in x's data type, with strict H(x > 0).
-Wherever a ``surrogate`` is asked for, :func:`resolve` also accepts a name of :data:`SURROGATES`, the name of a
-Norse method (``"norse:tanh"``), and any callable, such as those of ``snntorch.surrogate``.
+Wherever a ``surrogate`` is asked for, :func:`resolve` also accepts a name of :data:`SURROGATES`, a name with the prefix
+of a host that registers its own (``"norse:tanh"``), and any callable, such as those of ``snntorch.surrogate``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -188,38 +190,7 @@ class Triangle(Surrogate):
         return self.height * (1 - x.abs() / self.half_width).clamp(min=0)
 
 
-@dataclass(frozen=True)
-class NorseMethod:
-    """A surrogate of Norse by its method name, with Norse's own meaning of alpha.
-
-    Args:
-        method: ``"super"``, ``"triangle"``, ``"tanh"``, ``"circ"``, ``"heavi_erfc"`` or ``"heaviside"``, as in
-            ``norse.torch.functional.threshold.threshold``.
-        alpha: Its sharpness.
-
-    Raises:
-        ImportError: When called, if Norse is not installed.
-        ValueError: When called, by Norse, if it has no such method.
-
-    Examples:
-        >>> NorseMethod("tanh", 10.0)(torch.tensor([-0.1, 0.1]))  # doctest: +SKIP
-        tensor([0., 1.])
-    """
-
-    method: str
-    alpha: float = 100.0
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return spikes by Norse's threshold function."""
-        try:
-            from norse.torch.functional.threshold import threshold
-        except ImportError as error:
-            raise ImportError('Norse is not installed: pip install "silif_plugins[norse]"') from error
-        spikes: Tensor = threshold(x, self.method, self.alpha)
-        return spikes
-
-
-SURROGATES: dict[str, type[Surrogate]] = {
+SURROGATES: dict[str, Callable[..., SpikeFunction]] = {
     "boxcar": Boxcar,
     "atan": ATan,
     "fast_sigmoid": FastSigmoid,
@@ -227,36 +198,116 @@ SURROGATES: dict[str, type[Surrogate]] = {
     "sigmoid": Sigmoid,
     "triangle": Triangle,
 }
-"""Surrogates by name, with the defaults of their classes."""
+"""Surrogates by name, with the defaults of their classes; :func:`register_surrogate` adds one."""
+
+FAMILIES: dict[str, Callable[..., SpikeFunction]] = {}
+"""Prefixes of names, such as ``"norse:"``, and what makes a surrogate of the rest of the name."""
+
+
+def register_surrogate(name: str, factory: Callable[..., SpikeFunction]) -> None:
+    """Make a surrogate known by a name, or many by a prefix, wherever a ``surrogate`` is asked for.
+
+    Args:
+        name: A name, or a prefix with its colon: ``"norse:"`` stands for every name that begins with it.
+        factory: What makes the surrogate, best a frozen dataclass of numbers, which files can hold: called without
+            arguments for a name, with the rest of the name for a prefix, and with its fields where a file has them.
+
+    Raises:
+        ValueError: If the name is taken by another surrogate.
+
+    Examples:
+        >>> @dataclass(frozen=True)
+        ... class Wide(Surrogate):
+        ...     half_width: float = 2.0
+        ...     def derivative(self, x):
+        ...         return (x.abs() < self.half_width).to(x.dtype)
+        >>> register_surrogate("wide", Wide)
+        >>> resolve("wide")
+        Wide(half_width=2.0)
+        >>> _ = SURROGATES.pop("wide")
+    """
+    known = FAMILIES if name.endswith(":") else SURROGATES
+    taken = known.get(name, factory)
+    if _origin(taken) != _origin(factory):  # that of a module that was loaded again is welcome
+        raise ValueError(f"name: got {name!r}, which is {_origin(taken)} already; give another name")
+    known[name] = factory
+
+
+def named(name: str, **arguments: float) -> SpikeFunction:
+    """Return the surrogate of a name.
+
+    Args:
+        name: A name that is registered, or one that begins with a registered prefix.
+        **arguments: Fields of the surrogate that are not to have their defaults.
+
+    Raises:
+        ValueError: If there is no surrogate of this name, or it has no such field.
+
+    Examples:
+        >>> named("atan", alpha=3.0)
+        ATan(alpha=3.0)
+    """
+    prefix, colon, rest = name.partition(":")
+    family = FAMILIES.get(prefix + colon)
+    if family is None and name not in SURROGATES:
+        names = ", ".join([*SURROGATES, *(f"{prefix}NAME" for prefix in FAMILIES)])
+        raise ValueError(f"surrogate: got {name!r}; it must be one of {names}")
+    try:
+        return SURROGATES[name](**arguments) if family is None else family(rest, **arguments)
+    except TypeError as error:
+        raise ValueError(f"surrogate: {name!r} takes no {', '.join(arguments)}: {error}") from error
+
+
+def name_of(surrogate: SpikeFunction) -> tuple[str, dict[str, float]] | None:
+    """Return the name and the fields from which :func:`named` makes a surrogate again; None if there are none.
+
+    Examples:
+        >>> name_of(FastSigmoid(10.0))
+        ('fast_sigmoid', {'slope': 10.0})
+        >>> name_of(torch.sigmoid)
+    """
+    if not is_dataclass(surrogate):
+        return None
+    arguments = asdict(surrogate)
+    for name, made in SURROGATES.items():
+        if type(surrogate) is made:
+            return name, arguments
+    for prefix, made in FAMILIES.items():
+        if type(surrogate) is made:
+            return prefix + str(arguments.pop(next(iter(arguments)))), arguments
+    return None
 
 
 def resolve(surrogate: str | SpikeFunction | None) -> SpikeFunction:
     """Turn what a user gives as a surrogate into a spike function; None is the paper's boxcar.
 
     Args:
-        surrogate: A name of :data:`SURROGATES`, ``"norse:METHOD"``, or a callable of mem - threshold.
+        surrogate: A name of :data:`SURROGATES`; a name of a host's, such as ``"norse:tanh"``, whose prefix is the
+            folder of this package that registers it, and is imported; or a callable of mem - threshold.
 
     Raises:
+        ImportError: If the host of a prefix is not installed.
         ValueError: If there is no surrogate of this name.
         TypeError: If it is neither a name nor a callable, or a class instead of an object.
 
     Examples:
         >>> resolve("atan")
         ATan(alpha=2.0)
-        >>> resolve("norse:tanh")
-        NorseMethod(method='tanh', alpha=100.0)
     """
     if surrogate is None:
         return Boxcar()
     if isinstance(surrogate, str):
-        if surrogate.startswith("norse:"):
-            return NorseMethod(surrogate.removeprefix("norse:"))
-        if surrogate in SURROGATES:
-            return SURROGATES[surrogate]()
-        raise ValueError(f"surrogate: got {surrogate!r}; it must be one of {', '.join(SURROGATES)} or 'norse:METHOD'")
+        host, colon, _ = surrogate.partition(":")
+        if colon and host + colon not in FAMILIES and host.isidentifier() and find_spec(f"{__package__}.{host}"):
+            import_module(f"{__package__}.{host}")
+        return named(surrogate)
     if isinstance(surrogate, type):
         name = surrogate.__name__
         raise TypeError(f"surrogate: got the class {name}; give an object, such as {name}()")
     if callable(surrogate):
         return surrogate
     raise TypeError(f"surrogate: got {type(surrogate).__name__}; it must be a name or a callable")
+
+
+def _origin(factory: Callable[..., SpikeFunction]) -> str:
+    return f"{factory.__module__}.{factory.__qualname__}" if hasattr(factory, "__qualname__") else repr(factory)

@@ -1,6 +1,8 @@
 """Surrogates: gradients by hand, the hosts' callables and names, pickles, second derivatives."""
 
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,14 +10,17 @@ import torch
 from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan
 from silif_plugins.surrogate import (
+    FAMILIES,
     SURROGATES,
     ATan,
     Boxcar,
     FastSigmoid,
-    NorseMethod,
     Sigmoid,
     Surrogate,
     Triangle,
+    name_of,
+    named,
+    register_surrogate,
     resolve,
 )
 
@@ -104,6 +109,10 @@ def test_any_norse_method_runs_a_neuron(method):
     spikes.sum().backward()
     assert current.grad.isfinite().all()
     threshold = pytest.importorskip("norse.torch.functional.threshold").threshold
+    from silif_plugins.norse.surrogates import NorseMethod
+
+    assert name_of(resolve(f"norse:{method}")) == (f"norse:{method}", {"alpha": 100.0})
+    assert named(f"norse:{method}", alpha=10.0) == NorseMethod(method, 10.0)
     x = torch.linspace(-0.1, 0.1, 21)
     assert torch.equal(gradient(NorseMethod(method, 10.0), x), gradient(lambda v: threshold(v, method, 10.0), x))
 
@@ -117,8 +126,53 @@ def test_names():
         resolve("box")
     with pytest.raises(TypeError, match="surrogate: got int"):
         resolve(3)
+    with pytest.raises(ValueError, match="got 'neurons:tanh'; it must be one of boxcar"):
+        resolve("neurons:tanh")
+    with pytest.raises(ValueError, match=r"got 'a\.b:tanh'; it must be one of boxcar"):
+        resolve("a.b:tanh")
+    with pytest.raises(ValueError, match="'atan' takes no slope"):
+        named("atan", slope=1.0)
+    assert name_of(torch.relu) is None
+
+
+def test_norse_s_names_come_with_norse():
+    pytest.importorskip("norse")
+    code = """
+from silif_plugins.surrogate import FAMILIES, resolve
+print(*FAMILIES)
+print(resolve("norse:circ"), *FAMILIES)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == ["", "NorseMethod(method='circ', alpha=100.0) norse:"]
     with pytest.raises(ValueError, match="nonsense"):
         resolve("norse:nonsense")(torch.zeros(1))
+
+
+@pytest.mark.parametrize("surrogate", ALL, ids=repr)
+def test_names_stand_for_surrogates(surrogate):
+    name, arguments = name_of(surrogate)
+    assert named(name, **arguments) == surrogate
+
+
+def test_a_surrogate_is_registered_once():
+    class Mine(Surrogate):
+        def __init__(self, name=""):
+            self.name = name
+
+        def derivative(self, x):
+            return x
+
+    try:
+        register_surrogate("mine", Mine)
+        register_surrogate("mine", Mine)
+        register_surrogate("my:", Mine)
+        assert isinstance(resolve("mine"), Mine)
+        assert resolve("my:own").name == "own"
+        with pytest.raises(ValueError, match="name: got 'mine'"):
+            register_surrogate("mine", ATan)
+    finally:
+        SURROGATES.pop("mine")
+        FAMILIES.pop("my:")
 
 
 def test_second_derivative_of_a_smooth_surrogate():

@@ -186,7 +186,7 @@ class NorseLayer(Layer):
             return neuron.timestep
         if self.space is None:
             return None
-        return self.module.dt * torch.as_tensor(getattr(p, "log_dt", 0.0)).exp()
+        return self.module.dt * torch.as_tensor(getattr(p, "log_relative_dt", 0.0)).exp()
 
     @property
     def fires(self) -> bool:

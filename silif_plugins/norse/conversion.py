@@ -13,6 +13,9 @@ from ..neurons import Neuron, StateSpace
 
 N = TypeVar("N", bound=Neuron)
 
+CORE_NAMES = {"log_relative_dt": "log_dt"}
+"""Fields that the core calls otherwise: there the timestep is absolute."""
+
 
 class Place(NamedTuple):
     """What one of Norse's neurons was, for those who take its place; tensors broadcast to its population.
@@ -36,9 +39,9 @@ class Place(NamedTuple):
     size: tuple[int, ...]
 
 
-def absolute_log_dt(log_dt: Tensor, dt: float) -> Tensor:
+def absolute_log_dt(log_relative_dt: Tensor, dt: float) -> Tensor:
     """Return log Δ from log(Δ/dt), in the data type of the latter."""
-    return log_dt + math.log(dt)
+    return log_relative_dt + math.log(dt)
 
 
 def relative_log_dt(log_dt: Tensor, dt: float) -> Tensor:
@@ -64,18 +67,20 @@ def values_of(neuron: Neuron, names: Sequence[str], dt: float) -> dict[str, Any]
     Raises:
         ValueError: If the neuron lacks a name: it is of another model, or trains raw values (``log=False``).
     """
+    values = {}
     for name in names:
-        if not hasattr(neuron, name):
-            raise ValueError(f"neuron: got {neuron}, which has no {name}; host it as it is, by NeuronLayer")
-    values = {name: getattr(neuron, name).detach().clone() for name in names}
-    values["log_dt"] = relative_log_dt(values["log_dt"], dt)
+        core = CORE_NAMES.get(name, name)
+        if not hasattr(neuron, core):
+            raise ValueError(f"neuron: got {neuron}, which has no {core}; host it as it is, by NeuronLayer")
+        values[name] = getattr(neuron, core).detach().clone()
+    values["log_relative_dt"] = relative_log_dt(values["log_relative_dt"], dt)
     return values
 
 
 def assign(neuron: N, values: dict[str, Tensor], dt: float) -> N:
     """Give a core neuron these values, with the timestep relative to dt, and their data type and device."""
     values = {name: torch.as_tensor(value).detach() for name, value in values.items()}
-    values["log_dt"] = absolute_log_dt(values["log_dt"], dt)
+    values["log_dt"] = absolute_log_dt(values.pop("log_relative_dt"), dt)
     neuron = neuron.to(values["log_dt"])
     with torch.no_grad():
         for name, value in values.items():

@@ -1,7 +1,7 @@
 """C-SiLIF in Norse: parameters, state and modules.
 
     (v + i w)[t] = α ((v + i w)[t-1] - z[t-1]) + 2 b I[t],   z[t] = H(v[t] - v_th)
-    α = exp(Δ (-exp(log_decay) + i ω)),  Δ = dt · exp(log_dt)
+    α = exp(Δ (-exp(log_decay) + i ω)),  Δ = dt · exp(log_relative_dt)
 
 Source: SiLIF paper, algorithm 2, with v + i w twice its u: the same spikes, two real states, no complex tensors.
 """
@@ -23,7 +23,7 @@ from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
 from .parameters import BOXCAR, SUPER, Method
 
 PUBLISHED_TIMESTEPS = (0.01, 0.5)
-"""Range of Δ in seconds from which the paper's code draws for SHD; its centre is the default of ``log_dt``."""
+"""Range of Δ in seconds from which the paper's code draws for SHD; its centre is the default of ``log_relative_dt``."""
 
 ROTATION = 0.4
 """Largest |Im λ / Re λ| that neurons start with in the place of LIF: at 0, ω would have no gradient."""
@@ -63,7 +63,7 @@ class CSiLIFParameters(NamedTuple):
     Attributes:
         log_decay: log(-Re λ), λ in 1/s.
         omega: Im λ, the angular frequency in rad/s.
-        log_dt: log(Δ/dt): 0 where a neuron's timestep is exactly the module's ``dt``.
+        log_relative_dt: log(Δ/dt): 0 where a neuron's timestep is exactly the module's ``dt``.
         b: Input gate.
         v_th: Threshold.
         input_scale: Unit of current, not trained: the current is multiplied by it.
@@ -80,7 +80,7 @@ class CSiLIFParameters(NamedTuple):
 
     log_decay: Tensor = torch.tensor(math.log(0.5))
     omega: Tensor = torch.tensor(math.pi)
-    log_dt: Tensor = torch.tensor(CENTRAL_LOG_TIMESTEP - math.log(NORSE_DT))
+    log_relative_dt: Tensor = torch.tensor(CENTRAL_LOG_TIMESTEP - math.log(NORSE_DT))
     b: Tensor = torch.tensor(0.5)
     v_th: Tensor = torch.tensor(1.0)
     input_scale: Tensor = torch.tensor(1.0)
@@ -96,14 +96,14 @@ class CSiLIFParameters(NamedTuple):
 
     def state_space(self, dt: float = NORSE_DT) -> StateSpace:
         """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.csilif_space`, scaled."""
-        log_decay, omega, log_dt, b, v_th = map(torch.as_tensor, self[:5])
-        space = csilif_space(log_decay, omega, absolute_log_dt(log_dt, dt), b, v_th)
+        log_decay, omega, log_relative_dt, b, v_th = map(torch.as_tensor, self[:5])
+        space = csilif_space(log_decay, omega, absolute_log_dt(log_relative_dt, dt), b, v_th)
         return scaled(space, self.input_scale, self.reset_scale)
 
     @classmethod
     def shared(cls, dt: float = NORSE_DT) -> CSiLIFParameters:
         """Return the parameters by default, shared by all neurons, for modules of this ``dt``."""
-        return cls(log_dt=torch.tensor(CENTRAL_LOG_TIMESTEP - math.log(dt)))
+        return cls(log_relative_dt=torch.tensor(CENTRAL_LOG_TIMESTEP - math.log(dt)))
 
     @classmethod
     def sample(
@@ -130,7 +130,7 @@ class CSiLIFParameters(NamedTuple):
 
         Args:
             size: Number of neurons, or shape of the population, such as (C, 1, 1) after a convolution.
-            dt: Timestep of the module in seconds, to which ``log_dt`` is made relative.
+            dt: Timestep of the module in seconds, to which ``log_relative_dt`` is made relative.
             timestep: The neurons' own timesteps Δ in seconds. They spread the neurons' frequencies, and need not
                 be near ``dt``: the paper draws them from 0.01 to 0.5 s for data at 4 ms.
             decay: -Re λ in 1/s.
@@ -189,7 +189,7 @@ class CSiLIFParameters(NamedTuple):
     def from_neuron(cls, neuron: neurons.CSiLIF, *, dt: float = NORSE_DT) -> CSiLIFParameters:
         """Take over the parameters of the core's neurons, which SpArch's network and the snnTorch plugin hold.
 
-        The values are copies. ``log_dt`` becomes log(Δ/dt), equal up to its last digit, and equal with
+        The values are copies. ``log_relative_dt`` becomes log(Δ/dt), equal up to its last digit, and equal with
         ``dt=1.0``; everything else is equal. Scales are 1; the surrogate, which is no part of a neuron, is the default.
 
         Args:
@@ -234,7 +234,7 @@ class CSiLIFCell(Cell[CSiLIFParameters, CSiLIFState]):
         >>> z, state = cell(torch.randn(8, 128))
         >>> z, state = cell(torch.randn(8, 128), state)
         >>> [name for name, _ in cell.named_parameters()]
-        ['log_decay', 'omega', 'log_dt', 'b']
+        ['log_decay', 'omega', 'log_relative_dt', 'b']
     """
 
     parameters_type = CSiLIFParameters

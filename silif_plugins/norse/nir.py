@@ -2,40 +2,52 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import math
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..neurons import StateSpace
-from ..nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
+from ..exchange import (
+    THRESHOLD,
+    FixedNeuron,
+    Population,
+    Record,
+    Restored,
+    graph_of,
+    is_population,
+    load,
+    metadata_of,
+    restore,
+    with_modules,
+)
+from ..neurons import NEURONS, Neuron, StateSpace
 from ..optional import require
+from ..surrogate import Boxcar, FastSigmoid, SpikeFunction, name_of, named
 from . import _norse_nir
-from .csilif import CSiLIFCell, CSiLIFParameters, CSiLIFRecurrentCell
+from .conversion import CORE_NAMES, population
 from .functional import NORSE_DT
-from .hosting import NeuronCell, NeuronRecurrentCell
+from .hosting import NeuronCell, NeuronParameters, NeuronRecurrentCell
 from .modules import Layer, Parametrised, Recurrence, RecurrentLayer
-from .silif import SiLIFCell, SiLIFParameters, SiLIFRecurrentCell
+from .parameters import BOXCAR, SETTINGS, SUPER, Method, spike_function
+from .surrogates import NorseMethod
 
-MODELS: dict[str, tuple[Any, Any, Any]] = {
-    "SiLIF": (SiLIFParameters, SiLIFCell, SiLIFRecurrentCell),
-    "CSiLIF": (CSiLIFParameters, CSiLIFCell, CSiLIFRecurrentCell),
-}
-"""Models whose parameters are kept with the graph: their tuple, their cell, their recurrent cell."""
+ABSOLUTE = 1.0
+"""The ``dt`` of a module whose neurons have timesteps of their own in seconds: log_relative_dt is then log Δ."""
 
 
 def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: bool = True) -> Any:
     """Convert a network to NIR: Norse's mapping, and ours for the neurons of this package.
 
     A population becomes a subgraph of NIR's own primitives, which other simulators can run (see
-    :mod:`silif_plugins.nir_graph`); with it go the parameters of SiLIF and C-SiLIF neurons, from which
-    :func:`from_nir` restores them exactly. NIR has no time axis: a layer becomes what its cell becomes, and ``Lift``
-    of a stateless module becomes the module. Norse maps some of its cells and none of its layers. A surrogate that is
-    a callable is not kept: the default takes its place.
+    :mod:`silif_plugins.exchange.nir_graph`). With it goes the record of its neuron, for every model of
+    :data:`silif_plugins.neurons.NEURONS`, from which :func:`from_nir`, and that of the snnTorch plugin, restore it
+    exactly: parameters, what trains, surrogate. NIR has no time axis: a layer becomes what its cell becomes, and
+    ``Lift`` of a stateless module becomes the module. Norse maps some of its cells and none of its layers.
 
     Args:
         module: The network, or one module of neurons.
@@ -46,12 +58,16 @@ def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: 
     Returns:
         A ``nir.NIRGraph``; ``nir.write`` saves it.
 
+    Warns:
+        UserWarning: If a surrogate is a function of one's own, which a file cannot hold.
+
     Raises:
         ImportError: If nir or nirtorch is not installed.
         ValueError: If the size of a population is not known, or a module has no counterpart in NIR.
 
     Examples:
         >>> import norse.torch as snn
+        >>> from silif_plugins.norse import SiLIFCell, SiLIFParameters
         >>> network = snn.SequentialState(torch.nn.Linear(3, 4), SiLIFCell(SiLIFParameters.sample(4)))
         >>> restored = from_nir(to_nir(network))
         >>> x = 10 * torch.rand(20, 2, 3)   # [T, B, inputs]
@@ -95,57 +111,45 @@ def from_nir(
 ) -> nn.Module:
     """Convert a NIR graph to a network that does one step: Norse's mapping, and ours for :func:`to_nir`'s subgraphs.
 
-    SiLIF and C-SiLIF come back as their cells with the parameters they had. Where nodes were changed since, and for
-    neurons of any other model, the nodes count: they come back as a ``NeuronCell`` of the same spikes whose
-    coefficients do not train.
+    Neurons of every model of :data:`silif_plugins.neurons.NEURONS` come back as they were, with the parameters they
+    had, whichever host wrote them: SiLIF and C-SiLIF as their cells, unless their layer had what those lack, such as a
+    trained threshold that the reset follows; the others as the cell of their name, or a ``NeuronCell``. Where nodes
+    were changed since, and for neurons of any other model, the nodes count: they come back as a ``NeuronCell`` of the
+    same spikes whose coefficients do not train, and a warning says so.
 
     Args:
-        graph: A ``nir.NIRGraph``, such as ``nir.read`` returns.
+        graph: A ``nir.NIRGraph``, such as ``nir.read`` returns, or the path of a file.
         ignore_warnings: As in Norse's ``from_nir``.
         reset_method: As in Norse's ``from_nir``; Norse's default for None.
-        dt: Timestep in seconds of Norse's own cells. Ours keep the one they were exported with.
+        dt: Timestep in seconds of Norse's own cells. Ours keep the one they were exported with; those of snnTorch have
+            none and come with ``dt=1``, for which ``log_relative_dt`` is the absolute log Δ, bit for bit.
         dtype: Data type of the network; PyTorch's default by default.
 
     Returns:
         A module with ``forward(input, state=None) -> (output, state)``; the state is a dict, changed in place.
         ``norse.torch.Lift`` runs it over a sequence. For the graph of a single population, its cell.
 
+    Warns:
+        UserWarning: If a population comes back as its coefficients; the message says which and why.
+
     Raises:
         ImportError: If nir or nirtorch is not installed.
-        ValueError: If Norse has no counterpart for a node.
+        ValueError: If Norse has no counterpart for a node, or a file, a node or a record is damaged or of a newer
+            version; the message names it.
     """
     nirtorch = require("nirtorch", extra="nir", purpose="The exchange of networks")
     dtype = torch.get_default_dtype() if dtype is None else dtype
+    graph, where = load(graph)
     if is_population(graph):
-        return _module_of_graph(graph).to(dtype)
-    graph = _with_modules(graph)
+        return restore(graph, _module_of, where).to(dtype)
+    graph = with_modules(graph, _module_of, where)
     options: dict[str, Any] = {"ignore_warnings": ignore_warnings, "dt": dt}
     if reset_method is not None:
         options["reset_method"] = reset_method
     node_map = _norse_nir.importers(**options)
-    node_map[_Restored] = lambda node: node.module
+    node_map[Restored] = lambda node: node.module
     network: nn.Module = nirtorch.nir_to_torch(graph, node_map, dtype=dtype)
     return network
-
-
-@dataclass
-class _Restored:
-    """What takes the place of a subgraph that nirtorch would take apart."""
-
-    module: nn.Module
-
-
-def _with_modules(graph: Any) -> Any:
-    """Return a graph whose populations, at any depth, are replaced by their modules."""
-    nir = require("nir", extra="nir", purpose="The exchange of networks")
-    nodes = {}
-    for name, node in graph.nodes.items():
-        if is_population(node):
-            node = _Restored(_module_of_graph(node))
-        elif isinstance(node, nir.NIRGraph):
-            node = _with_modules(node)
-        nodes[name] = node
-    return nir.NIRGraph(nodes=nodes, edges=graph.edges, type_check=False)
 
 
 def _graph_of_module(module: Any, shape: torch.Size | None) -> Any:
@@ -159,57 +163,136 @@ def _graph_of_module(module: Any, shape: torch.Size | None) -> Any:
     if not shape:
         raise ValueError(f"sample_data: needed for the size of the population of {module}")
     space = StateSpace(*(field.expand(shape) for field in space))
-    # A hosted neuron has its own timesteps; the graph's time then counts steps of Norse's default.
-    dt = NORSE_DT if math.isnan(module.dt) else module.dt
-    return graph_of(Population(space, *weights), dt, _metadata(module))
+    # Neurons with timesteps of their own do not tell what a step lasts: the graph's time then counts Norse's default.
+    dt = NORSE_DT if math.isnan(module.dt) or module.dt == ABSOLUTE else module.dt
+    record = _record_of(module)
+    return graph_of(Population(space, *weights), dt, {} if record is None else metadata_of(record))
 
 
-def _metadata(module: Any) -> dict[str, Any]:
+def _record_of(module: Any) -> Record | None:
+    """Return the record of a module's neuron, None if it is of no model of the registry."""
     p = module.p
-    model = next((name for name, (parameters, *_) in MODELS.items() if isinstance(p, parameters)), None)
+    options = {
+        "surrogate": _surrogate_of(module),
+        "detach_reset": p.detach_reset,
+        "autapses": getattr(module, "autapses", True),
+    }
+    if isinstance(p, NeuronParameters):
+        return Record.of(p.neuron, **options)
+    model = next((name for name, core in NEURONS.items() if type(p) is _cells_of(core)[0].parameters_type), None)
     if model is None:
-        return {}
-    trained = ",".join(name for name in p._fields if name in module._parameters)
-    kept: dict[str, Any] = {"norse": model, "dt": module.dt, "learn": trained}
-    if isinstance(module, Recurrence):
-        kept["autapses"] = module.autapses
-    for name, value in p._asdict().items():
-        if isinstance(value, Tensor):
-            # Files cannot hold compressed arrays without a dimension.
-            kept[name] = value.detach().cpu().double().numpy() if value.dim() else value.item()
-        elif value is not None and not callable(value):
-            kept[name] = value
-    return kept
-
-
-def _module_of_graph(graph: Any) -> nn.Module:
-    """Return the cell of a subgraph, from the parameters kept with it if they still say what its nodes do."""
-    population = population_of(graph)
-    sizes: tuple[int, ...] = ()
-    weights: dict[str, Any] = {}
-    if population.input_weights is not None:
-        sizes = tuple(population.input_weights.shape)
-        weights = {"input_weights": population.input_weights, "recurrent_weights": population.recurrent_weights}
-    if (kept := graph.metadata).get("norse") in MODELS:
-        parameters, cell, recurrent_cell = MODELS[kept["norse"]]
-        values = {name: kept[name] for name in parameters._fields if name in kept}
-        settings = ("method", "alpha", "detach_reset")
-        values = {name: v if name in settings else torch.as_tensor(v) for name, v in values.items()}
-        options = {"dt": float(kept["dt"]), "learn": [name for name in kept["learn"].split(",") if name]}
-        p = parameters(**values)
-        if _close(p.state_space(options["dt"]), population.space):
-            if not sizes:
-                return cell(p, **options)
-            return recurrent_cell(sizes[1], sizes[0], p, **options, **weights, autapses=bool(kept["autapses"]))
-    neuron = FixedNeuron(population.space)
-    return NeuronRecurrentCell(sizes[1], neuron, **weights, autapses=True) if sizes else NeuronCell(neuron)
-
-
-def _close(ours: StateSpace, held: StateSpace) -> bool:
-    """Whether coefficients agree to single precision, in which they may have been computed."""
-    return all(
-        torch.allclose(a.double().expand(b.shape), b, rtol=1e-5, atol=1e-6) for a, b in zip(ours, held, strict=True)
+        return None
+    names = {field: CORE_NAMES.get(field, field) for field in p._fields if field not in SETTINGS} | {"v_th": THRESHOLD}
+    tensors = {
+        field: torch.as_tensor(value).detach().cpu().clone()
+        for field, value in p._asdict().items()
+        if isinstance(value, Tensor)
+    }
+    return Record(
+        model=model,
+        size=population(list(tensors.values())),
+        values={names[field]: value for field, value in tensors.items() if field not in SETTINGS},
+        trained=frozenset(names[field] for field in names if field in module._parameters),
+        timestep=module.dt,
+        threshold=tensors["v_th"],
+        input_scale=tensors["input_scale"],
+        reset_scale=tensors["reset_scale"],
+        **options,
     )
+
+
+def _module_of(held: Population, record: Record | None, where: str) -> nn.Module:
+    """Return the cell of a population, from its record if there is one."""
+    weights: dict[str, Any] = {}
+    sizes: tuple[int, ...] = ()
+    if held.input_weights is not None:
+        sizes = tuple(held.input_weights.shape)
+        weights = {"input_weights": held.input_weights, "recurrent_weights": held.recurrent_weights}
+        weights["autapses"] = record is None or record.autapses
+    if record is None:
+        return _hosted(FixedNeuron(held.space), sizes, weights)
+    try:
+        method, alpha = _method_of(record)
+    except ValueError as error:
+        raise ValueError(f"{where}: the record of its neuron, {error}") from error
+    cell, recurrent_cell = _cells_of(NEURONS[record.model])
+    parameters = cell.parameters_type
+    if parameters is NeuronParameters or record.settings or not (record.resets and record.has_own_reset):
+        hosted = _hosted(record.layer_neuron(), sizes, weights)
+        hosted.p = hosted.p._replace(method=method, alpha=alpha, detach_reset=record.detach_reset)
+        return hosted
+    fields = {core: field for field, core in CORE_NAMES.items()} | {THRESHOLD: "v_th"}
+    p = parameters(
+        **{fields.get(name, name): value for name, value in record.values.items()},
+        v_th=record.threshold,
+        input_scale=record.input_scale,
+        reset_scale=record.reset_scale,
+        method=method,
+        alpha=alpha,
+        detach_reset=record.detach_reset,
+    )
+    options = {"dt": record.timestep, "learn": [fields.get(name, name) for name in record.trained]}
+    made: nn.Module = recurrent_cell(sizes[1], sizes[0], p, **options, **weights) if sizes else cell(p, **options)
+    return made
+
+
+def _hosted(neuron: Neuron, sizes: tuple[int, ...], weights: dict[str, Any]) -> Any:
+    """Return the cell that hosts a neuron, of its name if there is one.
+
+    Args:
+        neuron: The neuron.
+        sizes: Those of the input weights of a recurrent population.
+        weights: Its weights.
+    """
+    generic = NeuronRecurrentCell if sizes else NeuronCell
+    named_cell = _cells_of(type(neuron))[bool(sizes)]
+    kind = named_cell if issubclass(named_cell, generic) else generic
+    cell = kind.__new__(kind)  # the constructor of a name draws a start, and adds nothing else
+    if sizes:
+        NeuronRecurrentCell.__init__(cell, sizes[1], neuron, **weights)
+    else:
+        NeuronCell.__init__(cell, neuron)
+    return cell
+
+
+def _cells_of(model: type[Neuron]) -> tuple[Any, Any]:
+    """Return the cell and the recurrent cell that are named as a model of the core is, or those that host any."""
+    package = importlib.import_module(__package__)
+    name = model.__name__
+    return getattr(package, f"{name}Cell", NeuronCell), getattr(package, f"{name}RecurrentCell", NeuronRecurrentCell)
+
+
+def _surrogate_of(module: Any) -> tuple[str, dict[str, float]] | None:
+    """Return the name and fields of a module's surrogate; warn if it has none."""
+    found = name_of(module.surrogate)
+    if found is None:
+        warnings.warn(
+            f"method: {module.p.method!r} has no name, so that a file cannot hold it; readers take their default. "
+            "register_surrogate() gives it one",
+            UserWarning,
+            stacklevel=2,
+        )
+    return found
+
+
+def _method_of(record: Record) -> tuple[Method, float | None]:
+    """Return ``method`` and ``alpha`` for the surrogate of a record, as short as they can be said."""
+    if record.surrogate is None:
+        return SUPER, None
+    name, arguments = record.surrogate
+    surrogate = named(name, **arguments)
+    method, alpha = _as_norse(surrogate)
+    if not isinstance(method, str) or spike_function(method, alpha) != surrogate:
+        return surrogate, None
+    return method, None if spike_function(method) == surrogate else alpha
+
+
+def _as_norse(surrogate: SpikeFunction) -> tuple[Method, float | None]:
+    if isinstance(surrogate, FastSigmoid):
+        return SUPER, surrogate.slope
+    if isinstance(surrogate, Boxcar):
+        return BOXCAR, 0.5 / surrogate.half_width
+    return (surrogate.method, surrogate.alpha) if isinstance(surrogate, NorseMethod) else (surrogate, None)
 
 
 def _sizes(module: nn.Module, sample_data: Tensor | None) -> dict[nn.Module, torch.Size]:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..neurons import StateSpace
-from ..surrogate import Boxcar, FastSigmoid, NorseMethod, SpikeFunction
+from ..surrogate import Boxcar, FastSigmoid, SpikeFunction
+from .surrogates import NorseMethod
 
 Method = str | SpikeFunction
 """A surrogate: ``"boxcar"``, a method of Norse's ``threshold``, or a callable of v - v_th."""

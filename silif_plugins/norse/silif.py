@@ -2,7 +2,7 @@
 
     w[t] = β w[t-1] + a v[t-1] + b z[t-1]
     v[t] = α (v[t-1] - z[t-1]) + (1-α) (I[t] - w[t]),   z[t] = H(v[t] - v_th)
-    α = exp(-Δ/τ_u),  β = exp(-Δ/τ_w),  Δ = dt · exp(log_dt)
+    α = exp(-Δ/τ_u),  β = exp(-Δ/τ_w),  Δ = dt · exp(log_relative_dt)
 
 Source: SiLIF paper, algorithm 1; v is its u. The input acts at once and the integration is exact for a constant
 input, where Norse's own neurons take forward Euler steps.
@@ -56,7 +56,8 @@ class SiLIFParameters(NamedTuple):
     """Parameters of SiLIF neurons; every tensor broadcasts against the neurons.
 
     The defaults, shared by all neurons, are the centres of the ranges that :meth:`sample` draws from, at steps of 1 ms.
-    Names are those of the core's parameters in every host; ``log_dt`` is absolute there, and relative to ``dt`` here.
+    Names are those of the core's parameters in every host, but for ``log_relative_dt``: a module has a ``dt``, and the
+    core's ``log_dt`` is absolute.
 
     Norse's ``v_leak`` and ``v_reset`` have no fields. The potential is measured from the leak: of a LIF neuron it is
     v - v_leak, and ``v_th`` is its v_th - v_leak. A spike subtracts ``reset_scale`` from the potential, v_th - v_reset
@@ -65,7 +66,7 @@ class SiLIFParameters(NamedTuple):
     Attributes:
         log_inv_tau_u: log(1/τ_u), τ_u in seconds: the membrane.
         log_inv_tau_w: log(1/τ_w), τ_w in seconds: the adaptation.
-        log_dt: log(Δ/dt): 0 where a neuron's timestep is exactly the module's ``dt``.
+        log_relative_dt: log(Δ/dt): 0 where a neuron's timestep is exactly the module's ``dt``.
         a: Coupling from membrane to adaptation, clamped to [0, 1].
         b: Jump of the adaptation by a spike, clamped to [0, 2].
         v_th: Threshold.
@@ -85,7 +86,7 @@ class SiLIFParameters(NamedTuple):
 
     log_inv_tau_u: Tensor = torch.tensor(math.log(50.0))
     log_inv_tau_w: Tensor = torch.tensor(math.log(5.0))
-    log_dt: Tensor = torch.tensor(0.0)
+    log_relative_dt: Tensor = torch.tensor(0.0)
     a: Tensor = torch.tensor(sum(GENTLE_COUPLING) / 2)
     b: Tensor = torch.tensor(sum(GENTLE_SPIKE_COUPLING) / 2)
     v_th: Tensor = torch.tensor(1.0)
@@ -112,8 +113,8 @@ class SiLIFParameters(NamedTuple):
 
     def state_space(self, dt: float = NORSE_DT) -> StateSpace:
         """Return the coefficients of one step of ``dt`` seconds: :func:`silif_plugins.neurons.silif_space`, scaled."""
-        log_inv_tau_u, log_inv_tau_w, log_dt, a, b, v_th = map(torch.as_tensor, self[:6])
-        space = silif_space(log_inv_tau_u, log_inv_tau_w, absolute_log_dt(log_dt, dt), a, b, v_th)
+        log_inv_tau_u, log_inv_tau_w, log_relative_dt, a, b, v_th = map(torch.as_tensor, self[:6])
+        space = silif_space(log_inv_tau_u, log_inv_tau_w, absolute_log_dt(log_relative_dt, dt), a, b, v_th)
         return scaled(space, self.input_scale, self.reset_scale)
 
     @classmethod
@@ -185,7 +186,7 @@ class SiLIFParameters(NamedTuple):
         )
         p = cls.from_neuron(neuron, dt=dt)._replace(method=method, alpha=alpha, detach_reset=detach_reset)
         if timestep is None:  # exactly zero, whatever the rounding of the logarithms
-            p = p._replace(log_dt=torch.zeros_like(p.log_dt))
+            p = p._replace(log_relative_dt=torch.zeros_like(p.log_relative_dt))
         return p._replace(
             input_scale=_unit_gain(p, dt) if input_scale is None else torch.as_tensor(input_scale),
             reset_scale=torch.as_tensor(reset_scale),
@@ -222,7 +223,7 @@ class SiLIFParameters(NamedTuple):
     def from_neuron(cls, neuron: neurons.SiLIF, *, dt: float = NORSE_DT) -> SiLIFParameters:
         """Take over the parameters of the core's neurons, which SpArch's network and the snnTorch plugin hold.
 
-        The values are copies. ``log_dt`` becomes log(Δ/dt), equal up to its last digit, and equal with
+        The values are copies. ``log_relative_dt`` becomes log(Δ/dt), equal up to its last digit, and equal with
         ``dt=1.0``; everything else is equal. Scales are 1; the surrogate, which is no part of a neuron, is the default.
 
         Args:
@@ -258,7 +259,7 @@ class SiLIFParameters(NamedTuple):
 
 def _unit_gain(p: SiLIFParameters, dt: float) -> Tensor:
     """Return 1 / (1 - α)."""
-    return 1 / leak(p.log_inv_tau_u + absolute_log_dt(p.log_dt, dt))
+    return 1 / leak(p.log_inv_tau_u + absolute_log_dt(p.log_relative_dt, dt))
 
 
 class SiLIFCell(Cell[SiLIFParameters, SiLIFState]):

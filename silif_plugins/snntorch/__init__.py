@@ -16,6 +16,7 @@ from .csilif import CSiLIF  # noqa: E402
 from .layerwise import over_time  # noqa: E402
 from .membrane import Membrane  # noqa: E402
 from .nir import export_to_nir, import_from_nir  # noqa: E402
+from .recurrent import Recurrent  # noqa: E402
 from .replacement import from_leaky, replace  # noqa: E402
 from .resetting import reset  # noqa: E402
 from .rf import RF  # noqa: E402
@@ -29,6 +30,7 @@ __all__ = [
     "CAdLIF",
     "CSiLIF",
     "Membrane",
+    "Recurrent",
     "Replacement",
     "Replacements",
     "SecondOrderState",

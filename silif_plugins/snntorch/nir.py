@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
-import inspect
+import importlib
 import re
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,22 +17,26 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from ..neurons import StateSpace
-from ..nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
+from ..exchange import (
+    THRESHOLD,
+    FixedNeuron,
+    Population,
+    Record,
+    Restored,
+    graph_of,
+    is_population,
+    load,
+    metadata_of,
+    restore,
+    say,
+    with_modules,
+)
+from ..neurons import NEURONS, Neuron, StateSpace
 from ..optional import require
-from ..surrogate import SpikeFunction
-from .adlif import AdLIF, CAdLIF
-from .csilif import CSiLIF
+from ..surrogate import SpikeFunction, name_of, named
 from .evaluation import evaluation
-from .rf import RF
-from .silif import SiLIF
+from .recurrent import Recurrent
 from .spiking import Spiking
-
-MODELS: dict[str, Callable[..., Spiking]] = {cls.__name__: cls for cls in (SiLIF, CSiLIF, AdLIF, CAdLIF, RF)}
-"""Neurons whose parameters are kept with the graph."""
-
-OPTIONS = ("threshold", "input_scale", "reset_scale")
-"""Values of a layer that its state space contains beside those of the neuron."""
 
 HOST_DT = 1e-4
 """Duration of a step in seconds that snnTorch's own exporter and importer assume."""
@@ -58,9 +63,10 @@ def export_to_nir(
 
     Takes what ``snntorch.export_nir.export_to_nir`` takes, which for our neurons fails, and to which networks
     without them are handed on. A population becomes a subgraph of NIR's own primitives with arrays of its full size,
-    which other simulators can run: see :mod:`silif_plugins.nir_graph` for the mapping. With it go the parameters of
-    the neurons, from which :func:`import_from_nir` restores them exactly. A step lasts 0.1 ms in NIR, as snnTorch
-    has it.
+    which other simulators can run: see :mod:`silif_plugins.exchange.nir_graph` for the mapping. With it goes the record
+    of its neuron, for every model of :data:`silif_plugins.neurons.NEURONS`, from which :func:`import_from_nir` and the
+    Norse plugin restore it exactly: parameters, what trains, options, surrogate. A step lasts 0.1 ms in NIR, as
+    snnTorch has it.
 
     Args:
         module: The network, with a ``forward`` that does one time step, or a single neuron. With
@@ -73,11 +79,15 @@ def export_to_nir(
     Returns:
         A ``nir.NIRGraph``; ``nir.write`` saves it.
 
+    Warns:
+        UserWarning: If a surrogate is a function of one's own, which a file cannot hold.
+
     Raises:
         ImportError: If nir or nirtorch is not installed.
         ValueError: If a module or an option of a neuron has no counterpart in NIR, or the network runs a time loop.
 
     Examples:
+        >>> from silif_plugins.snntorch import SiLIF
         >>> net = nn.Sequential(nn.Linear(3, 4), SiLIF(4, init_hidden=True))
         >>> graph = export_to_nir(net, torch.rand(1, 3))
         >>> restored = import_from_nir(graph)
@@ -120,29 +130,37 @@ def import_from_nir(
 ) -> nn.Module:
     """Convert a NIR graph to a network that does one step: snnTorch's mapping, and ours for :func:`export_to_nir`'s.
 
-    The neurons of :data:`MODELS` come back as they were, with the parameters they had, trained or not. Where nodes
-    were changed since, and for neurons of any other model, the nodes count: they come back as neurons of the same
-    spikes whose coefficients do not train.
+    Neurons of every model of :data:`silif_plugins.neurons.NEURONS` come back as they were, with the parameters they
+    had, trained or not, whichever host wrote them; a recurrent population of Norse's as a :class:`Recurrent`. Where
+    nodes were changed since, for neurons of any other model, and for what snnTorch has not (parameters that several
+    neurons share and train, a trained threshold that the reset does not follow), the nodes count: they come back as
+    neurons of the same spikes whose coefficients do not train, and a warning says so.
 
     Args:
-        graph: A ``nir.NIRGraph``, such as ``nir.read`` returns.
-        spike_grad: Surrogate of our neurons; NIR has none. By default snnTorch's atan.
+        graph: A ``nir.NIRGraph``, such as ``nir.read`` returns, or the path of a file.
+        spike_grad: Surrogate of our neurons; by default the one they had, or snnTorch's atan if the graph has none.
         dtype: Data type of the network; PyTorch's default by default.
 
     Returns:
         A module with ``forward(input) -> (output, state)``, whose neurons keep their state themselves
         (``init_hidden=True``): :func:`reset` brings them to rest. For the graph of a single population, its neuron.
 
+    Warns:
+        UserWarning: If a population comes back as its coefficients; the message says which and why.
+
     Raises:
         ImportError: If nir or nirtorch is not installed.
-        ValueError: If snnTorch has no counterpart for a node.
+        ValueError: If snnTorch has no counterpart for a node, or a file, a node or a record is damaged or of a newer
+            version; the message names it.
     """
     nir = require("nir", extra="nir", purpose="The exchange of networks")
     nirtorch = require("nirtorch", extra="nir", purpose="The exchange of networks")
     host = require("snntorch.import_nir", extra="nir", purpose="The exchange of networks")
     dtype = torch.get_default_dtype() if dtype is None else dtype
+    graph, where = load(graph)
+    make = functools.partial(_module_of, spike_grad=spike_grad)
     if is_population(graph):
-        return _neuron_of(graph, spike_grad).to(dtype)
+        return restore(graph, make, where).to(dtype)
 
     def from_host(node: Any) -> nn.Module:
         return host._nir_to_snntorch_module(node, init_hidden=True)
@@ -150,23 +168,18 @@ def import_from_nir(
     known = (nir.Affine, nir.Linear, nir.Conv2d, nir.AvgPool2d, nir.IF, nir.LIF, nir.CubaLIF)
     node_map: dict[Any, Callable[[Any], nn.Module]] = dict.fromkeys(known, from_host)
     node_map[nir.Flatten] = _flatten_module
-    node_map[_Restored] = lambda node: node.neuron
-    network: nn.Module = nirtorch.nir_to_torch(_with_neurons(graph, spike_grad), node_map, dtype=dtype)
+    node_map[Restored] = lambda node: node.module
+    network: nn.Module = nirtorch.nir_to_torch(with_modules(graph, make, where), node_map, dtype=dtype)
     return network
-
-
-@dataclass
-class _Restored:
-    """What takes the place of a subgraph that nirtorch would take apart."""
-
-    neuron: Spiking
 
 
 def _node(module: Any, given: torch.Size, returned: torch.Size) -> Any:
     """Return the NIR node of a module, for inputs and outputs of these shapes, without batch and time."""
     nir = require("nir", extra="nir", purpose="The exchange of networks")
+    if isinstance(module, Recurrent):
+        return _graph_of(module.neuron, returned, module)
     if isinstance(module, Spiking):
-        return _graph_of_neuron(module, returned)
+        return _graph_of(module, returned)
     if isinstance(module, nn.Conv2d):
         bias = torch.zeros(module.out_channels) if module.bias is None else module.bias
         padding = module.padding if isinstance(module.padding, str) else tuple(module.padding)
@@ -198,7 +211,7 @@ def _node(module: Any, given: torch.Size, returned: torch.Size) -> Any:
     return host._extract_snntorch_module(module)
 
 
-def _graph_of_neuron(neuron: Spiking, shape: torch.Size) -> Any:
+def _graph_of(neuron: Spiking, shape: torch.Size, recurrent: Recurrent | None = None) -> Any:
     refused = {
         "inhibition": neuron.inhibition,
         "state_quant": bool(neuron.state_quant),
@@ -209,79 +222,90 @@ def _graph_of_neuron(neuron: Spiking, shape: torch.Size) -> Any:
         if is_used:
             raise ValueError(f"{option}: a neuron with it has no counterpart in NIR")
     space = StateSpace(*(field.detach().expand(shape) for field in neuron.state_space()))
-    return graph_of(Population(space), HOST_DT, _metadata(neuron))
+    weights = () if recurrent is None else (recurrent.input_weights, recurrent.synapses)
+    record = _record_of(neuron, autapses=recurrent is None or recurrent.autapses)
+    return graph_of(Population(space, *weights), HOST_DT, {} if record is None else metadata_of(record))
 
 
-def _metadata(neuron: Spiking) -> dict[str, Any]:
-    """Return what is needed to make a neuron of :data:`MODELS` again, in values that files can hold."""
-    if type(neuron) is not MODELS.get(type(neuron).__name__):
-        return {}
+def _record_of(neuron: Spiking, autapses: bool) -> Record | None:
+    """Return the record of a layer, None if its neuron is of no model of the registry, or its class one's own."""
     inner = neuron.neuron
-    settings = {name: getattr(inner, name, None) for name in inspect.signature(type(inner)).parameters}
-    kept: dict[str, Any] = {
-        "snntorch": type(neuron).__name__,
-        "size": np.array(inner.size),
-        "learn": ",".join(name for name, _ in inner.named_parameters()),
-        "reset_mechanism": neuron.reset_mechanism,
-        "learn_threshold": isinstance(neuron.threshold, nn.Parameter),
-        "detach_reset": neuron.detach_reset,
-        "set": ",".join(name for name, value in settings.items() if isinstance(value, bool | float)),
-    }
-    kept |= {f"set.{name}": value for name, value in settings.items() if isinstance(value, bool | float)}
-    kept |= {f"value.{name}": _array(value) for name, value in inner.state_dict().items()}
-    kept["numbers"] = ",".join(name for name in OPTIONS if not getattr(neuron, name).dim())
-    kept |= {name: np.atleast_1d(_array(getattr(neuron, name))) for name in OPTIONS}  # files want a dimension
-    return kept
-
-
-def _neuron_of(graph: Any, spike_grad: str | SpikeFunction | None) -> Spiking:
-    """Return the neuron of a subgraph, from the parameters kept with it if they still say what its nodes do."""
-    held = population_of(graph).space
-    kept = graph.metadata
-    if kept.get("snntorch") in MODELS:
-        options = {name: torch.as_tensor(kept[name]) for name in OPTIONS}
-        options |= {name: options[name].reshape(()) for name in kept["numbers"].split(",") if name}
-        threshold = options.pop("threshold")
-        neuron = MODELS[kept["snntorch"]](
-            tuple(int(n) for n in kept["size"]),
-            learn=[name for name in kept["learn"].split(",") if name],
-            threshold=threshold,
-            learn_threshold=bool(kept["learn_threshold"]),
-            reset_mechanism=kept["reset_mechanism"],
-            detach_reset=bool(kept["detach_reset"]),
-            spike_grad=spike_grad,
-            init_hidden=True,
-            **{name: _plain(kept[f"set.{name}"]) for name in kept["set"].split(",") if name},
+    if type(inner) not in NEURONS.values() or type(neuron) not in (Spiking, _class_of(inner)):
+        return None
+    surrogate = name_of(neuron.spike_grad)
+    if surrogate is None:
+        warnings.warn(
+            "spike_grad: this surrogate has no name, so that a file cannot hold it; readers take their default. "
+            "register_surrogate() gives it one",
+            UserWarning,
+            stacklevel=2,
         )
-        values = {name: torch.as_tensor(kept[f"value.{name}"]) for name in neuron.neuron.state_dict()}
-        neuron.to(next(iter(values.values())).dtype)
-        neuron.neuron.load_state_dict(values)
-        for name, option in options.items():
-            setattr(neuron, name, option.to(neuron.threshold))
-        if _close(neuron.state_space(), held):
-            return neuron
-    return Spiking(FixedNeuron(held), spike_grad=spike_grad, init_hidden=True)
-
-
-def _close(ours: StateSpace, held: StateSpace) -> bool:
-    """Whether coefficients agree to single precision, in which they may have been computed."""
-    return all(
-        torch.allclose(a.detach().double().expand(b.shape), b, rtol=1e-5, atol=1e-6)
-        for a, b in zip(ours, held, strict=True)
+    record = Record.of(inner, surrogate=surrogate, detach_reset=neuron.detach_reset, autapses=autapses)
+    assert record is not None  # for its model is of the registry
+    return dataclasses.replace(
+        record,
+        trained=record.trained | ({THRESHOLD} if isinstance(neuron.threshold, nn.Parameter) else set()),
+        threshold=neuron.threshold.detach().cpu().clone(),
+        own_threshold=inner.threshold.detach().cpu().clone(),
+        input_scale=neuron.input_scale.cpu().clone(),
+        reset_scale=neuron.reset_scale.cpu().clone(),
+        resets=neuron.reset_mechanism == "subtract",
     )
 
 
-def _with_neurons(graph: Any, spike_grad: str | SpikeFunction | None) -> Any:
-    """Return a graph whose populations, at any depth, are replaced by their neurons."""
-    nir = require("nir", extra="nir", purpose="The exchange of networks")
-    nodes = {}
-    for name, node in graph.nodes.items():
-        if is_population(node):
-            node = _Restored(_neuron_of(node, spike_grad))
-        elif isinstance(node, nir.NIRGraph):
-            node = _with_neurons(node, spike_grad)
-        nodes[name] = node
-    return nir.NIRGraph(nodes=nodes, edges=graph.edges, type_check=False)
+def _module_of(
+    held: Population, record: Record | None, where: str, spike_grad: str | SpikeFunction | None
+) -> nn.Module:
+    """Return the neuron of a population, from its record if there is one that snnTorch can follow."""
+    if record is not None and (shared := record.shared):
+        say(where, f"several neurons share the trained {shared[0]}, which neurons of snnTorch do not")
+        record = None
+    if record is not None and record.own_threshold is None and THRESHOLD in record.trained:
+        say(where, "its threshold trains while its reset stays, where that of snnTorch follows the threshold")
+        record = None
+    if record is None:
+        neuron = Spiking(FixedNeuron(held.space), spike_grad=spike_grad, init_hidden=True)
+    else:
+        neuron = _neuron_of(record, spike_grad if spike_grad is not None else _surrogate_of(record, where))
+    if held.input_weights is None or held.recurrent_weights is None:
+        return neuron
+    return Recurrent(neuron, held.input_weights, held.recurrent_weights, autapses=record is None or record.autapses)
+
+
+def _neuron_of(record: Record, spike_grad: str | SpikeFunction | None) -> Spiking:
+    inner = record.neuron()
+    named_class = _class_of(inner)
+    neuron = named_class.__new__(named_class)  # its own constructor draws a start, and adds nothing else
+    Spiking.__init__(
+        neuron,
+        inner,
+        threshold=record.threshold,
+        learn_threshold=THRESHOLD in record.trained,
+        spike_grad=spike_grad,
+        reset_mechanism="subtract" if record.resets else "none",
+        detach_reset=record.detach_reset,
+        input_scale=record.input_scale,
+        reset_scale=record.reset_scale,
+        init_hidden=True,
+    )
+    return neuron
+
+
+def _class_of(neuron: Neuron) -> type[Spiking]:
+    """Return the class of this plugin that is named as a model of the core is, or the one that hosts any."""
+    named_class = getattr(importlib.import_module(__package__), type(neuron).__name__, Spiking)
+    return named_class if isinstance(named_class, type) and issubclass(named_class, Spiking) else Spiking
+
+
+def _surrogate_of(record: Record, where: str) -> SpikeFunction | None:
+    if record.surrogate is None:
+        return None
+    name, arguments = record.surrogate
+    try:
+        return named(name, **arguments)
+    except ValueError as error:
+        hint = "; import silif_plugins.norse, or give spike_grad=" if ":" in name else "; give spike_grad="
+        raise ValueError(f"{where}: the record of its neuron, {error}{hint}") from error
 
 
 def _shapes(net: nn.Module, sample: Tensor) -> dict[nn.Module, tuple[torch.Size, torch.Size]]:
@@ -330,7 +354,7 @@ def _without_states(net: nn.Module) -> Iterator[None]:
 def _leaves(module: nn.Module) -> Iterator[nn.Module]:
     """Yield what NIR has nodes for: neurons, and other modules without children."""
     children = list(module.children())
-    if isinstance(module, snn.SpikingNeuron) or not children:
+    if isinstance(module, snn.SpikingNeuron | Recurrent) or not children:
         yield module
     else:
         for child in children:
@@ -364,7 +388,3 @@ def _flatten_module(node: Any) -> nn.Flatten:
 
 def _array(values: Tensor) -> Any:
     return values.detach().cpu().numpy()
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value

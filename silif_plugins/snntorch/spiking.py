@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..diagnosis import SilenceWatch
 from ..dynamics import Dynamics, State, StateSpace
+from ..exchange import reset_ratio
 from ..neurons import Neuron
 from ..neurons.sampling import has_values
 from ..surrogate import SpikeFunction, is_plain
@@ -206,16 +207,14 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         """
         space = self.neuron.state_space()
         made_for = self.neuron.threshold
-        if self.reset_mechanism == "subtract" and is_plain() and is_constant(made_for, 1.0):
+        if self.reset_mechanism == "none":
+            scale = torch.zeros_like(made_for)
+        elif self.reset_mechanism == "zero":
+            scale = reset_ratio(torch.ones_like(made_for), made_for)
+        elif is_plain() and is_constant(made_for, 1.0):
             scale = self.threshold * self.reset_scale  # what follows, for the common case
         else:
-            # A neuron that never fires, or fires above 0, has no threshold to measure its reset in: it keeps its own.
-            measured = made_for.isfinite() & (made_for != 0)
-            unit = torch.where(measured, made_for, 1.0)
-            if self.reset_mechanism == "subtract":
-                scale = torch.where(measured, self.threshold / unit, 1.0) * self.reset_scale
-            else:
-                scale = 1 / unit if self.reset_mechanism == "zero" else torch.zeros_like(unit)
+            scale = reset_ratio(self.threshold, made_for) * self.reset_scale
         return space._replace(
             b1=_scaled(space.b1, self.input_scale),
             b2=_scaled(space.b2, self.input_scale),

@@ -118,7 +118,8 @@ def test_recurrent_spikes_and_gradients_equal_the_core_s(name, form, autapses):
     assert 0.05 < spikes.mean() < 0.95
     assert torch.equal(z, spikes)
     parameters = dict(module.named_parameters())
-    wanted = [n for n, _ in neuron.named_parameters()] + ["input_weights", "recurrent_weights"]
+    wanted = [n.replace("log_dt", "log_relative_dt") for n, _ in neuron.named_parameters()]
+    wanted += ["input_weights", "recurrent_weights"]
     found = gradients((z * weight).sum() + (after.v * after.w).sum(), [parameters[n] for n in wanted])
     assert_close(found, expected, wanted)
 

@@ -107,8 +107,8 @@ def test_round_trip_keeps_parameters(name, tmp_path):
 
 def test_settings_are_kept(tmp_path):
     p = SiLIFParameters.sample(HIDDEN, v_th=0.7, method="triangle", alpha=0.3)
-    restored = from_nir(through_file(to_nir(SiLIFCell(p, dt=0.002, learn=("a", "log_dt"))), tmp_path))
-    assert restored.learn == {"a", "log_dt"}
+    restored = from_nir(through_file(to_nir(SiLIFCell(p, dt=0.002, learn=("a", "log_relative_dt"))), tmp_path))
+    assert restored.learn == {"a", "log_relative_dt"}
     assert (restored.p.method, restored.p.alpha, restored.dt) == ("triangle", 0.3, 0.002)
     assert torch.equal(restored.p.v_th, p.v_th)
     shared = nn.Parameter(torch.zeros(HIDDEN))

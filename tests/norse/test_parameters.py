@@ -38,8 +38,8 @@ def test_tuples_are_plain_and_picklable(layer, parameters, core):
 
 @each_model
 def test_fields_are_the_core_s_parameters(layer, parameters, core):
-    """The same names in every host: state_dicts can be exchanged, but for the meaning of log_dt."""
-    names = [name for name, _ in core(4).named_parameters()]
+    """The same names in every host: state_dicts can be exchanged, but for the timestep, which is relative here."""
+    names = [name.replace("log_dt", "log_relative_dt") for name, _ in core(4).named_parameters()]
     assert list(parameters._fields) == [*names, *SETTINGS]
     assert list(layer(parameters.sample(4)).state_dict()) == [*names, "input_scale", "reset_scale"]
 
@@ -55,9 +55,9 @@ def test_sample_draws_what_the_core_draws(layer, parameters, core):
 
 
 def test_silif_s_timestep_is_the_module_s_by_default():
-    assert SiLIFParameters.sample(3, dt=0.0037).log_dt.tolist() == [0.0] * 3
+    assert SiLIFParameters.sample(3, dt=0.0037).log_relative_dt.tolist() == [0.0] * 3
     p = SiLIFParameters.sample(3, dt=0.002, timestep=0.004)
-    torch.testing.assert_close(p.log_dt.exp(), torch.full((3,), 2.0))
+    torch.testing.assert_close(p.log_relative_dt.exp(), torch.full((3,), 2.0))
 
 
 def test_dt_keeps_norse_s_meaning():
@@ -120,7 +120,7 @@ def test_shared_parameters_have_the_dt_of_their_module(layer, parameters, core):
     )
     if layer is CSiLIF:
         slow, fast = (layer(dt=dt).p for dt in (0.01, 0.001))
-        torch.testing.assert_close(slow.log_dt.exp() * 0.01, fast.log_dt.exp() * 0.001)
+        torch.testing.assert_close(slow.log_relative_dt.exp() * 0.01, fast.log_relative_dt.exp() * 0.001)
 
 
 @each_model
@@ -164,7 +164,7 @@ def test_conversions_copy_and_keep_type(layer, parameters, core):
     p = parameters.from_neuron(neuron)
     p.b.fill_(7)
     assert not (neuron.b == 7).any()
-    assert p.log_dt.dtype == torch.float64
+    assert p.log_relative_dt.dtype == torch.float64
     assert p.to_neuron(learn=("b",)).b.dtype == torch.float64
     assert [name for name, _ in p.to_neuron(learn=("b",)).named_parameters()] == ["b"]
 
@@ -206,7 +206,7 @@ def test_learn_chooses_what_trains(layer, parameters, core):
     trained = lambda learn: [name for name, _ in layer(parameters.sample(4), learn=learn).named_parameters()]  # noqa: E731
     assert trained(True) == names
     assert trained(False) == []
-    assert trained(("log_dt", "b")) == ["log_dt", "b"]
+    assert trained(("log_relative_dt", "b")) == ["log_relative_dt", "b"]
     assert trained(iter(["v_th"])) == ["v_th"]
     assert list(layer(parameters.sample(4), learn=False).state_dict()) == [*names, "input_scale", "reset_scale"]
     with pytest.raises(ValueError, match=r"learn.*tau_mem"):
@@ -221,9 +221,9 @@ def test_given_parameters_are_kept_as_the_very_objects():
     assert first.a is second.a is first.p.a is a
     assert len({id(parameter) for parameter in nn.ModuleList([first, second]).parameters()}) == 9
     leaf = torch.rand(4, requires_grad=True)
-    cell = SiLIFCell(SiLIFParameters(log_dt=leaf))
+    cell = SiLIFCell(SiLIFParameters(log_relative_dt=leaf))
     cell(torch.rand(2, 4))[1].v.sum().backward()
-    assert cell.log_dt is leaf
+    assert cell.log_relative_dt is leaf
     assert leaf.grad.abs().sum() > 0
 
 

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .neurons import Neuron, StateSpace
-from .optional import require
+from ..neurons import Neuron, StateSpace
+from ..optional import require
 
 INPUT, OUTPUT = "input", "output"
 INPUT_WEIGHTS, RECURRENT_WEIGHTS = "n1_input_weights", "n5_recurrent_weights"
@@ -101,8 +101,7 @@ def graph_of(population: Population, dt: float, metadata: dict[str, Any]) -> Any
     space, input_weights, recurrent_weights = population
     shape = tuple(space.shape)
     scales = {name: _array(getattr(space, name), shape) - (name in DIAGONAL) for name in SCALES}
-    if not any(scales[name].any() for name in ("a21", "b2", "r2")):
-        # Nothing drives the second state: LIF neurons have none.
+    if not has_second_state(space):
         scales = {name: scale for name, scale in scales.items() if W not in SCALES[name]}
     elif scales["a12"].any() and not (scales["a21"].any() or scales["r2"].any()):
         raise ValueError(
@@ -125,7 +124,8 @@ def graph_of(population: Population, dt: float, metadata: dict[str, Any]) -> Any
         edges.append((SPIKES, RECURRENT_WEIGHTS))
     for coefficient, scale in scales.items():
         name, start, end = SCALES[coefficient]
-        if not scale.any():
+        # An input that drives nothing is kept by a scale of zero: a graph has no loose ends.
+        if not scale.any() and (coefficient != "b1" or bool(space.b2.any())):
             continue
         nodes[name] = nir.Scale(scale=scale)
         edges.append((name, end))
@@ -138,32 +138,59 @@ def graph_of(population: Population, dt: float, metadata: dict[str, Any]) -> Any
     return nir.NIRGraph(nodes={name: nodes[name] for name in sorted(nodes)}, edges=edges, metadata=metadata)
 
 
+def has_second_state(space: StateSpace) -> bool:
+    """Whether anything drives the second state of a population: a graph holds none that stays at rest."""
+    return any(bool(field.any()) for field in (space.a21, space.b2, space.r2))
+
+
 def is_population(node: Any) -> bool:
     """Tell whether a node of a graph is a population of neurons as :func:`graph_of` writes them."""
-    return {V, SPIKES} <= getattr(node, "nodes", {}).keys()
+    nodes = getattr(node, "nodes", {})
+    return hasattr(nodes.get(V), "r") and hasattr(nodes.get(SPIKES), "threshold")
 
 
-def population_of(graph: Any) -> Population:
-    """Read neurons back from their graph: the inverse of :func:`graph_of`."""
+def population_of(graph: Any, where: str = "graph") -> Population:
+    """Read neurons back from their graph: the inverse of :func:`graph_of`.
+
+    Args:
+        graph: The graph.
+        where: What to call it in errors.
+
+    Raises:
+        ValueError: If a node holds NaN, or a shape that is not the population's.
+    """
     nodes = graph.nodes
-    shape = nodes[V].r.shape
+    shape = tuple(nodes[V].r.shape)
     values = {}
     for coefficient, (name, _, end) in SCALES.items():
-        held = nodes[name].scale if name in nodes else np.zeros(shape)
-        kept = coefficient in DIAGONAL and end in nodes
-        values[coefficient] = _tensor(held) + kept
-    space = StateSpace.of(**values, threshold=_tensor(nodes[SPIKES].threshold))
+        held = _held(nodes, name, "scale", shape, where) if name in nodes else torch.zeros(shape, dtype=torch.float64)
+        values[coefficient] = held + (coefficient in DIAGONAL and end in nodes)
+    space = StateSpace.of(**values, threshold=_held(nodes, SPIKES, "threshold", shape, where))
+    if (INPUT_WEIGHTS in nodes) != (RECURRENT_WEIGHTS in nodes):
+        raise ValueError(f"{where}: it has one of {INPUT_WEIGHTS}, {RECURRENT_WEIGHTS}; a population has both or none")
+    if INPUT_WEIGHTS not in nodes:
+        return Population(space)
+    inputs = tuple(nodes[INPUT_WEIGHTS].weight.shape[1:])
     weights = (
-        torch.as_tensor(nodes[name].weight) if name in nodes else None for name in (INPUT_WEIGHTS, RECURRENT_WEIGHTS)
+        _held(nodes, INPUT_WEIGHTS, "weight", (*shape, *inputs), where),
+        _held(nodes, RECURRENT_WEIGHTS, "weight", (*shape, *shape), where),
     )
     return Population(space, *weights)
+
+
+def _held(nodes: Any, name: str, field: str, shape: tuple[int, ...], where: str) -> Tensor:
+    """Return what a node holds: coefficients in float64, weights as they are."""
+    array = np.asarray(getattr(nodes[name], field, None))
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"{where}: {name}: {field}: got {array.dtype}; it must be floats")
+    if array.shape != shape:
+        raise ValueError(f"{where}: {name}: {field}: got shape {array.shape}; it must be {shape}")
+    if np.isnan(array).any():
+        raise ValueError(f"{where}: {name}: {field}: got NaN; all values must be numbers")
+    return torch.as_tensor(array, dtype=None if field == "weight" else torch.float64)
 
 
 def _array(values: Tensor, shape: tuple[int, ...] | None = None) -> Any:
     """Return values as an array, by themselves as they are, for a shape in float64, which keeps A - 1 exact."""
     values = values.detach().cpu()
     return values.numpy() if shape is None else values.double().expand(shape).contiguous().numpy()
-
-
-def _tensor(values: Any) -> Tensor:
-    return torch.as_tensor(np.asarray(values), dtype=torch.float64)

@@ -1,0 +1,26 @@
+"""Neurons between hosts: the record of one neuron, and NIR graphs that hold it. Knows no host."""
+
+from .layer_neuron import LayerNeuron, reset_ratio
+from .metadata import metadata_of, record_of
+from .nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
+from .record import THRESHOLD, Record
+from .restoring import Restored, load, restore, say, with_modules
+
+__all__ = [
+    "THRESHOLD",
+    "FixedNeuron",
+    "LayerNeuron",
+    "Population",
+    "Record",
+    "Restored",
+    "graph_of",
+    "is_population",
+    "load",
+    "metadata_of",
+    "population_of",
+    "record_of",
+    "reset_ratio",
+    "restore",
+    "say",
+    "with_modules",
+]
