@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from silif_plugins import recipes
 from silif_plugins.datasets import (
     SSC,
     AugmentedFrames,
@@ -38,6 +37,7 @@ from silif_plugins.datasets import (
     write_recordings,
 )
 from silif_plugins.datasets.batching import batches
+from silif_plugins.paper import recipes
 from silif_plugins.training import Splits, TrainConfig, checkpoint, train
 
 RESULTS = Path(__file__).parent / "results"

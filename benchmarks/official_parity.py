@@ -64,9 +64,9 @@ def official_network(config: TrainConfig, inputs: int, classes: int) -> nn.Modul
         sys.path.insert(0, checkout)
     network: nn.Module = importlib.import_module("models.snns").SNN(
         (config.batch_size, None, inputs),
-        [*config.hidden_sizes, classes],
-        OFFICIAL_NAMES[config.neuron],
-        dropout=config.dropout,
+        [*config.options["hidden_sizes"], classes],
+        OFFICIAL_NAMES[config.options["neuron"]],
+        dropout=config.options["dropout"],
         extra_features={"dt_min": 0.01, "dt_max": 0.5},
     )
     return network

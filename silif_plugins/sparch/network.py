@@ -57,7 +57,7 @@ class SpArchNet(nn.Module):
             ``events="never"``, the network can be differentiated twice.
 
     Raises:
-        ValueError: If an argument is not one of those listed, or there is no hidden layer.
+        ValueError: If an argument is not one of those listed or allowed, or there is no hidden layer.
 
     Examples:
         >>> net = SpArchNet(140, (128, 128), 20, neuron="SiLIF")
@@ -85,8 +85,7 @@ class SpArchNet(nn.Module):
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
-        if not hidden_sizes:
-            raise ValueError("hidden_sizes: got none; give the size of at least one hidden layer")
+        self.check(hidden_sizes, dropout)
         self.num_inputs = num_inputs
         self.hidden = nn.ModuleList()
         for index, size in enumerate(hidden_sizes):
@@ -118,6 +117,21 @@ class SpArchNet(nn.Module):
             events=events,
             backend=backend,
         )
+
+    @staticmethod
+    def check(hidden_sizes: Sequence[int], dropout: float = 0.0, **others: Any) -> None:
+        """Raise ValueError for options of which no network can be made; the message names one.
+
+        Examples:
+            >>> SpArchNet.check((128, 0))
+            Traceback (most recent call last):
+            ValueError: hidden_sizes: got (128, 0); it must be positive sizes, one for each hidden layer
+        """
+        if not hidden_sizes or min(hidden_sizes) < 1:
+            got = tuple(hidden_sizes)
+            raise ValueError(f"hidden_sizes: got {got}; it must be positive sizes, one for each hidden layer")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> SpArchOutput:
         """Classify sequences.

@@ -1,6 +1,5 @@
 """Comparisons: every run trained once, summaries right, wrong use refused."""
 
-import importlib
 import math
 import multiprocessing
 import os
@@ -14,10 +13,7 @@ import time
 import pytest
 from filelock import FileLock
 
-from silif_plugins.training import RunError, TrainConfig, compare, load_network, summarize
-from silif_plugins.training.compare import table
-
-compare_module = importlib.import_module("silif_plugins.training.compare")  # the name is the function's, too
+from silif_plugins.training import RunError, TrainConfig, compare, comparison, load_network, summarize, table
 
 
 def result(neuron, seed, accuracy):
@@ -121,7 +117,7 @@ def test_workers_end_with_their_parent(tmp_path):
 def test_one_failure_ends_the_others(endless, monkeypatch):
     """Ctrl-C, a bug or a run that explodes: nothing goes on training behind the user's back."""
     _, errors = endless
-    monkeypatch.setattr(compare_module, "_raise_error", raise_interrupt)
+    monkeypatch.setattr(comparison, "_raise_error", raise_interrupt)
     assert isinstance(errors.get(timeout=60), KeyboardInterrupt)
     assert not multiprocessing.active_children()
 
