@@ -103,7 +103,7 @@ def of_run(folder: Path) -> Base | None:
 
 def _changed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is as by default, but for neuron and data."""
-    defaults = json.loads(TrainConfig(network=settings["network"]).to_json())
+    defaults = json.loads(TrainConfig(network=settings["network"]).to_json()) | {"network": DEFAULT_NETWORK}
     return {name: value for name, value in settings.items() if value != defaults[name] or name in ("neuron", "data")}
 
 

@@ -59,16 +59,14 @@ def plan(settings: argparse.Namespace) -> tuple[TrainConfig, Path, Base]:
     """
     given = given_settings(settings)
     source = _base(settings)
-    config = TrainConfig.from_mapping(merged(source.settings, given))
-    folder = settings.out or _folder(config, source)
-    if settings.resume and (run := base.of_run(folder)):
-        if settings.recipe is None:
-            source = run
-            config = TrainConfig.from_mapping(merged(run.settings, given))
-        elif "epochs" not in given:  # it may have been given more than the recipe's
-            config = TrainConfig.from_mapping(
-                {**merged(source.settings, given), "epochs": run.settings.get("epochs", TrainConfig().epochs)}
-            )
+    folder = settings.out or _folder(TrainConfig.from_mapping(merged(source.settings, given)), source)
+    run = base.of_run(folder) if settings.resume else None
+    if run is not None and settings.recipe is None:
+        source = run
+    chosen = merged(source.settings, given)
+    if run is not None and "epochs" not in given:  # it may have been given more than the recipe's
+        chosen["epochs"] = run.settings.get("epochs", TrainConfig().epochs)
+    config = TrainConfig.from_mapping(chosen)
     base.check(config, source)
     return config, folder, source
 

@@ -49,10 +49,13 @@ class SpArchNet(nn.Module):
         dropout: Probability that a hidden spike is dropped in training.
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
-        surrogate: Spike function of mem - threshold; the paper's boxcar by default.
+        surrogate: Spike function of mem - threshold, by name ("boxcar", "atan", "norse:tanh", ...) or a callable; the
+            paper's boxcar by default.
         events: Whether weights visit only what is not zero: ``"auto"``, where that is faster by the measured share of
             their inputs (`silif_plugins.synapses.spike_linear`); ``"always"`` or ``"never"``. The results are the same
             to rounding.
+        connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`.
+        connection_options: Further arguments of that kind.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the network can be differentiated twice.
 
@@ -82,6 +85,8 @@ class SpArchNet(nn.Module):
         initial_state: InitialState = "zeros",
         surrogate: str | SpikeFunction | None = None,
         events: Events = "auto",
+        connection: str = "linear",
+        connection_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
@@ -103,6 +108,8 @@ class SpArchNet(nn.Module):
                 # The spikes of a layer are dropped where the next one reads them: at no cost if that visits events.
                 input_dropout=dropout if index else 0.0,
                 events=events,
+                connection=connection,
+                connection_options=connection_options,
                 backend=backend,
             )
             self.hidden.append(layer)
@@ -115,6 +122,8 @@ class SpArchNet(nn.Module):
             initial_state=initial_state,
             input_dropout=dropout,
             events=events,
+            connection=connection,
+            connection_options=connection_options,
             backend=backend,
         )
 

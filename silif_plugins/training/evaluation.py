@@ -89,7 +89,7 @@ def recalibrate(
         batch_size: Samples in a forward pass.
         pad: Whether padding is left out of the statistics.
     """
-    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d)]
+    norms = [each for each in net.modules() if isinstance(each, nn.BatchNorm1d) and each.track_running_stats]
     if not norms or not samples:
         return
     device = next(net.parameters()).device

@@ -148,8 +148,5 @@ def run(net: nn.Module, inputs: Tensor, lengths: Tensor | None) -> Output:
 DEFAULT_NETWORK = "sparch"
 
 register_network(
-    DEFAULT_NETWORK,
-    SpArchNet,
-    defaults={"hidden_sizes": (128, 128), "dropout": 0.1, "neuron_options": {}, "surrogate": "boxcar"},
-    check=SpArchNet.check,
+    DEFAULT_NETWORK, SpArchNet, defaults={"hidden_sizes": (128, 128), "dropout": 0.1}, check=SpArchNet.check
 )

@@ -33,7 +33,7 @@ class Option(NamedTuple):
     check: Callable[[Any], Any] | None = None
 
     def checked(self, name: str, value: Any) -> Any:
-        """Return the value as the option takes it; lists are tuples.
+        """Return the value as the option takes it: lists as tuples, integers as the numbers that they stand for.
 
         Raises:
             ValueError: If it is of another type, or refused; the message names it.
@@ -48,9 +48,11 @@ class Option(NamedTuple):
         expect(_fits(value, self.kind), name, repr(value), _words(self.kind))
         if self.check is not None and value is not None:
             value = self.check(value)
-        if isinstance(value, list):
-            return tuple(value)
-        return dict(value) if isinstance(value, Mapping) else value
+        if isinstance(value, list | tuple):
+            return tuple(map(float, value)) if self.kind == tuple[float, ...] else tuple(value)
+        if isinstance(value, Mapping):
+            return dict(value)
+        return float(value) if self.kind is float else value
 
 
 def expect(fine: bool, name: str, value: object, allowed: str) -> None:
@@ -120,6 +122,8 @@ def _plain(annotation: Any) -> Any:
         return annotation
     if origin in (Union, UnionType):
         kept = [kind for kind in map(_plain, parts) if kind is not None]
+        if names := [name for kind in kept if get_origin(kind) is Literal for name in get_args(kind)]:
+            kept = [kind for kind in kept if get_origin(kind) is not Literal] + [Literal[tuple(names)]]
         return functools.reduce(operator.or_, kept) if set(kept) - {NoneType} else None
     if origin in (list, tuple, collections.abc.Sequence):
         kind = _plain(parts[0]) if parts else Any
