@@ -1,11 +1,13 @@
 """The package as a whole: imports are light and go one way, and what is said of it is so."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -13,6 +15,9 @@ import silif_plugins
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "silif_plugins"
+
+BELOW_TRAINING = {"__version__", "datasets", "diagnosis", "files", "hints", "memory", "metrics", "neurons", "optional"}
+BELOW_TRAINING |= {"sparch", "surrogate", "tables"}
 
 # Folder or module: what it may import of the package. Hosts never import each other.
 MAY_IMPORT = {
@@ -33,6 +38,8 @@ MAY_IMPORT = {
     "sparch": {"diagnosis", "neurons", "scan", "surrogate", "metrics", "synapses", "files", "optional"},
     "datasets": {"files", "hints", "memory", "optional"},
     "testing": {"neurons"},
+    "training": BELOW_TRAINING,
+    "paper": {"datasets", "hints", "neurons", "optional", "tables", "training"},
 }
 
 
@@ -55,6 +62,14 @@ def test_imports_go_one_way(place):
         pytest.skip(f"{place} does not exist")
     for file in files:
         assert imports_of(file) - {place} <= MAY_IMPORT[place], file
+
+
+@pytest.mark.parametrize("place", ["training", "paper", "cli"])
+def test_no_module_is_hidden_by_a_name_of_its_package(place):
+    package = importlib.import_module(f"silif_plugins.{place}")
+    for file in (PACKAGE / place).glob("[!_]*.py"):
+        importlib.import_module(f"silif_plugins.{place}.{file.stem}")
+        assert isinstance(getattr(package, file.stem), ModuleType), file
 
 
 def test_import_is_light():
