@@ -15,7 +15,7 @@ from typing import Any
 
 from ..datasets import NAMES
 from ..hints import did_you_mean
-from ..neurons.registry import canonical_name
+from ..neurons import canonical_name
 from ..optional import require
 from ..training import TrainConfig
 

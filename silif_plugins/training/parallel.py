@@ -116,7 +116,7 @@ class SharedBatchNorm(nn.BatchNorm1d):
             return super().forward(input)
         if input.dim() == 3:
             rows = self.forward(input.transpose(1, 2).flatten(0, 1))
-            return rows.view(len(input), -1, self.num_features).transpose(1, 2)
+            return rows.view(len(input), input.shape[2], self.num_features).transpose(1, 2)
         values = input.float()
         count = total(values.new_tensor(len(values)), self.processes)
         mean = _total(values.sum(dim=0), self.processes) / count

@@ -63,6 +63,23 @@ def test_runs_of_two_processes(tmp_path):
         compare([TrainConfig(neuron="LIF", data="sequential-digits", epochs=2)], tmp_path)
 
 
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_of_it(tmp_path):
+    """Its processes import it, and would start others without end."""
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from silif_plugins.training import TrainConfig, compare\n"
+        f"Path({str(tmp_path)!r}, 'starts').open('a').write('x')\n"
+        "config = TrainConfig(data='sequential-digits', hidden_sizes=(8,), epochs=1)\n"
+        f"compare([config], Path({str(tmp_path / 'runs')!r}), jobs=2)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 1
+    assert 'write the call under if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    assert len((tmp_path / "starts").read_text()) <= 3
+
+
 @pytest.fixture
 def endless(tmp_path):
     """Start a comparison that would take hours, in a thread; give its folder, and the error that ends it."""

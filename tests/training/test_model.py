@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -60,8 +58,7 @@ class Counts(nn.Module):
 
 
 @pytest.fixture
-def counts(monkeypatch):
-    monkeypatch.setattr("silif_plugins.training.model.NETWORKS", NETWORKS)  # the same one, put back as it was
+def counts():
     before = dict(NETWORKS)
     register_network("counts", Counts, defaults={"scale": 50.0})
     yield TrainConfig(network="counts", levels=[0.5, 1.5, 2.5], epochs=3, learning_rate=0.01, batch_size=20)
@@ -231,20 +228,3 @@ def test_statistics_of_batch_norm_are_recalibrated(counts, splits):
 def test_divergence_is_told(counts, splits, tmp_path):
     with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1"):
         train(dataclasses.replace(counts, learning_rate=1e30), tmp_path, data=splits)
-
-
-@pytest.mark.slow
-def test_a_script_without_a_guard_is_told_of_it(tmp_path):
-    """Its processes import it, and would start others without end."""
-    script = tmp_path / "unguarded.py"
-    script.write_text(
-        "from pathlib import Path\n"
-        "from silif_plugins.training import TrainConfig, compare\n"
-        f"Path({str(tmp_path)!r}, 'starts').open('a').write('x')\n"
-        "config = TrainConfig(data='sequential-digits', hidden_sizes=(8,), epochs=1)\n"
-        f"compare([config], Path({str(tmp_path / 'runs')!r}), jobs=2)\n"
-    )
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 1
-    assert 'write the call under if __name__ == "__main__":' in done.stderr.splitlines()[-1]
-    assert len((tmp_path / "starts").read_text()) <= 3
