@@ -53,7 +53,7 @@ def test_runs_of_two_processes(tmp_path):
         for seed in (0, 1)
     ]
     results = compare(configs, tmp_path, jobs=2)
-    assert [(each["neuron"], each["seed"]) for each in results] == [(each.neuron, each.seed) for each in configs]
+    assert [(each["neuron"], each["seed"]) for each in results] == [(each.label, each.seed) for each in configs]
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 4
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("last.safetensors")}
     again = compare(configs, tmp_path, jobs=1)  # nothing is trained twice
