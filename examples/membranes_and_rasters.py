@@ -32,7 +32,7 @@ def main() -> None:
         train(config, Path(folder))
         net, _, facts = load_network(folder)
     torch.manual_seed(config.seed)
-    untrained = config.build(facts["num_inputs"], facts["num_classes"])
+    untrained = config.network(facts["num_inputs"], facts["num_classes"])
 
     digits = SpokenDigits("test")
     frames, label = digits[arguments.utterance]

@@ -57,8 +57,8 @@ def of_neuron(given: Mapping[str, Any]) -> Base:
     Raises:
         ValueError: If there is no such neuron.
     """
-    if given.get("network", DEFAULT_NETWORK) != DEFAULT_NETWORK:
-        return Base({"network": given["network"]})
+    if given.get("architecture", DEFAULT_NETWORK) != DEFAULT_NETWORK:
+        return Base({"architecture": given["architecture"]})
     defaults = TrainConfig().settings()
     path = recipes.default_for(*(given.get(name, defaults[name]) for name in ("data", "neuron")))
     if path is None:
@@ -103,7 +103,8 @@ def of_run(folder: Path) -> Base | None:
 
 def _changed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is as by default, but for neuron and data."""
-    defaults = json.loads(TrainConfig(network=settings["network"]).to_json()) | {"network": DEFAULT_NETWORK}
+    defaults = json.loads(TrainConfig(architecture=settings["architecture"]).to_json())
+    defaults["architecture"] = DEFAULT_NETWORK
     return {name: value for name, value in settings.items() if value != defaults[name] or name in ("neuron", "data")}
 
 

@@ -21,7 +21,7 @@ from .settings import add_settings, given_settings
 DESCRIPTION = """Train the recipes of a table of the paper, or single ones, over several seeds. Prints what was
 measured beside what was published. Settings given here replace those of the recipes."""
 
-OWN = ("data", "network", "neuron", "seed")
+OWN = ("architecture", "data", "neuron", "seed")
 """Settings that belong to the recipes."""
 
 

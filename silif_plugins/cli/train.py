@@ -46,7 +46,7 @@ def _parser(defaults: dict[str, Any]) -> Parser:
     found.add(
         "--threads", type=int, default=1, metavar="N", help="Of PyTorch; small networks are fastest with 1. Default: 1."
     )
-    add_settings(found, defaults, network=defaults.get("network", DEFAULT_NETWORK))
+    add_settings(found, defaults, network=defaults.get("architecture", DEFAULT_NETWORK))
     return found
 
 

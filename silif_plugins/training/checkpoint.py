@@ -47,7 +47,7 @@ def _checksum(tensor: Tensor) -> int:
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`save` wrote.
+    """Read tensors and facts of a file that `save` wrote.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -103,7 +103,7 @@ def load_network(path: str | os.PathLike[str]) -> tuple[nn.Module, TrainConfig, 
         num_inputs, num_classes = _size(facts, "num_inputs"), _size(facts, "num_classes")
         if (outline := config.outline(num_inputs, num_classes)) is not None:
             _fitting(outline, tensors)  # before the memory is taken that the settings ask for
-        net = config.build(num_inputs, num_classes)
+        net = config.network(num_inputs, num_classes)
         restore(net, tensors)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error

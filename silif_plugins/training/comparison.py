@@ -92,7 +92,7 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
     epochs: Queue[tuple[str, float]] = context.Queue()
     has_started = context.Event()
     others = set(multiprocessing.active_children())
-    needed = {config.network: NETWORKS[config.network] for config in configs}
+    needed = {config.architecture: NETWORKS[config.architecture] for config in configs}
     with (
         ProcessPoolExecutor(
             min(jobs, len(configs)),

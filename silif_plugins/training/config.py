@@ -34,7 +34,7 @@ class TrainConfig:
     :class:`silif_plugins.sparch.SpArchNet`, where by default there are two layers of 128 neurons and a dropout of 0.1.
 
     Attributes:
-        network: What is trained: sparch, or a name that was given to register_network.
+        architecture: What network is trained: sparch, or a name that was given to register_network.
         options: All options of the network, by their names.
         init: Checkpoint or folder of a run whose weights to start from; the readout starts anew where the classes are
             others.
@@ -66,7 +66,7 @@ class TrainConfig:
         device: Where to train, such as cpu or cuda.
     """
 
-    network: str = DEFAULT_NETWORK
+    architecture: str = DEFAULT_NETWORK
     options: dict[str, Any] = field(default_factory=dict)
     init: str | None = None
     data: str = "spoken-digits"
@@ -97,12 +97,12 @@ class TrainConfig:
             ValueError: If a name is unknown or a value not valid; the message names it.
         """
         given = {**settings.pop("options", {}), **settings}
-        known = settings_of(given.get("network", DEFAULT_NETWORK))
+        known = settings_of(given.get("architecture", DEFAULT_NETWORK))
         if unknown := sorted(given.keys() - known.keys(), key=str):
             hint = did_you_mean(str(unknown[0]), known) or f"; known are {', '.join(sorted(known))}"
             raise ValueError(f"{unknown[0]}: unknown setting{hint}")
         values = {name: each.checked(name, given.get(name, each.default)) for name, each in known.items()}
-        network = network_named(values["network"])
+        network = network_named(values["architecture"])
         options = {name: values.pop(name) for name in network.options}
         for name, value in {**values, "options": options}.items():
             object.__setattr__(self, name, value)
@@ -135,10 +135,10 @@ class TrainConfig:
         """
         neuron = self.options.get("neuron")
         if neuron is None:
-            return self.network
-        return str(neuron) if self.network == DEFAULT_NETWORK else f"{self.network}-{neuron}"
+            return self.architecture
+        return str(neuron) if self.architecture == DEFAULT_NETWORK else f"{self.architecture}-{neuron}"
 
-    def build(self, num_inputs: int, num_classes: int) -> nn.Module:
+    def network(self, num_inputs: int, num_classes: int) -> nn.Module:
         """Build the network; the caller seeds the random numbers of its initial weights.
 
         Raises:
@@ -175,21 +175,21 @@ class TrainConfig:
             for name, value in self.options.items()
         }
         try:
-            return network_named(self.network).factory(**dict(zip(SIZES, sizes, strict=True)), **options)
+            return network_named(self.architecture).factory(**dict(zip(SIZES, sizes, strict=True)), **options)
         except TypeError as error:
             problem = str(error).partition("\n")[0]
-            raise ValueError(f"network: {self.network} refuses its options: {problem}; {self._told()}") from error
+            raise ValueError(f"network: {self.architecture} refuses its options: {problem}; {self._told()}") from error
 
     def _told(self) -> str:
         """Say what network this is, as far as it is not the default one."""
-        known = network_named(self.network).options
+        known = network_named(self.architecture).options
         changed = {name: value for name, value in self.options.items() if value != known[name].default}
-        return f"it is {self.network} with {changed or 'its defaults'}"
+        return f"it is {self.architecture} with {changed or 'its defaults'}"
 
     def settings(self) -> dict[str, Any]:
         """Return everything by name, as it was given, and as recipes and checkpoints hold it."""
         own = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
-        return {"network": own.pop("network"), **own.pop("options"), **own}
+        return {"architecture": own.pop("architecture"), **own.pop("options"), **own}
 
     def to_json(self) -> str:
         """Return the settings as JSON."""
@@ -220,12 +220,14 @@ def settings_of(network: str) -> dict[str, Option]:
 
     Examples:
         >>> list(settings_of("sparch"))[:3]
-        ['network', 'hidden_sizes', 'neuron']
+        ['architecture', 'hidden_sizes', 'neuron']
     """
     options = network_named(network).options
     if shared := sorted(options.keys() & {*_own(), "options"}):
-        raise ValueError(f"network: {network} has an option {shared[0]}, which is a setting of training; rename it")
-    return {"network": _own()["network"], **options, **_own()}
+        raise ValueError(
+            f"architecture: {network} has an option {shared[0]}, which is a setting of training; rename it"
+        )
+    return {"architecture": _own()["architecture"], **options, **_own()}
 
 
 def every_setting() -> dict[str, Option]:

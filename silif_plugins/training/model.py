@@ -124,11 +124,11 @@ def network_named(name: object) -> Network:
         'SpArchNet'
         >>> network_named("spach")
         Traceback (most recent call last):
-        ValueError: network: got 'spach'; it must be one of sparch; did you mean sparch?
+        ValueError: architecture: got 'spach'; it must be one of sparch; did you mean sparch?
     """
     if not isinstance(name, str) or name not in NETWORKS:
         hint = did_you_mean(str(name), NETWORKS)
-        raise ValueError(f"network: got {name!r}; it must be one of {', '.join(NETWORKS)}{hint}")
+        raise ValueError(f"architecture: got {name!r}; it must be one of {', '.join(NETWORKS)}{hint}")
     return NETWORKS[name]
 
 

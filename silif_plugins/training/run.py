@@ -130,7 +130,7 @@ class _Run:
         self.config, self.folder, self.data = config, folder, data
         self.device = parallel.local_device(config.device)
         torch.manual_seed(config.seed)
-        self.net = config.build(data.train.num_channels, data.train.num_classes).to(self.device)
+        self.net = config.network(data.train.num_channels, data.train.num_classes).to(self.device)
         self.model: nn.Module = self.net
         if share.world > 1:
             parallel.share_batch_norm(self.net)
@@ -343,7 +343,7 @@ class _Run:
         test: Evaluation = evaluate(best, self.data.test, pad=not self.config.published)
         self._check_finite(test.loss, f"test loss is {test.loss} in the best epoch, {self.progress.best_epoch}")
         result = {
-            "network": self.config.network,
+            "architecture": self.config.architecture,
             "neuron": self.config.label,
             "data": self.config.data,
             "seed": self.config.seed,

@@ -18,7 +18,7 @@ def test_settings_are_valid_and_named_after_their_data(recipe):
     assert recipe.name.split("/")[0] == config.data
     if recipe not in OF_THE_PAPER:
         assert recipe.name == f"{config.data}/{config.label.lower()}"
-        config.build(5, 3)
+        config.network(5, 3)
         recipe.check()
 
 
@@ -35,7 +35,7 @@ def test_recipes_of_the_paper_say_what_was_published(recipe):
         return
     recipe.check()
     channels = 40 if config.data == "gsc" else 700 // config.pool
-    net = config.build(channels, CLASSES[config.data])
+    net = config.network(channels, CLASSES[config.data])
     assert sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad) == recipe.parameters
     if recipe.published_parameters and "silif-count" not in recipe.conventions:
         unit = {"M": 1e6, "k": 1e3}[recipe.published_parameters[-1]]

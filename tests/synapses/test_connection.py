@@ -26,7 +26,7 @@ def test_a_network_with_connections_of_another_kind(monkeypatch):
     config = TrainConfig(
         connection="delayed", connection_options={"steps": 2}, hidden_sizes=(16,), normalization="none"
     )
-    net = config.build(8, 4)
+    net = config.network(8, 4)
     assert net.hidden[0].current.weights.steps == net.readout.current.weights.steps == 2
     plain = SpArchNet(8, (16,), 4, normalization="none", dropout=0.1)
     plain.load_state_dict(net.state_dict())

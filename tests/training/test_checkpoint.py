@@ -15,7 +15,7 @@ from silif_plugins.training import TrainConfig, checkpoint, load_network
 
 def write(path, config=None, **facts):
     config = config or TrainConfig(hidden_sizes=(6,))
-    net = config.build(5, 3)
+    net = config.network(5, 3)
     tensors = {f"model.{name}": value for name, value in net.state_dict().items()}
     checkpoint.save(path, tensors, {"config": json.loads(config.to_json()), "num_inputs": 5, "num_classes": 3, **facts})
     return net.eval()

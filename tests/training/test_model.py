@@ -61,14 +61,18 @@ class Counts(nn.Module):
 def counts():
     before = dict(NETWORKS)
     register_network("counts", Counts, defaults={"scale": 50.0})
-    yield TrainConfig(network="counts", levels=[0.5, 1.5, 2.5], epochs=3, learning_rate=0.01, batch_size=20)
+    yield TrainConfig(architecture="counts", levels=[0.5, 1.5, 2.5], epochs=3, learning_rate=0.01, batch_size=20)
     NETWORKS.clear()
     NETWORKS.update(before)
 
 
 def test_it_trains_and_resumes_bit_equally(counts, splits, tmp_path, weights):
     result = train(counts, tmp_path / "whole", data=splits)
-    assert (result["network"], result["neuron"], result["parameters"]) == ("counts", "counts", 24 + 16 + 24 * 4 + 4)
+    assert (result["architecture"], result["neuron"], result["parameters"]) == (
+        "counts",
+        "counts",
+        24 + 16 + 24 * 4 + 4,
+    )
     train(dataclasses.replace(counts, epochs=2, schedule="constant"), tmp_path / "parts", data=splits)
     train(dataclasses.replace(counts, schedule="constant"), tmp_path / "parts", data=splits, resume=True, extend=True)
     train(dataclasses.replace(counts, schedule="constant"), tmp_path / "constant", data=splits)
@@ -86,7 +90,7 @@ def test_it_trains_and_resumes_bit_equally(counts, splits, tmp_path, weights):
 
 def test_trained_weights_are_taken_on(counts, splits, tmp_path):
     train(counts, tmp_path, data=splits)
-    net = counts.build(8, 6)
+    net = counts.network(8, 6)
     fresh = net.readout.weight.clone()
     checkpoint.start_from(net, tmp_path, counts)
     assert torch.equal(net.levels, load_network(tmp_path)[0].levels)
@@ -98,14 +102,14 @@ def test_trained_weights_are_taken_on(counts, splits, tmp_path):
 def test_a_checkpoint_of_an_unknown_network_names_the_known(counts, splits, tmp_path):
     train(counts, tmp_path, data=splits)
     del NETWORKS["counts"]
-    with pytest.raises(CheckpointError, match=r"best.safetensors: network: got 'counts'; it must be one of sparch"):
+    with pytest.raises(CheckpointError, match=r"safetensors: architecture: got 'counts'; it must be one of sparch"):
         load_network(tmp_path)
 
 
 @pytest.mark.slow
 def test_it_is_compared_with_the_default_one(counts, tmp_path):
     settings = {"data": "sequential-digits", "epochs": 1}
-    configs = [TrainConfig(network="counts", **settings), TrainConfig(hidden_sizes=(8,), **settings)]
+    configs = [TrainConfig(architecture="counts", **settings), TrainConfig(hidden_sizes=(8,), **settings)]
     results = compare(configs, tmp_path)
     assert [each.neuron for each in summarize(results)] == ["counts", "SiLIF"]
     assert "| counts " in table(summarize(results))
@@ -114,10 +118,20 @@ def test_it_is_compared_with_the_default_one(counts, tmp_path):
 
 def test_the_command_line_knows_it(counts, tmp_path, capsys):
     data = ["--data", "sequential-digits", "--epochs", "1"]
-    arguments = ["train", "--network", "counts", "--levels", "0.5,1", "--shared", *data, "--out", str(tmp_path / "run")]
+    arguments = [
+        "train",
+        "--architecture",
+        "counts",
+        "--levels",
+        "0.5,1",
+        "--shared",
+        *data,
+        "--out",
+        str(tmp_path / "run"),
+    ]
     assert main(arguments) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["network"] == "counts"
+    assert result["architecture"] == "counts"
     assert json.loads((tmp_path / "run" / "config.json").read_text())["levels"] == [0.5, 1.0]
     assert main(["evaluate", str(tmp_path / "run")]) == 0
     assert json.loads(capsys.readouterr().out)["accuracy"] == result["test_accuracy"]
@@ -125,7 +139,7 @@ def test_the_command_line_knows_it(counts, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["epochs"] == 2
     assert main(["train", "--init", str(tmp_path / "run"), "--epochs", "1", "--out", str(tmp_path / "tuned")]) == 0
     recipe = tmp_path / "own.yaml"
-    recipe.write_text("network: counts\nlevels: [1]\ndata: sequential-digits\nepochs: 1\n")
+    recipe.write_text("architecture: counts\nlevels: [1]\ndata: sequential-digits\nepochs: 1\n")
     assert main(["train", str(recipe), "--scale", "3", "--out", str(tmp_path / "recipe")]) == 0
     config = json.loads((tmp_path / "recipe" / "config.json").read_text())
     assert (config["levels"], config["scale"]) == ([1], 3.0)
@@ -133,11 +147,14 @@ def test_the_command_line_knows_it(counts, tmp_path, capsys):
     for wrong, says in {
         ("--hidden-sizes", "8"): "hidden_sizes: unknown setting",
         ("--levels", "high"): r"levels: got ('high',); it must be a list of numbers",
-        ("--network", "count"): "network: got 'count'; it must be one of sparch, counts; did you mean counts?",
+        (
+            "--architecture",
+            "count",
+        ): "architecture: got 'count'; it must be one of sparch, counts; did you mean",
     }.items():
-        assert main(["train", "--network", "counts", *wrong, *data]) == 2
+        assert main(["train", "--architecture", "counts", *wrong, *data]) == 2
         assert says in capsys.readouterr().err
-    shown = " ".join(help_of("train", ["--network", "counts"]).split())
+    shown = " ".join(help_of("train", ["--architecture", "counts"]).split())
     assert "--levels N,N Thresholds of each channel. Default: 0.5,1.5." in shown
     assert "--scale X Of the scores. Default: 50.0." in shown
     assert "--hidden-sizes" not in shown
@@ -176,8 +193,8 @@ def test_what_cannot_be_registered(counts):
             register_network("own", factory)
         assert "own" not in NETWORKS
     register_network("own", taken)
-    with pytest.raises(ValueError, match="network: own has an option epochs, which is a setting of training; rename"):
-        TrainConfig(network="own")
+    with pytest.raises(ValueError, match="architecture: own has an option epochs, a setting of training; rename it"):
+        TrainConfig(architecture="own")
     with pytest.raises(ValueError, match="defaults: got depth; toy has width"):
         register_network("own", toy, defaults={"depth": 3})
 
@@ -186,9 +203,9 @@ def test_neurons_and_surrogates_are_told_by_their_annotation(counts):
     def own(num_inputs: int, num_classes: int, neuron: str | type[Neuron] = "LIF") -> nn.Module: ...
 
     register_network("own", own)
-    assert TrainConfig(network="own", neuron="csilif").label == "own-C-SiLIF"
+    assert TrainConfig(architecture="own", neuron="csilif").label == "own-C-SiLIF"
     with pytest.raises(ValueError, match=r"neuron: got 'SiLF'.*did you mean SiLIF"):
-        TrainConfig(network="own", neuron="SiLF")
+        TrainConfig(architecture="own", neuron="SiLF")
 
 
 def test_what_a_network_must_return(splits):
@@ -214,13 +231,13 @@ def test_a_network_that_needs_its_numbers(counts, splits, tmp_path):
         return Counts(num_inputs, num_classes, levels)
 
     register_network("measured", measured)
-    config = dataclasses.replace(counts, network="measured", options={}, epochs=1)
+    config = dataclasses.replace(counts, architecture="measured", options={}, epochs=1)
     assert config.outline(8, 4) is None
     assert load_network(train(config, tmp_path, data=splits)["folder"])[1] == config
 
 
 def test_statistics_of_batch_norm_are_recalibrated(counts, splits):
-    net = counts.build(8, 4)
+    net = counts.network(8, 4)
     recalibrate(net, splits.train, samples=200, batch_size=200)
     assert not torch.equal(net.norm.running_mean, torch.zeros(8))
 

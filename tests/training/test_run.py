@@ -150,13 +150,13 @@ def test_weights_to_start_from(config, splits, tmp_path, weights):
 
 def test_a_readout_of_other_classes_starts_anew(config, splits, tmp_path):
     train(config, tmp_path, data=splits)
-    net = config.build(splits.train.num_channels, splits.train.num_classes + 3)
+    net = config.network(splits.train.num_channels, splits.train.num_classes + 3)
     before = {name: value.clone() for name, value in net.state_dict().items()}
     checkpoint.start_from(net, tmp_path, config)
     trained = load_network(tmp_path)[0].state_dict()
     for name, value in net.state_dict().items():
         assert value.equal(before[name] if name.startswith("readout.") else trained[name])
-    other = dataclasses.replace(config, hidden_sizes=(5,)).build(splits.train.num_channels, 3)
+    other = dataclasses.replace(config, hidden_sizes=(5,)).network(splits.train.num_channels, 3)
     with pytest.raises(ValueError, match=r"init: .* does not fit: hidden\.0\."):
         checkpoint.start_from(other, tmp_path, config)
 
@@ -328,7 +328,7 @@ def test_bad_settings_are_named(change, message):
 def test_networks_that_cannot_fit_into_memory_are_refused(sizes):
     problem = "(would take [0-9]+ GiB of memory, but|are more than can be counted|Overflow)"
     with pytest.raises(ValueError, match=rf"network: .*{problem}.*; it is sparch with .*'hidden_sizes': \({sizes[0]},"):
-        TrainConfig(hidden_sizes=sizes).build(140, 20)
+        TrainConfig(hidden_sizes=sizes).network(140, 20)
 
 
 def test_weights_are_counted_without_memory_or_random_numbers():
@@ -336,7 +336,7 @@ def test_weights_are_counted_without_memory_or_random_numbers():
     before = torch.get_rng_state()
     outline = config.outline(5, 3).state_dict()
     assert torch.equal(before, torch.get_rng_state())
-    net = config.build(5, 3).state_dict()
+    net = config.network(5, 3).state_dict()
     assert {name: value.shape for name, value in outline.items()} == {name: value.shape for name, value in net.items()}
     assert all(value.is_meta for value in outline.values())
 
@@ -346,10 +346,10 @@ def test_a_batch_larger_than_memory_is_the_whole_set(config, splits, tmp_path):
 
 
 def test_neuron_options_reach_the_neuron():
-    net = TrainConfig(neuron="C-SiLIF", neuron_options={"dt": [0.1, 0.1], "half_reset": False}).build(5, 3)
+    net = TrainConfig(neuron="C-SiLIF", neuron_options={"dt": [0.1, 0.1], "half_reset": False}).network(5, 3)
     assert net.hidden[0].neuron.log_dt.exp().allclose(torch.tensor(0.1))
     with pytest.raises(ValueError, match=r"network: sparch refuses its options: LIF.* 'omega'; it is sparch with"):
-        TrainConfig(neuron="LIF", neuron_options={"omega": 3.0}).build(5, 3)
+        TrainConfig(neuron="LIF", neuron_options={"omega": 3.0}).network(5, 3)
 
 
 def test_a_silent_network_is_told_of(config, splits, tmp_path, caplog):

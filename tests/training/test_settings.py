@@ -55,14 +55,14 @@ def test_bfloat16_trains_and_keeps_float32(config, splits, tmp_path, weights, mo
     def watch(module, _, output):
         dtypes.add(output.dtype)
 
-    original = TrainConfig.build
+    original = TrainConfig.network
 
-    def build(self, *sizes):
+    def network(self, *sizes):
         net = original(self, *sizes)
         net.readout.current.weights.register_forward_hook(watch)
         return net
 
-    monkeypatch.setattr(TrainConfig, "build", build)
+    monkeypatch.setattr(TrainConfig, "network", network)
     result = train(config, tmp_path, data=splits)
     assert dtypes == {torch.bfloat16, torch.float32}  # training, and evaluation
     assert result["test_accuracy"] > 0.5
@@ -214,7 +214,7 @@ def test_sequences_of_different_lengths(tmp_path):
     assert torch.equal(batch.lengths, splits.test.lengths[:7])
     assert next(iter(batches(splits.test, 7, pad=False))).lengths is None
     assert next(iter(batches(splits.test, 1))).lengths is None  # nothing is padded
-    net = small("none").build(4, 2)
+    net = small("none").network(4, 2)
     whole = evaluate(net, splits.test, batch_size=60)
     for batch_size in (1, 7):
         parts = dataclasses.asdict(evaluate(net, splits.test, batch_size=batch_size))
