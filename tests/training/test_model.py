@@ -193,7 +193,7 @@ def test_what_cannot_be_registered(counts):
             register_network("own", factory)
         assert "own" not in NETWORKS
     register_network("own", taken)
-    with pytest.raises(ValueError, match="architecture: own has an option epochs, a setting of training; rename it"):
+    with pytest.raises(ValueError, match="architecture: own has an option epochs, which is a setting"):
         TrainConfig(architecture="own")
     with pytest.raises(ValueError, match="defaults: got depth; toy has width"):
         register_network("own", toy, defaults={"depth": 3})
