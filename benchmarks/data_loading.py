@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from silif_plugins import recipes
 from silif_plugins.datasets import (
     SSC,
     AugmentedFrames,
@@ -38,6 +37,8 @@ from silif_plugins.datasets import (
     write_recordings,
 )
 from silif_plugins.datasets.batching import batches
+from silif_plugins.paper import recipes
+from silif_plugins.tables import table
 from silif_plugins.training import Splits, TrainConfig, checkpoint, train
 
 RESULTS = Path(__file__).parent / "results"
@@ -131,8 +132,7 @@ def waiting_row(name: str, config: TrainConfig, train_set: FrameDataset, rest: F
 
 def save(name: str, head: Row, rows: list[Row]) -> None:
     """Print a table, and write it to the results."""
-    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *rows)]
-    text = "\n".join([lines[0], "|---|---|---|---|", *lines[1:]]) + "\n"
+    text = table([head, *rows], markdown=True) + "\n"
     print("\n" + text)
     (RESULTS / f"{name}.md").write_text(text)
 

@@ -31,6 +31,7 @@ from torch import nn
 from silif_plugins import plots
 from silif_plugins.datasets.batching import batches
 from silif_plugins.datasets.spoken_digits import SHA256
+from silif_plugins.tables import table
 from silif_plugins.training import Splits, TrainConfig, train
 
 RESULTS = Path(__file__).parent / "results"
@@ -64,9 +65,9 @@ def official_network(config: TrainConfig, inputs: int, classes: int) -> nn.Modul
         sys.path.insert(0, checkout)
     network: nn.Module = importlib.import_module("models.snns").SNN(
         (config.batch_size, None, inputs),
-        [*config.hidden_sizes, classes],
-        OFFICIAL_NAMES[config.neuron],
-        dropout=config.dropout,
+        [*config.options["hidden_sizes"], classes],
+        OFFICIAL_NAMES[config.options["neuron"]],
+        dropout=config.options["dropout"],
         extra_features={"dt_min": 0.01, "dt_max": 0.5},
     )
     return network
@@ -152,8 +153,9 @@ def report(results: dict[str, dict[str, list[dict[str, object]]]], epochs: int) 
         "",
         "Made by `SILIF_OFFICIAL=... python benchmarks/official_parity.py`; see there for what is compared.",
         "",
-        "| neuron | published, test | ours, test | difference | within one sd | CPU seconds a run |",
-        "|---|---|---|---|---|---|",
+    ]
+    rows: list[tuple[str, ...]] = [
+        ("neuron", "published, test", "ours, test", "difference", "within one sd", "CPU seconds a run")
     ]
     for neuron, sides in results.items():
         tests = {side: [float(run["test"]) for run in runs] for side, runs in sides.items()}  # type: ignore[arg-type]
@@ -161,14 +163,19 @@ def report(results: dict[str, dict[str, list[dict[str, object]]]], epochs: int) 
         sd = {side: statistics.stdev(values) if len(values) > 1 else float("nan") for side, values in tests.items()}
         seconds = {side: statistics.fmean(float(run["cpu_seconds"]) for run in runs) for side, runs in sides.items()}  # type: ignore[arg-type]
         within = "yes" if abs(mean["ours"] - mean["official"]) <= min(sd.values()) else "no"
-        lines.append(
-            f"| {neuron} | {100 * mean['official']:.1f} ± {100 * sd['official']:.1f} % "
-            f"| {100 * mean['ours']:.1f} ± {100 * sd['ours']:.1f} % "
-            f"| {100 * (mean['ours'] - mean['official']):+.1f} points | {within} "
-            f"| {seconds['official']:.0f}, {seconds['ours']:.0f} |"
+        rows.append(
+            (
+                neuron,
+                f"{100 * mean['official']:.1f} ± {100 * sd['official']:.1f} %",
+                f"{100 * mean['ours']:.1f} ± {100 * sd['ours']:.1f} %",
+                f"{100 * (mean['ours'] - mean['official']):+.1f} points",
+                within,
+                f"{seconds['official']:.0f}, {seconds['ours']:.0f}",
+            )
         )
     number = len(next(iter(results.values()))["ours"])
     lines += [
+        table(rows, markdown=True),
         "",
         f"Mean ± standard deviation over {number} seeds. Validation accuracy by epoch: official_parity.png. "
         f"Training data: SHA-256 {SHA256['train'][:12]}....",

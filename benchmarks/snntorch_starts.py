@@ -32,6 +32,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from silif_plugins import tables
 from silif_plugins.datasets import SpokenDigits
 from silif_plugins.files import write_file
 from silif_plugins.snntorch import CSiLIF, SiLIF
@@ -260,11 +261,9 @@ def spread(values: Sequence[float]) -> str:
 
 def table(runs: Sequence[Run], task: str) -> str:
     """One row a start, at its best rate by validation, in Markdown."""
-    lines = [
-        f"| {task} | seeds | rate | accuracy by {'spikes' if task == 'digits' else 'membrane'} [%] | at each rate "
-        "| by the other | loss | spikes per neuron and step |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    accuracy = f"accuracy by {'spikes' if task == 'digits' else 'membrane'} [%]"
+    head = (task, "seeds", "rate", accuracy, "at each rate", "by the other", "loss", "spikes per neuron and step")
+    rows: list[tuple[str, ...]] = [head]
     for start in (name for name in STARTS if any((run["task"], run["start"]) == (task, name) for run in runs)):
         by_rate: dict[float, list[Run]] = {}
         for run in runs:
@@ -278,11 +277,9 @@ def table(runs: Sequence[Run], task: str) -> str:
             f"{statistics.mean(layer):.3f}" for layer in zip(*(run["rates"] for run in chosen), strict=True)
         )
         loss = statistics.mean(run["train_losses"][-1] for run in chosen)
-        lines.append(
-            f"| `{start}` | {len(chosen)} | {best:g} | {spread([run[score] for run in chosen])} | {grid} "
-            f"| {spread([run[other] for run in chosen])} | {loss:.3g} | {firing} |"
-        )
-    return "\n".join(lines)
+        by_score, by_other = (spread([run[name] for run in chosen]) for name in (score, other))
+        rows.append((f"`{start}`", str(len(chosen)), f"{best:g}", by_score, grid, by_other, f"{loss:.3g}", firing))
+    return tables.table(rows, markdown=True)
 
 
 def main(argv: Sequence[str] | None = None) -> list[Run]:

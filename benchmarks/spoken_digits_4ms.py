@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 from scipy.stats import ttest_ind
 
-from silif_plugins import plots
+from silif_plugins import plots, tables
 from silif_plugins.datasets.spoken_digits import SHA256
 from silif_plugins.training import Splits, TrainConfig, compare, summarize, table, train
 
@@ -120,6 +120,14 @@ def report(
     summaries = summarize(results)
     order = " < ".join(f"{each.neuron} {each.accuracy:.3f}" for each in sorted(summaries, key=lambda s: s.accuracy))
     steps = 250 if data == "spoken-digits" else 128
+    pairs = [
+        (f"{one}, {two}", f"{100 * difference:+.1f} points", f"{p:.2g}", f"{q:.2g}")
+        for one, two, difference, p, q in welch(results)
+    ]
+    tuned = [
+        (neuron, ", ".join(f"{rate:g}: {accuracy:.3f}" for rate, accuracy in grid.items()), f"{rates[neuron]:g}")
+        for neuron, grid in grids.items()
+    ]
     lines = [
         f"# Six neurons on {data}, T = {steps}",
         "",
@@ -130,19 +138,11 @@ def report(
         "",
         f"Order of the means: {order}.",
         "",
-        "| pair | difference of means | Welch's p | with Holm's correction |",
-        "|---|---|---|---|",
-        *(f"| {one}, {two} | {100 * d:+.1f} points | {p:.2g} | {q:.2g} |" for one, two, d, p, q in welch(results)),
+        tables.table([("pair", "difference of means", "Welch's p", "with Holm's correction"), *pairs], markdown=True),
         "",
         "Learning rates, chosen by validation accuracy with a seed that is not among those above:",
         "",
-        "| neuron | validation accuracy by learning rate | chosen |",
-        "|---|---|---|",
-        *(
-            f"| {neuron} | {', '.join(f'{rate:g}: {accuracy:.3f}' for rate, accuracy in grid.items())} "
-            f"| {rates[neuron]:g} |"
-            for neuron, grid in grids.items()
-        ),
+        tables.table([("neuron", "validation accuracy by learning rate", "chosen"), *tuned], markdown=True),
     ]
     RESULTS.mkdir(exist_ok=True)
     stem = f"{data.replace('-', '_')}_{'4ms' if data == 'spoken-digits' else '128_steps'}"

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 import silif_plugins
-from silif_plugins import recipes
 from silif_plugins.cli import COMMANDS, help_of, main
 from silif_plugins.cli import train as train_command
 from silif_plugins.datasets import Recordings, write_recordings
+from silif_plugins.paper import recipes
 from silif_plugins.training import checkpoint
 
 QUICK = ["--epochs", "1", "--hidden-sizes", "8", "--data", "sequential-digits"]
@@ -73,12 +73,12 @@ def test_the_neurons_recipe_gives_the_defaults(tmp_path):
     assert config.learning_rate == 0.5
     assert source.told(["learning_rate"]) == "recipe spoken-digits/lif"
     config, folder, _ = plan("--seed", "1", "sequential-digits/rf")
-    assert config.neuron_options == {"dt": 0.05}
+    assert config.options["neuron_options"] == {"dt": 0.05}
     assert str(folder) == "runs/sequential-digits/rf/seed1"
     mine = tmp_path / "mine.yaml"
     mine.write_text("neuron: C-SiLIF\nepochs: 7\n")
     config, _, source = plan("--seed", "5", mine)
-    assert (config.neuron, config.epochs, config.seed, config.learning_rate) == ("C-SiLIF", 7, 5, 0.03)
+    assert (config.label, config.epochs, config.seed, config.learning_rate) == ("C-SiLIF", 7, 5, 0.03)
     assert source.told([]) == f"recipe {mine} (epochs 7)"
 
 
@@ -101,7 +101,7 @@ def test_the_neurons_recipe_gives_the_defaults(tmp_path):
     ],
 )
 def test_values_as_people_type_them(typed, name, value):
-    assert getattr(plan(*typed)[0], name) == value
+    assert plan(*typed)[0].settings()[name] == value
 
 
 def test_options_stand_anywhere(capsys, tmp_path):
@@ -178,7 +178,7 @@ def test_a_network_is_trained_further(capsys, tmp_path, monkeypatch):
     assert first[name].allclose(second[name], atol=1e-6)
     code, _, err = run(capsys, "train", "--init", "first", *QUICK, "--neuron", "LIF", "--out", "third")
     assert code == 2
-    assert "init: first is a network of SiLIF; you gave neuron LIF" in err
+    assert "init: first is a network of SiLIF; you gave one of LIF" in err
     assert run(capsys, "train", "--init", "nowhere", *QUICK)[0] == 2
     code, _, err = run(capsys, "train", "--init", "first", "--data", "spoken-digits", "--epochs", 1, "--out", "third")
     assert code == 2
@@ -529,7 +529,7 @@ def test_compare_prints_a_table_and_draws(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--hidden_sizes", "[100000000,100000000]"], "hidden_sizes: got (100000000, 100000000); their weights would"),
+        (["--hidden_sizes", "[100000000,100000000]"], "network: its weights would take"),
         (["--data", "spoken-digits", "--steps", "1000000000000"], "steps and 140 channels would take"),
     ],
 )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from statistics import fmean, stdev
 from typing import Any
 
+from silif_plugins.tables import table
+
 WAYS = {
     "SiLIF": 0.3,
     "SiLIF-beta": 0.8,
@@ -131,25 +133,25 @@ def markdown(runs: Runs) -> str:
         f"most {POINTS:g} points lower, and without beta= the part is at least {WAYS['SiLIF']}, that of the "
         f"accuracy too, and the last layer fires at {FIRES:.0%} of snn.Leaky's rate or more.",
         "",
-        *_table(notebooks, Comparison.fall, verdict=True),
+        _table(notebooks, Comparison.fall, verdict=True),
         "",
         "Accuracy by spikes, as the notebook prints it [%], and its standard deviation over the seeds:",
         "",
-        *_table(notebooks, Comparison.accuracy, spread=Comparison.accuracy_spread),
+        _table(notebooks, Comparison.accuracy, spread=Comparison.accuracy_spread),
         "",
         "Spikes per neuron and step of the last spiking layer at the end of the training:",
         "",
-        *_table(notebooks, Comparison.rate),
+        _table(notebooks, Comparison.rate),
     ]
     failures = [
-        f"| {each.notebook} | {way} | {', '.join(failed)} | {next(iter(failed.values()))} |".replace("\n", " ")
+        (each.notebook, way, ", ".join(failed), next(iter(failed.values())).replace("\n", " "))
         for each in notebooks
         for way in WAYS
         if (failed := each.failed(way))
     ]
     if failures:
         lines += ["", "Cells that fail, and run with snn.Leaky:", ""]
-        lines += ["| notebook | way | cells | error of the first |", "|---|---|---|---|", *failures]
+        lines += [table([("notebook", "way", "cells", "error of the first"), *failures], markdown=True)]
     return "\n".join(lines) + "\n"
 
 
@@ -159,10 +161,10 @@ def _table(
     *,
     verdict: bool = False,
     spread: Callable[[Comparison, str, int], float | None] = lambda *_: None,
-) -> list[str]:
+) -> str:
     """Return a table of a value of every training by way; with a verdict, ours as a part of snn.Leaky's."""
     head = ["notebook", "cell", "steps", "Leaky", *WAYS, *(["verdict"] if verdict else [])]
-    rows = [head, ["---"] * len(head)]
+    rows = [head]
     for each in notebooks:
         failed = [f"{way}: {len(cells)} cells fail" for way in WAYS if (cells := each.failed(way))]
         for index, training in enumerate(each.trainings):
@@ -179,7 +181,7 @@ def _table(
                 failed = []  # said once
         if verdict and not each.trainings:
             rows.append([each.notebook, *["-"] * (len(head) - 2), "; ".join(failed) or "holds"])
-    return [f"| {' | '.join(row)} |" for row in rows]
+    return table(rows, markdown=True)
 
 
 def _number(value: float | None, spread: float | None) -> str:

@@ -7,13 +7,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import recipes
 from ..datasets import NAMES, SOURCES
 from ..datasets.loading import folder_of
 from ..datasets.sources import check_folder
-from ..training import TrainConfig
-from ..training.checkpoint import load
-from ..training.devices import check_device
+from ..paper import recipes
+from ..training import DEFAULT_NETWORK, TrainConfig, check_device, load_checkpoint
 from .settings import described
 
 
@@ -53,13 +51,16 @@ def of_recipe(name_or_file: str) -> Base:
     return Base(recipe.settings, f"recipe {recipe.name}", recipe.name if recipe.name in recipes.names() else None)
 
 
-def of_neuron(neuron: str, data: str) -> Base:
-    """Return the settings of the shipped recipe for a neuron on a data set, if there is one.
+def of_neuron(given: Mapping[str, Any]) -> Base:
+    """Return the settings of the shipped recipe for a neuron on a data set, if there is one; they are of one network.
 
     Raises:
         ValueError: If there is no such neuron.
     """
-    path = recipes.default_for(data, neuron)
+    if given.get("architecture", DEFAULT_NETWORK) != DEFAULT_NETWORK:
+        return Base({"architecture": given["architecture"]})
+    defaults = TrainConfig().settings()
+    path = recipes.default_for(*(given.get(name, defaults[name]) for name in ("data", "neuron")))
     if path is None:
         return Base({})
     recipe = recipes.describe(path)
@@ -74,7 +75,7 @@ def of_checkpoint(path: str) -> Base:
         CheckpointError: If it is damaged.
     """
     file = Path(path) / "best.safetensors" if Path(path).is_dir() else Path(path)
-    config = TrainConfig.from_mapping(load(file)[1].get("config"))
+    config = TrainConfig.from_mapping(load_checkpoint(file)[1].get("config"))
     settings = json.loads(config.to_json())
     del settings["seed"], settings["init"], settings["device"]
     return Base(_changed(settings), f"checkpoint {path}")
@@ -102,7 +103,8 @@ def of_run(folder: Path) -> Base | None:
 
 def _changed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is as by default, but for neuron and data."""
-    defaults = json.loads(TrainConfig().to_json())
+    defaults = json.loads(TrainConfig(architecture=settings["architecture"]).to_json())
+    defaults["architecture"] = DEFAULT_NETWORK
     return {name: value for name, value in settings.items() if value != defaults[name] or name in ("neuron", "data")}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from .. import plots
 from ..files import write_file
 from ..tables import table
-from ..training import Summary, TrainConfig, compare, summarize
+from ..training import Summary, TrainConfig, cells, compare, summarize
 from ..training import table as markdown
 from . import base
 from .base import Base
@@ -61,10 +60,10 @@ def configs(settings: argparse.Namespace) -> list[TrainConfig]:
     data = given.get("data", TrainConfig().data)
     found, notes = [], []
     for neuron in listed(",".join(settings.neurons)):
-        source = base.of_neuron(neuron, data)
+        source = base.of_neuron({**given, "neuron": neuron})
         chosen = merged({"neuron": neuron, "data": data, **source.settings}, given)
         found += [TrainConfig.from_mapping({**chosen, "seed": seed}) for seed in range(settings.seeds)]
-        notes.append(f"compare: {found[-1].neuron} on {data}, {source.told(given)}")
+        notes.append(f"compare: {found[-1].label} on {data}, {source.told(given)}")
     if not found:
         raise UsageError("neurons: got none; give some, such as LIF,SiLIF")
     base.check(found[0], Base({}))
@@ -100,21 +99,4 @@ def summary(summaries: Sequence[Summary]) -> str:
         SiLIF   90.0 ± 0.5 %  170k ± 2k   96.0 %    38,716      0.03  3      20
     """
     head = ("neuron", "accuracy", "operations", "sparsity", "parameters", "rate", "seeds", "seconds")
-    rows = [
-        (
-            each.neuron,
-            f"{100 * each.accuracy:.1f}{_spread(100 * each.accuracy_sd, '.1f')} %",
-            f"{each.synaptic_operations / 1e3:.0f}k{_spread(each.synaptic_operations_sd / 1e3, '.0f', 'k')}",
-            f"{100 * each.sparsity:.1f} %",
-            f"{each.parameters:,}",
-            f"{each.learning_rate:g}",
-            str(each.seeds),
-            f"{each.seconds:.0f}",
-        )
-        for each in summaries
-    ]
-    return table([head, *rows])
-
-
-def _spread(deviation: float, style: str, unit: str = "") -> str:
-    return "" if math.isnan(deviation) else f" ± {deviation:{style}}{unit}"
+    return table([head, *map(cells, summaries)])

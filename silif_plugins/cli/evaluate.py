@@ -48,7 +48,7 @@ def run(settings: argparse.Namespace) -> Answer:
         ("operations", f"{figures.synaptic_operations:,.0f} synaptic ones a sample"),
     ]
     return Answer(
-        {"neuron": config.neuron, "data": config.data, "split": settings.split, **dataclasses.asdict(figures)},
-        f"{config.neuron} on {config.data}, {settings.split} set of {len(dataset):,} samples\n{table(rows)}",
+        {"neuron": config.label, "data": config.data, "split": settings.split, **dataclasses.asdict(figures)},
+        f"{config.label} on {config.data}, {settings.split} set of {len(dataset):,} samples\n{table(rows)}",
         f"silif train --init {settings.run} --epochs 5",
     )

@@ -6,8 +6,8 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 
-from .. import recipes
-from ..datasets.sources import SOURCES
+from ..datasets import SOURCES
+from ..paper import recipes
 from ..tables import table
 from .output import Answer, wrap
 from .parser import Parser

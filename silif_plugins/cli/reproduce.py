@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import recipes
-from ..datasets.sources import SOURCES
+from ..datasets import SOURCES
 from ..files import write_file
+from ..paper import Reproduced, comparison, figures, notes, recipes, reproduce
 from ..tables import table
-from ..training import TrainConfig
-from ..training.reproduce import Reproduced, comparison, figures, notes, reproduce
+from ..training import every_setting
 from .output import Answer, wrap
 from .parser import Parser
 from .settings import add_settings, given_settings
@@ -22,7 +21,7 @@ from .settings import add_settings, given_settings
 DESCRIPTION = """Train the recipes of a table of the paper, or single ones, over several seeds. Prints what was
 measured beside what was published. Settings given here replace those of the recipes."""
 
-OWN = ("data", "neuron", "seed")
+OWN = ("architecture", "data", "neuron", "seed")
 """Settings that belong to the recipes."""
 
 
@@ -40,8 +39,7 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
         default=Path("runs/reproduce"),
         help="Folder for the runs and the table. Default: runs/reproduce.",
     )
-    names = [entry.name for entry in dataclasses.fields(TrainConfig)]
-    add_settings(found, dict.fromkeys(names, "the recipe's"), without=OWN)
+    add_settings(found, dict.fromkeys(every_setting(), "the recipe's"), without=OWN)
     return found
 
 

@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
-import inspect
 import json
 import re
 from collections.abc import Collection, Mapping
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin
 
 from ..neurons import NEURONS
-from ..training import TrainConfig
+from ..training import DEFAULT_NETWORK, every_setting, settings_of
 from .parser import Parser
 
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
-def add_settings(parser: Parser, defaults: Mapping[str, Any], *, without: Collection[str] = ()) -> None:
-    """Add an option for every setting of TrainConfig.
+def add_settings(
+    parser: Parser, defaults: Mapping[str, Any], *, network: str = DEFAULT_NETWORK, without: Collection[str] = ()
+) -> None:
+    """Add an option for every setting of a run, whatever its network; the help shows those of the one it has.
 
     Args:
         parser: Gets the options; those that are not given are not in what it parses.
         defaults: What is used where an option is not given, for its help.
+        network: Whose options the help shows.
         without: Settings that get no option.
     """
-    descriptions = _descriptions()
-    shown = {**dataclasses.asdict(TrainConfig()), **defaults}
-    for name, kind in get_type_hints(TrainConfig).items():
+    shown = settings_of(network)
+    for name, option in every_setting().items():
         if name in without:
             continue
-        default = "" if shown[name] in (None, {}) else f" Default: {_typed(shown[name])}."
+        kind = _bare(option.kind)
+        used = defaults.get(name, shown.get(name, option).default)
+        default = "" if used in (None, {}) else f" Default: {_typed(used)}."
         words: dict[str, Any] = {
             "default": argparse.SUPPRESS,
-            "help": (descriptions[name] + _known(name) + default).replace("%", "%%"),
+            "help": (option.description + _known(name) + default).replace("%", "%%")
+            if name in shown
+            else argparse.SUPPRESS,
         }
         if kind is bool:
             words["action"] = argparse.BooleanOptionalAction
         else:
-            words["type"], words["metavar"] = functools.partial(read, kind), _metavar(kind)
+            words["type"], words["metavar"] = functools.partial(read, option.kind), _metavar(kind)
         if get_origin(kind) is dict:
             words["action"] = _Collect
         parser.add(f"--{name.replace('_', '-')}", **words)
@@ -52,8 +56,8 @@ def _known(name: str) -> str:
 
 
 def given_settings(settings: argparse.Namespace, *, without: Collection[str] = ()) -> dict[str, Any]:
-    """Return the settings of TrainConfig that stand on the command line."""
-    names = [entry.name for entry in dataclasses.fields(TrainConfig) if entry.name not in without]
+    """Return the settings of a run that stand on the command line."""
+    names = [name for name in every_setting() if name not in without]
     return {name: getattr(settings, name) for name in names if hasattr(settings, name)}
 
 
@@ -83,11 +87,9 @@ def read(kind: Any, text: str) -> Any:
         >>> read(int, "many")
         'many'
     """
-    if get_origin(kind) in (Union, UnionType):
-        options = get_args(kind)
-        if NoneType in options and text.lower() in ("none", "null"):
-            return None
-        (kind,) = (option for option in options if option is not NoneType)
+    if NoneType in get_args(kind) and text.lower() in ("none", "null"):
+        return None
+    kind = _bare(kind)
     if get_origin(kind) is tuple:
         return tuple(read(get_args(kind)[0], each) for each in listed(text))
     if get_origin(kind) is dict:
@@ -97,7 +99,7 @@ def read(kind: Any, text: str) -> Any:
             return kind(text)
         except ValueError:
             return text
-    return text
+    return _read_any(text) if kind is Any else text
 
 
 def listed(text: str) -> list[str]:
@@ -163,20 +165,19 @@ def described(settings: Mapping[str, Any], *, without: Collection[str] = ()) -> 
     return ", ".join(f"{name} {_typed(value)}" for name, value in settings.items() if name not in without)
 
 
+def _bare(kind: Any) -> Any:
+    """Leave none out of what may be given; of several other types it may be any."""
+    if get_origin(kind) not in (Union, UnionType):
+        return kind
+    kinds = [each for each in get_args(kind) if each is not NoneType]
+    return kinds[0] if len(kinds) == 1 else Any
+
+
 def _metavar(kind: Any) -> str:
-    if get_origin(kind) in (Union, UnionType):
-        (kind,) = (option for option in get_args(kind) if option is not NoneType)
     if get_origin(kind) is tuple:
-        return "N,N"
+        return "N,N" if get_args(kind)[0] in (int, float) else "NAME,NAME"
     if get_origin(kind) is dict:
         return "NAME=VALUE"
     if get_origin(kind) is Literal:
         return "NAME"
-    return {int: "N", float: "X", str: "NAME"}[kind]
-
-
-def _descriptions() -> dict[str, str]:
-    """What the docstring of TrainConfig says of each setting."""
-    text = (inspect.getdoc(TrainConfig) or "").partition("Attributes:\n")[2]
-    found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE)
-    return {name: " ".join(words.split()) for name, words in found}
+    return {int: "N", float: "X", str: "NAME", Any: "VALUE"}[kind]

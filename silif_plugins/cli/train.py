@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..tables import table
-from ..training import TrainConfig, train
+from ..training import DEFAULT_NETWORK, TrainConfig, train
 from . import base
 from .base import Base
 from .output import Answer, note
@@ -46,7 +46,7 @@ def _parser(defaults: dict[str, Any]) -> Parser:
     found.add(
         "--threads", type=int, default=1, metavar="N", help="Of PyTorch; small networks are fastest with 1. Default: 1."
     )
-    add_settings(found, defaults)
+    add_settings(found, defaults, network=defaults.get("architecture", DEFAULT_NETWORK))
     return found
 
 
@@ -59,16 +59,14 @@ def plan(settings: argparse.Namespace) -> tuple[TrainConfig, Path, Base]:
     """
     given = given_settings(settings)
     source = _base(settings)
-    config = TrainConfig.from_mapping(merged(source.settings, given))
-    folder = settings.out or _folder(config, source)
-    if settings.resume and (run := base.of_run(folder)):
-        if settings.recipe is None:
-            source = run
-            config = TrainConfig.from_mapping(merged(run.settings, given))
-        elif "epochs" not in given:  # it may have been given more than the recipe's
-            config = TrainConfig.from_mapping(
-                {**merged(source.settings, given), "epochs": run.settings.get("epochs", TrainConfig().epochs)}
-            )
+    folder = settings.out or _folder(TrainConfig.from_mapping(merged(source.settings, given)), source)
+    run = base.of_run(folder) if settings.resume else None
+    if run is not None and settings.recipe is None:
+        source = run
+    chosen = merged(source.settings, given)
+    if run is not None and "epochs" not in given:  # it may have been given more than the recipe's
+        chosen["epochs"] = run.settings.get("epochs", TrainConfig().epochs)
+    config = TrainConfig.from_mapping(chosen)
     base.check(config, source)
     return config, folder, source
 
@@ -79,15 +77,14 @@ def _base(settings: argparse.Namespace) -> Base:
         return base.of_recipe(settings.recipe)
     if given.get("init") is not None:
         return base.of_checkpoint(given["init"])
-    defaults = TrainConfig()
-    return base.of_neuron(given.get("neuron", defaults.neuron), given.get("data", defaults.data))
+    return base.of_neuron(given)
 
 
 def _folder(config: TrainConfig, source: Base) -> Path:
     if source.recipe is not None:
         return Path("runs") / source.recipe / f"seed{config.seed}"
     tuned = "-tuned" if config.init is not None else ""
-    return Path("runs") / Path(config.data).name / f"{config.neuron}-seed{config.seed}{tuned}"
+    return Path("runs") / Path(config.data).name / f"{config.label}-seed{config.seed}{tuned}"
 
 
 def run(settings: argparse.Namespace) -> Answer | None:
@@ -99,7 +96,7 @@ def run(settings: argparse.Namespace) -> Answer | None:
     speaks = os.environ.get("RANK", "0") == "0"
     if speaks:
         told = source.told(given_settings(settings))
-        note(f"train: {config.neuron} on {config.data}, seed {config.seed}, {told}, into {folder}")
+        note(f"train: {config.label} on {config.data}, seed {config.seed}, {told}, into {folder}")
     result = train(config, folder, resume=settings.resume, extend=True)
     return Answer(result, summary(result), f"silif evaluate {folder}") if speaks else None
 

@@ -13,7 +13,7 @@ from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, with_reset
 from ..neurons import LI, Neuron, neuron_class
 from ..scan import BACKENDS, Backend, scan, scan_with_gate
 from ..surrogate import SpikeFunction, resolve
-from ..synapses import Events, SpikeLinear
+from ..synapses import Events, connect, transmit
 
 Normalization = Literal["batchnorm", "layernorm", "none"]
 InitialState = Literal["zeros", "uniform"]
@@ -36,6 +36,8 @@ class WeightedInput(nn.Module):
         input_dropout: Probability that an input is dropped in training.
         events: Whether the weights visit only the inputs that are not zero, which gives the same results:
             ``"auto"``, where few of them are; ``"always"`` or ``"never"``. See `silif_plugins.synapses.SpikeLinear`.
+        connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`.
+        connection_options: Further arguments of that kind.
 
     Raises:
         ValueError: If the normalisation, the share of dropout or ``events`` is not one of those listed.
@@ -54,9 +56,19 @@ class WeightedInput(nn.Module):
         bias: bool = False,
         input_dropout: float = 0.0,
         events: Events = "auto",
+        connection: str = "linear",
+        connection_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.weights = SpikeLinear(num_inputs, size, bias=bias, dropout=input_dropout, events=events)
+        self.weights = connect(
+            connection,
+            num_inputs,
+            size,
+            bias=bias,
+            dropout=input_dropout,
+            events=events,
+            options=connection_options,
+        )
         self.norm: nn.Module
         if normalization == "batchnorm":
             self.norm = nn.BatchNorm1d(size, momentum=BATCH_NORM_MOMENTUM)
@@ -74,8 +86,7 @@ class WeightedInput(nn.Module):
 
         ``gate`` tells which inputs' gradients matter, as `silif_plugins.scan.scan_with_gate` returns it.
         """
-        gated = isinstance(self.weights, SpikeLinear)  # what users put there, such as quantised layers, is not
-        current: Tensor = self.weights(inputs, gate) if gated else self.weights(inputs)
+        current = transmit(self.weights, inputs, gate)
         if valid is None:
             normalized: Tensor = self.norm(current.flatten(0, 1))
             return normalized.view_as(current)
@@ -102,6 +113,8 @@ class SpikingLayer(nn.Module):
             same in proportion to the membrane, which loses all; ``"none"``. See `silif_plugins.dynamics.with_reset`.
         input_dropout: Probability that an input is dropped in training.
         events: Whether the weights visit only the inputs that are not zero: ``"auto"``, ``"always"``, ``"never"``.
+        connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`.
+        connection_options: Further arguments of that kind.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the layer can be differentiated twice.
 
@@ -133,6 +146,8 @@ class SpikingLayer(nn.Module):
         reset_mechanism: ResetMechanism = "subtract",
         input_dropout: float = 0.0,
         events: Events = "auto",
+        connection: str = "linear",
+        connection_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
@@ -141,10 +156,19 @@ class SpikingLayer(nn.Module):
         check_reset_mechanism(reset_mechanism)
         model = neuron_class(neuron)
         self.current = WeightedInput(
-            num_inputs, size, normalization=normalization, bias=bias, input_dropout=input_dropout, events=events
+            num_inputs,
+            size,
+            normalization=normalization,
+            bias=bias,
+            input_dropout=input_dropout,
+            events=events,
+            connection=connection,
+            connection_options=connection_options,
         )
         if model.xavier:
-            nn.init.xavier_uniform_(self.current.weights.weight)
+            weight = self.current.weights.weight
+            assert isinstance(weight, Tensor)
+            nn.init.xavier_uniform_(weight)
         self.neuron = model(size, **(neuron_options or {}))
         self.register_parameter(
             "recurrent", nn.Parameter(nn.init.orthogonal_(torch.empty(size, size))) if recurrent else None
@@ -229,6 +253,8 @@ class Readout(nn.Module):
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
         input_dropout: Probability that an input is dropped in training.
         events: Whether the weights visit only the inputs that are not zero: ``"auto"``, ``"always"``, ``"never"``.
+        connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`.
+        connection_options: Further arguments of that kind.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`.
 
     Raises:
@@ -250,6 +276,8 @@ class Readout(nn.Module):
         initial_state: InitialState = "zeros",
         input_dropout: float = 0.0,
         events: Events = "auto",
+        connection: str = "linear",
+        connection_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
@@ -262,6 +290,8 @@ class Readout(nn.Module):
             bias=bias,
             input_dropout=input_dropout,
             events=events,
+            connection=connection,
+            connection_options=connection_options,
         )
         self.neuron = LI(num_classes)
         self.initial_state = initial_state

@@ -50,17 +50,20 @@ class SpArchNet(nn.Module):
         dropout: Probability that a hidden spike is dropped in training.
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
-        surrogate: Spike function of mem - threshold; the paper's boxcar by default.
+        surrogate: Spike function of mem - threshold, by name ("boxcar", "atan", "norse:tanh", ...) or a callable; the
+            paper's boxcar by default.
         reset_mechanism: What a spike does to the next step: ``"subtract"``, as in the paper; ``"zero"``, the membrane
             loses all that it has; or ``"none"``.
         events: Whether weights visit only what is not zero: ``"auto"``, where that is faster by the measured share of
             their inputs (`silif_plugins.synapses.spike_linear`); ``"always"`` or ``"never"``. The results are the same
             to rounding.
+        connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`.
+        connection_options: Further arguments of that kind.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the network can be differentiated twice.
 
     Raises:
-        ValueError: If an argument is not one of those listed, or there is no hidden layer.
+        ValueError: If an argument is not one of those listed or allowed, or there is no hidden layer.
 
     Examples:
         >>> net = SpArchNet(140, (128, 128), 20, neuron="SiLIF")
@@ -86,11 +89,12 @@ class SpArchNet(nn.Module):
         surrogate: str | SpikeFunction | None = None,
         reset_mechanism: ResetMechanism = "subtract",
         events: Events = "auto",
+        connection: str = "linear",
+        connection_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
-        if not hidden_sizes:
-            raise ValueError("hidden_sizes: got none; give the size of at least one hidden layer")
+        self.check(hidden_sizes, dropout)
         self.num_inputs = num_inputs
         self.hidden = nn.ModuleList()
         for index, size in enumerate(hidden_sizes):
@@ -109,6 +113,8 @@ class SpArchNet(nn.Module):
                 # The spikes of a layer are dropped where the next one reads them: at no cost if that visits events.
                 input_dropout=dropout if index else 0.0,
                 events=events,
+                connection=connection,
+                connection_options=connection_options,
                 backend=backend,
             )
             self.hidden.append(layer)
@@ -121,8 +127,25 @@ class SpArchNet(nn.Module):
             initial_state=initial_state,
             input_dropout=dropout,
             events=events,
+            connection=connection,
+            connection_options=connection_options,
             backend=backend,
         )
+
+    @staticmethod
+    def check(hidden_sizes: Sequence[int], dropout: float = 0.0, **others: Any) -> None:
+        """Raise ValueError for options of which no network can be made; the message names one.
+
+        Examples:
+            >>> SpArchNet.check((128, 0))
+            Traceback (most recent call last):
+            ValueError: hidden_sizes: got (128, 0); it must be positive sizes, one for each hidden layer
+        """
+        if not hidden_sizes or min(hidden_sizes) < 1:
+            got = tuple(hidden_sizes)
+            raise ValueError(f"hidden_sizes: got {got}; it must be positive sizes, one for each hidden layer")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> SpArchOutput:
         """Classify sequences.

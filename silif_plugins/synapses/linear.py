@@ -163,6 +163,7 @@ class SpikeLinear(nn.Linear, metaclass=_LinearType):
         torch.Size([100, 8, 10])
     """
 
+    takes_gate = True
     _is_linear = True  # of this class alone: a subclass may compute something else
 
     def __init__(

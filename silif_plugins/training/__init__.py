@@ -1,24 +1,39 @@
-"""Training, evaluating and comparing SpArch networks: settings, runs, checkpoints."""
+"""Training, evaluating and comparing networks: settings, runs, checkpoints.
 
+SpArchNet is the default one of them; `register_network` adds others.
+"""
+
+from .checkpoint import load as load_checkpoint
 from .checkpoint import load_network
-from .compare import Summary, compare, summarize, table
-from .config import TrainConfig
+from .comparison import Summary, cells, compare, summarize, table
+from .config import TrainConfig, every_setting, settings_of
 from .data import Splits, load_split
+from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
+from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
 from .run import Diverged, RunError, train
 
 __all__ = [
+    "DEFAULT_NETWORK",
+    "NETWORKS",
     "Diverged",
     "Evaluation",
+    "Output",
     "RunError",
     "Splits",
     "Summary",
     "TrainConfig",
+    "cells",
+    "check_device",
     "compare",
     "evaluate",
+    "every_setting",
+    "load_checkpoint",
     "load_network",
     "load_split",
     "recalibrate",
+    "register_network",
+    "settings_of",
     "summarize",
     "table",
     "train",

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..files import write_file
 from ..optional import require
-from ..sparch import CheckpointError, SpArchNet
+from ..sparch import CheckpointError
 from .config import TrainConfig
 
 FORMAT = 2
@@ -47,7 +47,7 @@ def _checksum(tensor: Tensor) -> int:
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what :func:`save` wrote.
+    """Read tensors and facts of a file that `save` wrote.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -85,7 +85,7 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
     return tensors, facts
 
 
-def load_network(path: str | os.PathLike[str]) -> tuple[SpArchNet, TrainConfig, dict[str, Any]]:
+def load_network(path: str | os.PathLike[str]) -> tuple[nn.Module, TrainConfig, dict[str, Any]]:
     """Rebuild a trained network in evaluation mode, with its settings and what was said of it.
 
     Args:
@@ -93,7 +93,7 @@ def load_network(path: str | os.PathLike[str]) -> tuple[SpArchNet, TrainConfig, 
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
-        CheckpointError: If it is damaged, or its tensors do not fit its settings.
+        CheckpointError: If it is damaged, its network is not registered, or its tensors do not fit its settings.
     """
     path = Path(path)
     path = path / "best.safetensors" if path.is_dir() else path
@@ -101,9 +101,8 @@ def load_network(path: str | os.PathLike[str]) -> tuple[SpArchNet, TrainConfig, 
     try:
         config = TrainConfig.from_mapping(facts.get("config"))
         num_inputs, num_classes = _size(facts, "num_inputs"), _size(facts, "num_classes")
-        wanted, given = config.weights(num_inputs, num_classes), sum(tensor.numel() for tensor in tensors.values())
-        if wanted > given:
-            raise ValueError(f"config: is of a network of {wanted} weights, but the file has {given}")
+        if (outline := config.outline(num_inputs, num_classes)) is not None:
+            _fitting(outline, tensors)  # before the memory is taken that the settings ask for
         net = config.network(num_inputs, num_classes)
         restore(net, tensors)
     except ValueError as error:
@@ -111,24 +110,24 @@ def load_network(path: str | os.PathLike[str]) -> tuple[SpArchNet, TrainConfig, 
     return net.eval(), config, facts
 
 
-def start_from(net: SpArchNet, path: str | os.PathLike[str], neuron: str) -> None:
-    """Copy the weights of a trained network into a new one of the same hidden layers, in place.
+def start_from(net: nn.Module, path: str | os.PathLike[str], config: TrainConfig) -> None:
+    """Copy the weights of a trained network into a new one of the same layers, in place.
 
-    The readout keeps its new weights where the trained network had another number of classes.
+    A module ``readout`` keeps its new weights where the trained network had another number of classes.
 
     Args:
         net: The new network.
         path: A checkpoint file, or the folder of a run, whose best checkpoint is then taken.
-        neuron: Neuron model of the new network.
+        config: Settings of the new network.
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
         CheckpointError: If it is damaged.
-        ValueError: If the hidden layers are of another kind or size.
+        ValueError: If the network is of another kind or size.
     """
-    trained, config, _ = load_network(path)
-    if config.neuron != neuron:
-        raise ValueError(f"init: {path} is a network of {config.neuron}; you gave neuron {neuron}")
+    trained, theirs, _ = load_network(path)
+    if theirs.label != config.label:
+        raise ValueError(f"init: {path} is a network of {theirs.label}; you gave one of {config.label}")
     weights, own = trained.state_dict(), net.state_dict()
     readout = [name for name in own if name.startswith("readout.")]
     if any(name in weights and weights[name].shape != own[name].shape for name in readout):
@@ -147,12 +146,16 @@ def _size(facts: Mapping[str, Any], name: str) -> int:
     return size
 
 
-def restore(net: torch.nn.Module, tensors: Mapping[str, Tensor], prefix: str = "model.") -> None:
+def restore(net: nn.Module, tensors: Mapping[str, Tensor], prefix: str = "model.") -> None:
     """Copy the tensors of a prefix into a network.
 
     Raises:
         ValueError: If one is missing, left over, or of another type or shape; the message names it.
     """
+    net.load_state_dict(_fitting(net, tensors, prefix))
+
+
+def _fitting(net: nn.Module, tensors: Mapping[str, Tensor], prefix: str = "model.") -> dict[str, Tensor]:
     given = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     wanted = net.state_dict()
     for name in sorted(wanted.keys() | given.keys()):
@@ -164,4 +167,4 @@ def restore(net: torch.nn.Module, tensors: Mapping[str, Tensor], prefix: str = "
             raise ValueError(f"{name}: got {given[name].dtype}; it must be {wanted[name].dtype}")
         if given[name].shape != wanted[name].shape:
             raise ValueError(f"{name}: got shape {tuple(given[name].shape)}; it must be {tuple(wanted[name].shape)}")
-    net.load_state_dict(given)
+    return given

@@ -8,15 +8,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from numbers import Integral, Real
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
+
+import torch
+from torch import nn
 
 from ..hints import did_you_mean
 from ..memory import excess
-from ..neurons import canonical_name
-from ..sparch import InitialState, Normalization, SpArchNet
-from ..surrogate import resolve
+from .model import DEFAULT_NETWORK, NETWORKS, SIZES, network_named
+from .options import Option, expect, of_dataclass
 
 Schedule = Literal["cosine", "one-cycle", "plateau", "constant"]
 Precision = Literal["float32", "bfloat16"]
@@ -25,20 +25,17 @@ Selection = Literal["held-out", "published"]
 AUGMENTATIONS = ("channel_jitter", "time_jitter", "drop")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class TrainConfig:
-    """Settings of one training run of the SpArch network.
+    """Settings of one training run: those below, and the options of its network.
+
+    All of them are given by name, ``TrainConfig(neuron="LIF", hidden_sizes=(64,), epochs=3)``, as in a recipe. The
+    options of the network are those of its factory: of the default one they are the arguments of
+    :class:`silif_plugins.sparch.SpArchNet`, where by default there are two layers of 128 neurons and a dropout of 0.1.
 
     Attributes:
-        neuron: Neuron model of the hidden layers, by its name.
-        neuron_options: Arguments of the model's constructor, such as {"dt": 0.05}.
-        hidden_sizes: Neurons of each hidden layer.
-        recurrent: Recurrent weights within each hidden layer.
-        bidirectional: Hidden layers also read the sequence backwards.
-        normalization: Normalisation before the neurons: batchnorm, layernorm or none.
-        dropout: Probability that a hidden spike is dropped in training.
-        initial_state: zeros, or uniform: random as in the paper's published code.
-        surrogate: Surrogate gradient: boxcar (the paper's), atan, fast_sigmoid, triangle or norse:METHOD.
+        architecture: What network is trained: sparch, or a name that was given to register_network.
+        options: All options of the network, by their names.
         init: Checkpoint or folder of a run whose weights to start from; the readout starts anew where the classes are
             others.
         data: spoken-digits, sequential-digits, or a folder: SHD, SSC or files in their layout, Google Speech Commands,
@@ -69,15 +66,8 @@ class TrainConfig:
         device: Where to train, such as cpu or cuda.
     """
 
-    neuron: str = "SiLIF"
-    neuron_options: dict[str, Any] = field(default_factory=dict)
-    hidden_sizes: tuple[int, ...] = (128, 128)
-    recurrent: bool = False
-    bidirectional: bool = False
-    normalization: Normalization = "batchnorm"
-    dropout: float = 0.1
-    initial_state: InitialState = "zeros"
-    surrogate: str = "boxcar"
+    architecture: str = DEFAULT_NETWORK
+    options: dict[str, Any] = field(default_factory=dict)
     init: str | None = None
     data: str = "spoken-digits"
     steps: int | None = None
@@ -100,74 +90,110 @@ class TrainConfig:
     seed: int = 0
     device: str = "cpu"
 
-    def __post_init__(self) -> None:
+    def __init__(self, **settings: Any) -> None:
         """Check every value.
 
         Raises:
-            ValueError: If one is not valid; the message names it.
+            ValueError: If a name is unknown or a value not valid; the message names it.
         """
-        for name, kind in _kinds().items():
-            _check(_fits(getattr(self, name), kind), name, repr(getattr(self, name)), _words(kind))
-        object.__setattr__(self, "neuron", canonical_name(self.neuron))
-        resolve(self.surrogate)
-        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
-        _check(bool(self.hidden_sizes) and min(self.hidden_sizes) > 0, "hidden_sizes", self.hidden_sizes, "positive")
-        _check(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+        given = {**settings.pop("options", {}), **settings}
+        known = settings_of(given.get("architecture", DEFAULT_NETWORK))
+        if unknown := sorted(given.keys() - known.keys(), key=str):
+            hint = did_you_mean(str(unknown[0]), known) or f"; known are {', '.join(sorted(known))}"
+            raise ValueError(f"{unknown[0]}: unknown setting{hint}")
+        values = {name: each.checked(name, given.get(name, each.default)) for name, each in known.items()}
+        network = network_named(values["architecture"])
+        options = {name: values.pop(name) for name in network.options}
+        for name, value in {**values, "options": options}.items():
+            object.__setattr__(self, name, value)
+        if network.check is not None:
+            network.check(**options)
+        self._check()
+
+    def _check(self) -> None:
         for name in ("epochs", "batch_size", "patience"):
-            _check(getattr(self, name) > 0, name, getattr(self, name), "positive")
-        _check(self.recalibrate >= 0, "recalibrate", self.recalibrate, "0 or more")
-        _check(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "positive")
-        _check(0 < self.factor < 1, "factor", self.factor, "between 0 and 1")
-        _check(0 <= self.seed < 2**31, "seed", self.seed, "at least 0 and below 2**31")
+            expect(getattr(self, name) > 0, name, getattr(self, name), "positive")
+        expect(self.recalibrate >= 0, "recalibrate", self.recalibrate, "0 or more")
+        expect(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "positive")
+        expect(0 < self.factor < 1, "factor", self.factor, "between 0 and 1")
+        expect(0 <= self.seed < 2**31, "seed", self.seed, "at least 0 and below 2**31")
         clip = self.gradient_clip
-        _check(clip is None or 0 < clip < math.inf, "gradient_clip", clip, "positive, or none")
+        expect(clip is None or 0 < clip < math.inf, "gradient_clip", clip, "positive, or none")
         for name, value in self.augment.items():
-            _check(name in AUGMENTATIONS, "augment", name, f"one of {', '.join(AUGMENTATIONS)}")
-            _check(
+            expect(name in AUGMENTATIONS, "augment", name, f"one of {', '.join(AUGMENTATIONS)}")
+            expect(
                 0 <= value < (1 if name == "drop" else math.inf), f"augment.{name}", value, "0 or more; drop below 1"
             )
 
-    def network(self, num_inputs: int, num_classes: int) -> SpArchNet:
+    @property
+    def label(self) -> str:
+        """What tells runs on the same data apart: the neuron, and of other networks than the default one their name.
+
+        Examples:
+            >>> TrainConfig(neuron="csilif").label
+            'C-SiLIF'
+        """
+        neuron = self.options.get("neuron")
+        if neuron is None:
+            return self.architecture
+        return str(neuron) if self.architecture == DEFAULT_NETWORK else f"{self.architecture}-{neuron}"
+
+    def network(self, num_inputs: int, num_classes: int) -> nn.Module:
         """Build the network; the caller seeds the random numbers of its initial weights.
 
         Raises:
-            ValueError: If ``neuron_options`` does not fit the neuron model, or the weights do not fit into memory.
+            ValueError: If the factory refuses its options, or the weights do not fit into memory.
         """
-        if problem := excess(4 * self.weights(num_inputs, num_classes)):
-            raise ValueError(f"hidden_sizes: got {self.hidden_sizes}; their weights {problem}")
-        try:
-            return SpArchNet(
-                num_inputs,
-                self.hidden_sizes,
-                num_classes,
-                neuron=self.neuron,
-                neuron_options={key: _tuples(value) for key, value in self.neuron_options.items()},
-                recurrent=self.recurrent,
-                bidirectional=self.bidirectional,
-                normalization=self.normalization,
-                dropout=self.dropout,
-                initial_state=self.initial_state,
-                surrogate=self.surrogate,
-            )
-        except TypeError as error:
-            raise ValueError(f"neuron_options: got {self.neuron_options}; {self.neuron} refuses: {error}") from error
+        if (outline := self.outline(num_inputs, num_classes)) is not None:
+            size = sum(tensor.numel() * tensor.element_size() for tensor in outline.state_dict().values())
+            if problem := excess(size):
+                raise ValueError(f"network: its weights {problem}; {self._told()}")
+        return self._made(num_inputs, num_classes)
 
-    def weights(self, num_inputs: int, num_classes: int) -> int:
-        """Count the weights of the connections: all parameters but a few for each neuron.
+    def outline(self, num_inputs: int, num_classes: int) -> nn.Module | None:
+        """Build the network without its numbers, to see how many there are; None if it cannot be without.
+
+        Raises:
+            ValueError: If the factory refuses its options.
 
         Examples:
-            >>> TrainConfig(hidden_sizes=(10, 10)).weights(5, 2)
-            170
+            >>> outline = TrainConfig(hidden_sizes=(10**6,)).outline(5, 2)
+            >>> outline.hidden[0].current.weights.weight.shape
+            torch.Size([1000000, 5])
         """
-        total = 0
-        for size in self.hidden_sizes:
-            total += size * (num_inputs + (size if self.recurrent else 0))
-            num_inputs = 2 * size if self.bidirectional else size
-        return total + num_inputs * num_classes
+        try:
+            with torch.random.fork_rng(devices=[]), torch.device("meta"):
+                return self._made(num_inputs, num_classes)
+        except RuntimeError as error:
+            if "overflow" in str(error):
+                raise ValueError(f"network: its weights are more than can be counted; {self._told()}") from error
+            return None
+
+    def _made(self, *sizes: int) -> nn.Module:
+        options = {
+            name: {key: _tuples(each) for key, each in value.items()} if isinstance(value, dict) else value
+            for name, value in self.options.items()
+        }
+        try:
+            return network_named(self.architecture).factory(**dict(zip(SIZES, sizes, strict=True)), **options)
+        except TypeError as error:
+            problem = str(error).partition("\n")[0]
+            raise ValueError(f"network: {self.architecture} refuses its options: {problem}; {self._told()}") from error
+
+    def _told(self) -> str:
+        """Say what network this is, as far as it is not the default one."""
+        known = network_named(self.architecture).options
+        changed = {name: value for name, value in self.options.items() if value != known[name].default}
+        return f"it is {self.architecture} with {changed or 'its defaults'}"
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything by name, as it was given, and as recipes and checkpoints hold it."""
+        own = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        return {"architecture": own.pop("architecture"), **own.pop("options"), **own}
 
     def to_json(self) -> str:
         """Return the settings as JSON."""
-        return json.dumps(dataclasses.asdict(self))
+        return json.dumps(self.settings())
 
     @classmethod
     def from_mapping(cls, settings: object) -> TrainConfig:
@@ -178,50 +204,35 @@ class TrainConfig:
         """
         if not isinstance(settings, Mapping):
             raise ValueError(f"config: got {settings!r}; it must be settings by their names")
-        known = {entry.name for entry in dataclasses.fields(cls)}
-        if unknown := sorted(settings.keys() - known, key=str):
-            hint = did_you_mean(str(unknown[0]), known) or f"; known are {', '.join(sorted(known))}"
-            raise ValueError(f"{unknown[0]}: unknown setting{hint}")
-        return cls(**settings)
-
-
-def _check(fine: bool, name: str, value: object, allowed: str) -> None:
-    if not fine:
-        raise ValueError(f"{name}: got {value}; it must be {allowed}")
+        return cls(**{str(name): value for name, value in settings.items()})
 
 
 @cache
-def _kinds() -> dict[str, Any]:
-    return get_type_hints(TrainConfig)
+def _own() -> dict[str, Option]:
+    return of_dataclass(TrainConfig, without=["options"])
 
 
-def _fits(value: object, kind: Any) -> bool:
-    """Whether a value, perhaps read from JSON or YAML, is of a setting's type."""
-    parts = get_args(kind)
-    if get_origin(kind) is Literal:
-        return value in parts
-    if get_origin(kind) is tuple:
-        return isinstance(value, list | tuple) and all(_fits(each, parts[0]) for each in value)
-    if get_origin(kind) is dict:
-        return isinstance(value, Mapping) and all(_fits(k, str) and _fits(v, parts[1]) for k, v in value.items())
-    if parts:  # a union
-        return any(_fits(value, each) for each in parts)
-    if kind in (int, float):
-        return isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool)
-    return kind is Any or isinstance(value, kind)
+def settings_of(network: str) -> dict[str, Option]:
+    """Return every setting of a run of a network: which it is, its options, and those of training.
+
+    Raises:
+        ValueError: If there is no such network, or an option of it has the name of a setting of training.
+
+    Examples:
+        >>> list(settings_of("sparch"))[:3]
+        ['architecture', 'hidden_sizes', 'neuron']
+    """
+    options = network_named(network).options
+    if shared := sorted(options.keys() & {*_own(), "options"}):
+        raise ValueError(
+            f"architecture: {network} has an option {shared[0]}, which is a setting of training; rename it"
+        )
+    return {"architecture": _own()["architecture"], **options, **_own()}
 
 
-def _words(kind: Any) -> str:
-    parts = get_args(kind)
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(parts)}"
-    if get_origin(kind) is tuple:
-        return "a list of integers"
-    if get_origin(kind) is dict:
-        return "values by their names"
-    if parts:
-        return ", or ".join(map(_words, parts))
-    return {int: "an integer", float: "a number", str: "text", bool: "true or false", NoneType: "none"}[kind]
+def every_setting() -> dict[str, Option]:
+    """Return the settings of the runs of all networks that are registered."""
+    return {name: option for network in reversed(NETWORKS) for name, option in settings_of(network).items()}
 
 
 def _tuples(value: Any) -> Any:

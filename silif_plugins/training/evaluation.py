@@ -10,8 +10,8 @@ from torch import nn
 from ..datasets import FrameDataset
 from ..datasets.batching import ahead
 from ..metrics import sparsity
-from ..sparch import SpArchNet
 from .data import in_order, shuffled
+from .model import run
 from .parallel import current, total
 
 
@@ -33,17 +33,18 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(net: SpArchNet, dataset: FrameDataset, *, batch_size: int = 128, pad: bool = True) -> Evaluation:
+def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pad: bool = True) -> Evaluation:
     """Evaluate a network; it is left in the mode it was in. Several processes share the samples.
 
     Args:
-        net: The network.
+        net: The network; see `silif_plugins.training.model`.
         dataset: The samples.
         batch_size: Samples in a forward pass.
         pad: Whether padding is left out of everything; False takes it as input, as the published code does.
 
     Raises:
         ValueError: If the data set is empty or does not fit the network.
+        TypeError: If the network does not return what it must.
     """
     if not len(dataset):
         raise ValueError("dataset: got no samples; there is nothing to evaluate")
@@ -55,7 +56,7 @@ def evaluate(net: SpArchNet, dataset: FrameDataset, *, batch_size: int = 128, pa
         frames, labels, lengths = batch.to(device)
         if not len(labels):  # the last batch may have none for this process
             continue
-        output = net(frames, lengths)
+        output = run(net, frames, lengths)
         samples = len(labels)
         steps = samples * frames.shape[1] if lengths is None else int(lengths.sum())
         sums = (
@@ -88,7 +89,7 @@ def recalibrate(
         batch_size: Samples in a forward pass.
         pad: Whether padding is left out of the statistics.
     """
-    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm1d)]
+    norms = [each for each in net.modules() if isinstance(each, nn.BatchNorm1d) and each.track_running_stats]
     if not norms or not samples:
         return
     device = next(net.parameters()).device

@@ -111,20 +111,25 @@ class SharedBatchNorm(nn.BatchNorm1d):
     processes: dist.ProcessGroup | None = None
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise [samples, features]; in evaluation, or alone, as BatchNorm1d."""
+        """Normalise [samples, features] or [samples, features, steps]; in evaluation, or alone, as BatchNorm1d."""
         if not (self.training and dist.is_initialized()):
             return super().forward(input)
+        if input.dim() == 3:
+            rows = self.forward(input.transpose(1, 2).flatten(0, 1))
+            return rows.view(len(input), input.shape[2], self.num_features).transpose(1, 2)
         values = input.float()
         count = total(values.new_tensor(len(values)), self.processes)
         mean = _total(values.sum(dim=0), self.processes) / count
         centred = values - mean
         variance = _total(centred.square().sum(dim=0), self.processes) / count
         self._follow(mean.detach(), variance.detach() * count / (count - 1).clamp_min(1))
-        return centred * (variance + self.eps).rsqrt() * self.weight + self.bias
+        normalised = centred * (variance + self.eps).rsqrt()
+        return normalised * self.weight + self.bias if self.affine else normalised
 
     def _follow(self, mean: Tensor, variance: Tensor) -> None:
         """Update the running statistics; with a momentum of None they are the plain average over batches."""
-        assert self.running_mean is not None
+        if self.running_mean is None:
+            return
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked += 1

@@ -25,8 +25,8 @@ from ..datasets.batching import Batch, Batches, ahead
 from ..diagnosis import diagnose
 from ..files import leftovers, write_file
 from ..optional import require
-from ..sparch import CheckpointError, SpArchNet
-from . import checkpoint, parallel
+from ..sparch import CheckpointError
+from . import checkpoint, model, parallel
 from .config import TrainConfig
 from .data import Splits, in_order, shuffled
 from .devices import check_device
@@ -108,9 +108,9 @@ def train(
         if last.exists():
             run.resume(last, extend=extend)
         elif config.init is not None:
-            checkpoint.start_from(run.net, config.init, config.neuron)
+            checkpoint.start_from(run.net, config.init, config)
         if share.rank == 0:
-            write_file(folder / "config.json", _json({**dataclasses.asdict(config), "versions": versions()}))
+            write_file(folder / "config.json", _json({**config.settings(), "versions": versions()}))
         run.fit()
         return run.result()
 
@@ -130,7 +130,7 @@ class _Run:
         self.config, self.folder, self.data = config, folder, data
         self.device = parallel.local_device(config.device)
         torch.manual_seed(config.seed)
-        self.net: SpArchNet = config.network(data.train.num_channels, data.train.num_classes).to(self.device)
+        self.net = config.network(data.train.num_channels, data.train.num_classes).to(self.device)
         self.model: nn.Module = self.net
         if share.world > 1:
             parallel.share_batch_norm(self.net)
@@ -178,7 +178,7 @@ class _Run:
 
     @property
     def _title(self) -> str:
-        return f"{self.config.neuron} seed {self.config.seed}"
+        return f"{self.config.label} seed {self.config.seed}"
 
     def _board(self, first: int) -> contextlib.AbstractContextManager[Any]:
         """TensorBoard's log, from an epoch on; none but in the first process."""
@@ -230,7 +230,7 @@ class _Run:
             left -= samples
             frames, labels, lengths = batch.to(self.device)
             with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-                scores = self.model(frames, lengths).scores
+                scores = model.run(self.model, frames, lengths).scores
             # The processes' gradients are averaged: each gives its part of the mean over the whole batch, times them.
             summed = nn.functional.cross_entropy(scores, labels, reduction="sum")
             self.optimizer.zero_grad()
@@ -265,7 +265,7 @@ class _Run:
 
     def _facts(self) -> dict[str, Any]:
         return {
-            "config": dataclasses.asdict(self.config),
+            "config": self.config.settings(),
             "num_inputs": self.data.train.num_channels,
             "num_classes": self.data.train.num_classes,
             "progress": dataclasses.asdict(self.progress),
@@ -343,7 +343,8 @@ class _Run:
         test: Evaluation = evaluate(best, self.data.test, pad=not self.config.published)
         self._check_finite(test.loss, f"test loss is {test.loss} in the best epoch, {self.progress.best_epoch}")
         result = {
-            "neuron": self.config.neuron,
+            "architecture": self.config.architecture,
+            "neuron": self.config.label,
             "data": self.config.data,
             "seed": self.config.seed,
             "epochs": self.config.epochs,
@@ -361,12 +362,13 @@ class _Run:
             self._advise(best)
         return result
 
-    def _advise(self, net: SpArchNet) -> None:
+    def _advise(self, net: nn.Module) -> None:
         """Log what keeps layers of the trained network from learning, if anything does."""
         batch = next(iter(in_order(self.data.valid, self.config.batch_size, pad=not self.config.published)))
         frames, _, lengths = batch.to(self.device)
-        for line in diagnose(net, (frames, lengths)).advice:
-            logger.warning("%s  %s", self._title, line)
+        with contextlib.suppress(ValueError):  # it has no spiking layer that we know
+            for line in diagnose(net, (frames, lengths)).advice:
+                logger.warning("%s  %s", self._title, line)
 
 
 def versions() -> dict[str, str]:

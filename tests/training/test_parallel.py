@@ -85,27 +85,33 @@ def first(dataset, number):
     return type(dataset)(frames, labels, classes=dataset.classes)
 
 
+def loss(output):
+    """Squares, with another weight for each feature: without it no gradient would pass the norm."""
+    return output.transpose(0, 1).flatten(1).square().sum(dim=1) @ torch.arange(1.0, 4)
+
+
 def _normalise(rank, inputs, folder):
     torch.distributed.init_process_group("gloo")
     norm = SharedBatchNorm(3, momentum=0.1)
     mine = inputs[: 5 if rank == 0 else 0] if rank == 0 else inputs[5:]
     mine = mine.clone().requires_grad_()
     output = norm(mine)
-    output.square().mul(torch.arange(1.0, 4)).sum().backward()
+    loss(output).backward()
     state = {"output": output.detach(), "gradient": mine.grad, "mean": norm.running_mean, "variance": norm.running_var}
     torch.save(state, folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_batch_norm_over_processes_is_that_of_the_whole_batch(tmp_path):
-    inputs = torch.randn(12, 3) * 5 + 2
+@pytest.mark.parametrize("shape", [(12, 3), (12, 3, 4)])
+def test_batch_norm_over_processes_is_that_of_the_whole_batch(shape, tmp_path):
+    inputs = torch.randn(shape) * 5 + 2
     in_two_processes(_normalise, inputs, tmp_path)
     parts = [torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)]
     norm = torch.nn.BatchNorm1d(3, momentum=0.1)
     whole = inputs.clone().requires_grad_()
     output = norm(whole)
-    output.square().mul(torch.arange(1.0, 4)).sum().backward()
+    loss(output).backward()
     torch.testing.assert_close(torch.cat([part["output"] for part in parts]), output.detach())
     torch.testing.assert_close(torch.cat([part["gradient"] for part in parts]), whole.grad, atol=1e-5, rtol=1e-4)
     for part in parts:

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .datasets import NAMES
-from .hints import did_you_mean
-from .neurons import canonical_name
-from .optional import require
+from ..datasets import NAMES
+from ..hints import did_you_mean
+from ..neurons import canonical_name
+from ..optional import require
+from ..training import TrainConfig
 
 FOLDER = Path(__file__).parent / "recipe_files"
 
@@ -184,8 +185,6 @@ def describe(path: Path) -> Recipe:
     Raises:
         ValueError: If the file is not YAML, or a setting is unknown or not valid; the message names both.
     """
-    from .training import TrainConfig
-
     yaml = require("yaml", extra="train", purpose="Reading recipes")
     name = path.relative_to(FOLDER).with_suffix("").as_posix() if path.is_relative_to(FOLDER) else str(path)
     try:

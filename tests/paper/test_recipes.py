@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from silif_plugins import recipes
 from silif_plugins.datasets.sources import SOURCES
+from silif_plugins.paper import recipes
 from silif_plugins.training import TrainConfig
 
 CLASSES = {"shd": 20, "ssc": 35, "gsc": 35}
@@ -17,7 +17,7 @@ def test_settings_are_valid_and_named_after_their_data(recipe):
     config = TrainConfig.from_mapping(recipe.settings)
     assert recipe.name.split("/")[0] == config.data
     if recipe not in OF_THE_PAPER:
-        assert recipe.name == f"{config.data}/{config.neuron.lower()}"
+        assert recipe.name == f"{config.data}/{config.label.lower()}"
         config.network(5, 3)
         recipe.check()
 
@@ -44,7 +44,7 @@ def test_recipes_of_the_paper_say_what_was_published(recipe):
         width = config.max_time / (config.steps - 1)
         assert 1000 * width == pytest.approx(float(recipe.resolution.split()[0]), rel=0.02)
     assert config.published
-    assert config.initial_state == "uniform"
+    assert config.options["initial_state"] == "uniform"
     assert config.recalibrate == 0
     if config.data == "shd":
         assert "test-selection" in recipe.conventions

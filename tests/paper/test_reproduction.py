@@ -2,9 +2,8 @@
 
 import pytest
 
-from silif_plugins import recipes
+from silif_plugins.paper import comparison, recipes, reproduce
 from silif_plugins.training import Diverged, TrainConfig, compare
-from silif_plugins.training.reproduce import comparison, reproduce
 
 SMALL = {"data": "sequential-digits", "hidden_sizes": (8,), "epochs": 1}
 TOO_FAST = 1e35

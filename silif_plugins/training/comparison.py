@@ -1,4 +1,4 @@
-"""Several neurons on the same data, seeds and budget."""
+"""Several neurons or networks on the same data, seeds and budget."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ from typing import Any
 
 import torch
 
+from .. import tables
 from ..files import write_file
 from ..optional import require
 from .config import TrainConfig
+from .model import NETWORKS, Network
 from .run import Diverged, train
 
 logger = logging.getLogger(__name__)
@@ -35,10 +37,10 @@ _Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Summary:
-    """Means and standard deviations over the seeds of one neuron.
+    """Means and standard deviations over the seeds of one neuron or network.
 
     Attributes:
-        neuron: Name of the model.
+        neuron: Name of the model; see `TrainConfig.label`.
         seeds: Number of runs.
         parameters: Trained numbers of the network.
         accuracy: Mean test accuracy.
@@ -65,8 +67,10 @@ class Summary:
 def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> list[_Result]:
     """Train every configuration and collect the results; what the folder holds already is not trained again.
 
+    The processes know the networks that are registered here; their factories must be found in modules by their names.
+
     Args:
-        configs: The runs, told apart by neuron and seed.
+        configs: The runs, told apart by neuron and seed (of other networks than the default one, by its name, too).
         folder: Where each run gets a folder of its own, and ``results.jsonl`` a line for each.
         jobs: How many runs at a time, each in a process with one thread.
 
@@ -79,7 +83,7 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
         RuntimeError: If a script calls this outside of ``if __name__ == "__main__":``, so that its processes, which
             import it, would call it again.
     """
-    names = [f"{config.neuron}-seed{config.seed}" for config in configs]
+    names = [f"{config.label}-seed{config.seed}" for config in configs]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"configs: {repeated[0]} stands there twice; neuron and seed must tell runs apart")
     tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
@@ -88,9 +92,13 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
     epochs: Queue[tuple[str, float]] = context.Queue()
     has_started = context.Event()
     others = set(multiprocessing.active_children())
+    needed = {config.architecture: NETWORKS[config.architecture] for config in configs}
     with (
         ProcessPoolExecutor(
-            min(jobs, len(configs)), mp_context=context, initializer=_start_worker, initargs=(epochs, has_started)
+            min(jobs, len(configs)),
+            mp_context=context,
+            initializer=_start_worker,
+            initargs=(epochs, has_started, needed),
         ) as pool,
         tqdm(total=total, desc="compare", unit="epoch", disable=None) as bar,
     ):
@@ -133,7 +141,7 @@ def _raise_error(jobs: Sequence[Future[_Result]]) -> None:
 _epochs: Queue[tuple[str, float]]
 
 
-def _start_worker(epochs: Queue[tuple[str, float]], has_started: Event) -> None:
+def _start_worker(epochs: Queue[tuple[str, float]], has_started: Event, needed: dict[str, Network]) -> None:
     """Make a process ready to train; the queue takes neuron and validation accuracy of every epoch."""
     global _epochs
     _epochs = epochs
@@ -141,6 +149,7 @@ def _start_worker(epochs: Queue[tuple[str, float]], has_started: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
+    NETWORKS.update(needed)  # here are only those that modules register when they are imported
 
 
 def _end_with_parent() -> None:
@@ -153,7 +162,7 @@ def _end_with_parent() -> None:
 
 def _run(config: TrainConfig, folder: Path) -> _Result:
     def tell(entry: dict[str, float]) -> None:
-        _epochs.put((config.neuron, entry["valid_accuracy"]))
+        _epochs.put((config.label, entry["valid_accuracy"]))
 
     return train(config, folder, resume=True, on_epoch=tell)
 
@@ -204,25 +213,26 @@ def table(summaries: Sequence[Summary]) -> str:
         "seeds",
         "seconds",
     )
-    rows = [head]
-    for each in summaries:
-        spread = f" ± {100 * each.accuracy_sd:.1f}" if each.seeds > 1 else ""
-        spread_operations = f" ± {each.synaptic_operations_sd / 1e3:.0f}k" if each.seeds > 1 else ""
-        rows.append(
-            (
-                each.neuron,
-                f"{100 * each.accuracy:.1f}{spread} %",
-                f"{each.synaptic_operations / 1e3:.0f}k{spread_operations}",
-                f"{100 * each.sparsity:.1f} %",
-                f"{each.parameters:,}",
-                f"{each.learning_rate:g}",
-                str(each.seeds),
-                f"{each.seconds:.0f}",
-            )
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(lines)
+    return tables.table([head, *map(cells, summaries)], markdown=True)
+
+
+def cells(summary: Summary) -> tuple[str, ...]:
+    """Return a summary's row of a table, with standard deviations where there are several seeds.
+
+    Examples:
+        >>> cells(Summary("SiLIF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.03, 20.0))[:3]
+        ('SiLIF', '90.0 ± 0.5 %', '170k ± 2k')
+    """
+    several = summary.seeds > 1
+    spread = f" ± {100 * summary.accuracy_sd:.1f}" if several else ""
+    spread_operations = f" ± {summary.synaptic_operations_sd / 1e3:.0f}k" if several else ""
+    return (
+        summary.neuron,
+        f"{100 * summary.accuracy:.1f}{spread} %",
+        f"{summary.synaptic_operations / 1e3:.0f}k{spread_operations}",
+        f"{100 * summary.sparsity:.1f} %",
+        f"{summary.parameters:,}",
+        f"{summary.learning_rate:g}",
+        str(summary.seeds),
+        f"{summary.seconds:.0f}",
+    )

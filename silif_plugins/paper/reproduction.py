@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.sources import SOURCES, check_folder
-from ..recipes import CONVENTIONS, Recipe
-from .compare import Summary, compare, summarize
-from .config import TrainConfig
-from .run import Diverged
+from ..tables import table
+from ..training import Diverged, Summary, TrainConfig, compare, summarize
+from .recipes import CONVENTIONS, Recipe
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def comparison(done: Sequence[Reproduced]) -> str:
     """Lay out what was measured beside what was published, as a Markdown table with notes.
 
     Examples:
-        >>> from silif_plugins.recipes import in_set
+        >>> from silif_plugins.paper import in_set
         >>> print(comparison([Reproduced(in_set("gsc/adlif")[0], problem="the loss is nan in epoch 3")]))
         | recipe    | accuracy | published | sparsity | published      | parameters | published | seeds |
         |-----------|----------|-----------|----------|----------------|------------|-----------|-------|
@@ -112,20 +111,14 @@ def comparison(done: Sequence[Reproduced]) -> str:
         gsc/adlif: diverged, the loss is nan in epoch 3.
     """
     head = ("recipe", "accuracy", "published", "sparsity", "published", "parameters", "published", "seeds")
-    rows = [head, *(_row(each) for each in done)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    ]
-    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join([*lines, "", *notes(done)])
+    return "\n".join([table([head, *map(_row, done)], markdown=True), "", *notes(done)])
 
 
 def figures(each: Reproduced) -> list[tuple[str, str, str, str]]:
     """Return a row for each figure: recipe (in the first), name, measured, published.
 
     Examples:
-        >>> from silif_plugins.recipes import in_set
+        >>> from silif_plugins.paper import in_set
         >>> figures(Reproduced(in_set("gsc/adlif")[0], problem="the loss is nan in epoch 3"))[0]
         ('gsc/adlif', 'accuracy', 'diverged', '')
     """

@@ -1,6 +1,5 @@
 """Comparisons: every run trained once, summaries right, wrong use refused."""
 
-import importlib
 import math
 import multiprocessing
 import os
@@ -14,10 +13,7 @@ import time
 import pytest
 from filelock import FileLock
 
-from silif_plugins.training import RunError, TrainConfig, compare, load_network, summarize
-from silif_plugins.training.compare import table
-
-compare_module = importlib.import_module("silif_plugins.training.compare")  # the name is the function's, too
+from silif_plugins.training import RunError, TrainConfig, compare, comparison, load_network, summarize, table
 
 
 def result(neuron, seed, accuracy):
@@ -57,7 +53,7 @@ def test_runs_of_two_processes(tmp_path):
         for seed in (0, 1)
     ]
     results = compare(configs, tmp_path, jobs=2)
-    assert [(each["neuron"], each["seed"]) for each in results] == [(each.neuron, each.seed) for each in configs]
+    assert [(each["neuron"], each["seed"]) for each in results] == [(each.label, each.seed) for each in configs]
     assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 4
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("last.safetensors")}
     again = compare(configs, tmp_path, jobs=1)  # nothing is trained twice
@@ -65,6 +61,23 @@ def test_runs_of_two_processes(tmp_path):
     assert stamps == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("last.safetensors")}
     with pytest.raises(RunError, match="the run has"):
         compare([TrainConfig(neuron="LIF", data="sequential-digits", epochs=2)], tmp_path)
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_of_it(tmp_path):
+    """Its processes import it, and would start others without end."""
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from silif_plugins.training import TrainConfig, compare\n"
+        f"Path({str(tmp_path)!r}, 'starts').open('a').write('x')\n"
+        "config = TrainConfig(data='sequential-digits', hidden_sizes=(8,), epochs=1)\n"
+        f"compare([config], Path({str(tmp_path / 'runs')!r}), jobs=2)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 1
+    assert 'write the call under if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    assert len((tmp_path / "starts").read_text()) <= 3
 
 
 @pytest.fixture
@@ -121,7 +134,7 @@ def test_workers_end_with_their_parent(tmp_path):
 def test_one_failure_ends_the_others(endless, monkeypatch):
     """Ctrl-C, a bug or a run that explodes: nothing goes on training behind the user's back."""
     _, errors = endless
-    monkeypatch.setattr(compare_module, "_raise_error", raise_interrupt)
+    monkeypatch.setattr(comparison, "_raise_error", raise_interrupt)
     assert isinstance(errors.get(timeout=60), KeyboardInterrupt)
     assert not multiprocessing.active_children()
 

@@ -1,0 +1,61 @@
+"""The connection between two layers, made by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from .linear import Events, SpikeLinear
+
+Factory = Callable[..., nn.Module]
+
+CONNECTIONS: dict[str, Factory] = {"linear": SpikeLinear}
+"""Makers of connections by the names that networks use; a connection of another kind is added here.
+
+They are called with the numbers of inputs and outputs, and ``bias``, ``dropout``, ``events`` and options of their own
+by name. A connection takes whole sequences [T, B, inputs] and gives [T, B, outputs]; ``weight`` is [outputs, inputs].
+"""
+
+
+def connect(
+    kind: str,
+    num_inputs: int,
+    num_outputs: int,
+    *,
+    bias: bool = False,
+    dropout: float = 0.0,
+    events: Events = "auto",
+    options: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """Make the connection of a layer.
+
+    Args:
+        kind: A name in `CONNECTIONS`.
+        num_inputs: Number of input features.
+        num_outputs: Number of neurons that they reach.
+        bias: Whether to add a bias.
+        dropout: Share of inputs that are dropped in training.
+        events: Whether it visits only the inputs that are not zero: ``"auto"``, ``"always"``, ``"never"``.
+        options: Further arguments of that kind.
+
+    Raises:
+        ValueError: If there is no such kind, or an argument is not valid.
+
+    Examples:
+        >>> connect("linear", 140, 128)
+        SpikeLinear(in_features=140, out_features=128, bias=False, dropout=0, events='auto')
+    """
+    if kind not in CONNECTIONS:
+        raise ValueError(f"connection: got {kind!r}; it must be one of {', '.join(CONNECTIONS)}")
+    return CONNECTIONS[kind](num_inputs, num_outputs, bias=bias, dropout=dropout, events=events, **(options or {}))
+
+
+def transmit(weights: nn.Module, spikes: Tensor, gate: Tensor | None) -> Tensor:
+    """Run a connection; ``gate`` reaches those that can leave out gradients (they have ``takes_gate``).
+
+    What users put in the place of a connection, such as a quantised layer, cannot.
+    """
+    current: Tensor = weights(spikes, gate) if getattr(weights, "takes_gate", False) else weights(spikes)
+    return current
