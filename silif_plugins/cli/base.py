@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import recipes
-from ..datasets import NAMES, SOURCES
-from ..datasets.loading import folder_of
-from ..datasets.sources import check_folder
+from ..datasets.loading import check as check_data
 from ..training import TrainConfig
 from ..training.checkpoint import load
 from ..training.devices import check_device
@@ -114,11 +112,4 @@ def check(config: TrainConfig, source: Base) -> None:
         FileNotFoundError: If the user must get the data first; the message says how.
     """
     check_device(config.device)
-    data, wanted = config.data, source.settings.get("data")
-    name = wanted if wanted in SOURCES else data
-    if data in NAMES:
-        return
-    if name in SOURCES:
-        check_folder(name, None if data == name and not Path(data).expanduser().is_dir() else data)
-    else:
-        folder_of(data)
+    check_data(config.data, wanted=source.settings.get("data"))

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from ..datasets.register import in_words
 from ..training import TrainConfig
 from .parser import Parser
 
@@ -173,4 +174,5 @@ def _descriptions() -> dict[str, str]:
     """What the docstring of TrainConfig says of each setting."""
     text = (inspect.getdoc(TrainConfig) or "").partition("Attributes:\n")[2]
     found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE)
-    return {name: " ".join(words.split()) for name, words in found}
+    descriptions = {name: " ".join(words.split()) for name, words in found}
+    return {**descriptions, "data": f"{descriptions['data'].removesuffix('.')}: {in_words()}."}

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silif_plugins.datasets import DataError, FrameDataset, Recordings, bin_events, frames
+from silif_plugins.datasets import DataError, FrameDataset, Recordings, bin_events, binning
 
 CHANNELS = 12
 EVENTS = st.lists(st.tuples(st.floats(0, 3), st.integers(0, CHANNELS - 1)), max_size=60)
@@ -113,7 +113,7 @@ def test_bad_arguments_are_named(change, names):
 
 
 def test_data_set_equals_its_recordings_one_by_one(recordings, monkeypatch):
-    monkeypatch.setattr(frames, "_CELLS_AT_ONCE", 80)  # so that three recordings make more than one portion
+    monkeypatch.setattr(binning, "_CELLS_AT_ONCE", 80)  # so that three recordings make more than one portion
     dataset = FrameDataset.from_recordings(recordings, steps=10, max_time=1.0, pool=2)
     assert (len(dataset), dataset.steps, dataset.num_channels, dataset.num_classes) == (3, 10, 4, 2)
     assert dataset.frames.dtype == torch.uint8
@@ -127,7 +127,7 @@ def test_data_set_equals_its_recordings_one_by_one(recordings, monkeypatch):
 
 
 def test_one_loud_recording_widens_the_whole_set(monkeypatch):
-    monkeypatch.setattr(frames, "_CELLS_AT_ONCE", 1)
+    monkeypatch.setattr(binning, "_CELLS_AT_ONCE", 1)
     loud = Recordings([[0.1], [0.1] * 300, [0.1]], [[0], [0] * 300, [0]], [0, 0, 0], classes="a", num_channels=1)
     dataset = FrameDataset.from_recordings(loud, steps=1, max_time=1.0)
     assert dataset.frames.dtype == torch.int32

@@ -11,9 +11,19 @@ import numpy as np
 import pytest
 import torch
 
-from silif_plugins.datasets import DataError, FrameDataset, Recordings, bin_events, cache, write_recordings
-from silif_plugins.datasets.heidelberg import SHD, SSC, download
-from silif_plugins.datasets.sources import SOURCES, check_folder, held_by
+from silif_plugins.datasets import (
+    SHD,
+    SOURCES,
+    SSC,
+    DataError,
+    FrameDataset,
+    Recordings,
+    bin_events,
+    cache,
+    download,
+    write_recordings,
+)
+from silif_plugins.datasets.loading import held_by
 from silif_plugins.datasets.speakers import hold_out_speakers
 
 pytest.importorskip("h5py")
@@ -103,15 +113,16 @@ def test_where_tonic_puts_the_files(root):
     (root / "shd_train.h5").rename(root / "SHD" / "shd_train.h5")
     assert len(SHD(root, "train")) == 12
     assert len(SHD(root / "SHD", "train")) == 12
-    assert held_by(root) == "shd"
+    with pytest.raises(ValueError, match=r"holds several data sets: shd, ssc; .* load\("):
+        held_by(root)
     (root / "shd_test.h5").rename(root / "SHD" / "shd_test.h5")
-    check_folder("shd", root)
+    SOURCES["shd"].check_folder(root)
 
 
 def test_the_users_home(root, monkeypatch):
     monkeypatch.setenv("HOME", str(root.parent))
     assert len(SHD(f"~/{root.name}", "train")) == 12
-    check_folder("ssc", f"~/{root.name}")
+    SOURCES["ssc"].check_folder(f"~/{root.name}")
 
 
 @pytest.mark.parametrize("ending", ["gz", "zip"])
@@ -120,7 +131,7 @@ def test_packed_files_are_to_be_unpacked(root, ending):
     with pytest.raises(FileNotFoundError, match=rf"no file .*shd_test.h5; unpack .*shd_test.h5.{ending} first"):
         SHD(root, "test")
     with pytest.raises(FileNotFoundError, match=rf"has no shd_test.h5; unpack .*shd_test.h5.{ending} first"):
-        check_folder("shd", root)
+        SOURCES["shd"].check_folder(root)
 
 
 def test_empty_recordings_are_kept_if_wanted(tmp_path):
@@ -175,7 +186,7 @@ def test_download(server, tmp_path, capsys):
     assert [file.name for file in files] == ["shd_train.h5", "shd_test.h5"]
     assert len(SHD(folder, "test")) == 3
     assert capsys.readouterr().out == ""  # results only go to stdout
-    check_folder("shd", folder)
+    SOURCES["shd"].check_folder(folder)
     cut_off = folder / "shd_test.h5.zip"
     cut_off.write_bytes(cut_off.read_bytes()[:100])
     (folder / "shd_test.h5").unlink()
@@ -198,15 +209,16 @@ def test_no_network_names_what_was_to_be_downloaded(server, tmp_path, monkeypatc
         download("shd", tmp_path / "data")
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", [name for name, source in SOURCES.items() if not source.shipped])
 def test_missing_data_are_told_where_to_get(name, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"To get it: .* then give --data FOLDER"):
-        check_folder(name, None)
+        SOURCES[name].check_folder(None)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
-        check_folder(name, tmp_path / "no")
+        SOURCES[name].check_folder(tmp_path / "no")
     with pytest.raises(FileNotFoundError, match="has no "):
-        check_folder(name, tmp_path)
-    assert held_by(tmp_path) is None
+        SOURCES[name].check_folder(tmp_path)
+    with pytest.raises(FileNotFoundError, match="holds no data set, but nothing at all"):
+        held_by(tmp_path)
 
 
 def frames(speakers):
