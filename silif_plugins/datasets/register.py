@@ -2,7 +2,7 @@
 
 A new data set is one file, with one line that imports it::
 
-    def read(root: str, split: str, *, bands: int = 40) -> FrameDataset: ...
+    def read(root: Path, split: str, *, bands: int = 40) -> FrameDataset: ...
 
     register_source(DataSource("words", "Words of my own", load=read, files=("words.csv",), where="..."))
 
@@ -41,10 +41,11 @@ class DataSource:
     Attributes:
         name: What it is called everywhere.
         title: Its full name.
-        load: Reads a split: ``load(split=..., root=..., **options)``, without ``root`` if there is no folder. Its
-            other arguments are the options, their defaults the data set's. By default ``recordings`` are binned.
+        load: Reads a split: ``load(split=..., root=..., **options)``, the root a Path and left out if there is no
+            folder. Its other arguments are the options, their defaults the data set's. By default ``recordings`` are
+            binned.
         recordings: Reads the events of a split, ``recordings(split=..., root=...)``, to augment them; None for data
-            that are no events.
+            that are no events. `FrameDataset.from_recordings` makes of them what ``load`` returns.
         files: What its folder must hold, as glob patterns; any of them tells that a folder is of this data set. None
             for data that come with a package.
         optional: What it may hold besides, such as a file for validation that users made.
@@ -180,7 +181,7 @@ class DataSource:
         raise FileNotFoundError(f"{self.name}, {self.title}: {problem}{how}")
 
     def _place(self, root: Root | None) -> dict[str, Any]:
-        return {} if root is None else {"root": root}
+        return {} if root is None else {"root": Path(root).expanduser()}
 
     def _binned(
         self,

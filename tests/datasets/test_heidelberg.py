@@ -21,6 +21,7 @@ from silif_plugins.datasets import (
     bin_events,
     cache,
     download,
+    load,
     write_recordings,
 )
 from silif_plugins.datasets.loading import held_by
@@ -60,6 +61,36 @@ def test_the_papers_frames(root):
     ours = SHD(root, "test")
     assert ours.frames[:, 0].any()
     assert ours.frames.sum() == shd.frames.sum()  # the same events are too late for both
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_by_class_name_or_folder_the_frames_are_the_same(root, tmp_path, published):
+    for name, reader in (("shd", SHD), ("ssc", SSC)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for file in root.glob(f"{name}_*.h5"):
+            file.rename(folder / file.name)
+        for options in ({}, {"steps": 30, "max_time": 0.7, "pool": 10, "allow_empty": None}):
+            kept = {key: value for key, value in options.items() if value is not None}
+            expected = reader(folder, "test", published=published, **kept)
+            recordings = reader.recordings(folder, "test")
+            binned = {**SOURCES[name].defaults, **kept, "published": published}
+            for other in (
+                load(folder, "test", published=published, **options),
+                load(name, "test", root=folder, published=published, **options),
+                FrameDataset.from_recordings(recordings, **binned),
+            ):
+                assert torch.equal(other.frames, expected.frames)
+                assert torch.equal(other.labels, expected.labels)
+                assert torch.equal(other.speakers, expected.speakers)
+                assert other.classes == expected.classes
+
+
+def test_a_users_own_file_for_validation(root):
+    assert SHD.splits(root) == ("train", "test")
+    write_recordings(root / "shd_valid.h5", make(4))
+    assert SHD.splits(root) == ("train", "valid", "test")
+    assert len(SHD(root, "valid")) == 4
 
 
 def test_late_events_are_told(tmp_path, caplog, monkeypatch):

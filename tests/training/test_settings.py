@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from silif_plugins.datasets import FrameDataset, Recordings, write_recordings
+from silif_plugins.datasets import FrameDataset, Recordings, hdf5_process, write_recordings
 from silif_plugins.datasets.batching import ahead, batches
 from silif_plugins.training import Splits, TrainConfig, checkpoint, evaluate, load_split, train
 from silif_plugins.training import run as run_module
@@ -186,6 +186,19 @@ def test_augmented_training_resumes_exactly(augment, words, tmp_path, weights):
     train(config, tmp_path / "killed", resume=True)
     whole, resumed = (weights(tmp_path / name / "last.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_events_are_read_once(words, monkeypatch):
+    opened = []
+    original = hdf5_process.read
+    monkeypatch.setattr(hdf5_process, "read", lambda path: opened.append(path.name) or original(path))
+    for augment in ({}, {"drop": 0.5}):
+        opened.clear()
+        parts = Splits.load(small(words, augment=augment))
+        assert sorted(opened) == ["words_test.h5", "words_train.h5"]
+        assert (parts.train.augmenter is None) == (not augment)
+        if augment:  # the held-out speakers' events are in no changed frame
+            assert parts.train.augmenter.rows.tolist() == [row for row in range(60) if row % 3 != 2]
 
 
 def test_only_events_can_be_augmented():
