@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import recipes
-from ..datasets.loading import check as check_data
+from ..datasets import check_data
 from ..training import TrainConfig
 from ..training.checkpoint import load
 from ..training.devices import check_device

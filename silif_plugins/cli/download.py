@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import recipes
-from ..datasets import download
-from ..datasets.loading import downloadable
+from ..datasets import download, downloadable
 from .output import Answer
 from .parser import Parser
 

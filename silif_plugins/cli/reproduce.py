@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import recipes
-from ..datasets import SOURCES
-from ..datasets.register import names
+from ..datasets import SOURCES, source_names
 from ..files import write_file
 from ..tables import table
 from ..training import TrainConfig
@@ -48,7 +47,7 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
 
 def _fetched() -> list[str]:
     """Names of the published data sets that are in folders of the user's."""
-    return [name for name in names() if not SOURCES[name].shipped and not SOURCES[name].own]
+    return [name for name in source_names() if not SOURCES[name].shipped and not SOURCES[name].own]
 
 
 def run(settings: argparse.Namespace) -> Answer:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ..datasets.register import in_words
+from ..datasets import sources_in_words
 from ..training import TrainConfig
 from .parser import Parser
 
@@ -175,4 +175,4 @@ def _descriptions() -> dict[str, str]:
     text = (inspect.getdoc(TrainConfig) or "").partition("Attributes:\n")[2]
     found = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", text, re.MULTILINE)
     descriptions = {name: " ".join(words.split()) for name, words in found}
-    return {**descriptions, "data": f"{descriptions['data'].removesuffix('.')}: {in_words()}."}
+    return {**descriptions, "data": f"{descriptions['data'].removesuffix('.')}: {sources_in_words()}."}

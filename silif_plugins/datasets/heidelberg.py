@@ -16,7 +16,7 @@ from .events import Recordings
 from .folders import find_files, packed
 from .frames import FrameDataset
 from .hdf5 import read_recordings
-from .register import SPLITS, Root
+from .source import SPLITS, Root
 
 _VERSION = 3  # of the binning: raise it when it changes, so that old cache entries are not found
 

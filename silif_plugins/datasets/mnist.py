@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from .errors import DataError
 from .folders import find_files
 from .frames import FrameDataset
-from .register import DataSource, register_source
+from .register import register_source
+from .source import DataSource
 
 VALIDATION = 5000
 """Images at the end of the training file that are kept for validation; MNIST has no file for it."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from .folders import find_files, packed
 from .heidelberg import Heidelberg
-from .register import SPLITS, DataSource, Root, register_source
+from .register import register_source
+from .source import SPLITS, DataSource, Root
 
 
 class OwnEvents(Heidelberg):

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..optional import require
 from .frames import FrameDataset
-from .register import DataSource, register_source
+from .register import register_source
+from .source import DataSource
 
 _LINES = 8
 _STEPS_PER_PIXEL = 2

@@ -15,7 +15,8 @@ from .errors import DataError
 from .filterbank import FRAME, HOP, RATE, log_mel
 from .folders import find_files
 from .frames import FrameDataset
-from .register import DataSource, register_source
+from .register import register_source
+from .source import DataSource
 from .wav import read_clip
 
 SPLITS = {"valid": "validation_list.txt", "test": "testing_list.txt"}

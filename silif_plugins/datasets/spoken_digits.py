@@ -12,7 +12,8 @@ from .errors import DataError
 from .events import Recordings
 from .frames import FrameDataset
 from .packed import unpack
-from .register import SPLITS, DataSource, register_source
+from .register import register_source
+from .source import SPLITS, DataSource
 
 SHA256 = {
     "train": "2fe9be0f84122d915de54bedfa6d0f5bbd459b05b8b70b09871e8e61263c4520",

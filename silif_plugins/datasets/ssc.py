@@ -6,7 +6,8 @@ from functools import partial
 
 from .fetching import fetch
 from .heidelberg import Heidelberg
-from .register import DataSource, Root, register_source
+from .register import register_source
+from .source import DataSource, Root
 
 
 class SSC(Heidelberg):

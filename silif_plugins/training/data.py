@@ -8,10 +8,18 @@ from typing import Any
 
 import torch
 
-from ..datasets import ChannelJitter, DataSource, DropEvents, FrameDataset, TimeJitter, hold_out_speakers
-from ..datasets.augmentation import Augmentation
-from ..datasets.batching import Batches, batches
-from ..datasets.loading import resolve
+from ..datasets import (
+    Augmentation,
+    Batches,
+    ChannelJitter,
+    DataSource,
+    DropEvents,
+    FrameDataset,
+    TimeJitter,
+    batches,
+    hold_out_speakers,
+    resolve,
+)
 from .config import TrainConfig
 from .parallel import ALONE, Share
 
@@ -106,12 +114,11 @@ def _train_set(config: TrainConfig) -> FrameDataset:
 
 
 def _options(config: TrainConfig, source: DataSource) -> dict[str, Any]:
-    """Return what the settings ask of the data; those that are not given are the data set's own."""
-    options: dict[str, Any] = {
-        name: getattr(config, name) for name in ("steps", "max_time", "pool", "allow_empty", "permute")
-    }
-    if config.published and "published" in source.defaults:  # what is not binned is as published anyway
-        options |= {"published": True, "allow_empty": True}
+    """Return what the settings ask of the data; what they leave open is the data set's own."""
+    settings = {name: getattr(config, name) for name in ("steps", "max_time", "pool", "allow_empty", "permute")}
+    options = {name: value for name, value in settings.items() if value or name in source.defaults}
+    if config.published:  # what is not binned is as published anyway
+        options |= {name: True for name in ("published", "allow_empty") if name in source.defaults}
     return {**options, **config.data_options}
 
 

@@ -24,7 +24,7 @@ from silif_plugins.datasets import (
     load,
     write_recordings,
 )
-from silif_plugins.datasets.loading import held_by
+from silif_plugins.datasets.resolving import held_by
 from silif_plugins.datasets.speakers import hold_out_speakers
 
 pytest.importorskip("h5py")

@@ -1,10 +1,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
-from silif_plugins.datasets import SequentialDigits, SpokenDigits, load, write_recordings
+from silif_plugins.datasets import SequentialDigits, SpokenDigits, load, spoken_digit_recordings, write_recordings
 
 
 def test_by_name():
@@ -21,6 +22,10 @@ def test_sequential_digits_by_name():
         load("sequential-digits", "test", steps=100)
     with pytest.raises(ValueError, match=r"max_time: got 1.0"):
         load("sequential-digits", "test", max_time=1.0)
+    with pytest.raises(ValueError, match=r"root: got folder, but sequential-digits is in no folder"):
+        load("sequential-digits", "test", root="folder")
+    with pytest.raises(ValueError, match=r"allow_emtpy: got False, .*; did you mean allow_empty\?"):
+        load("spoken-digits", "test", allow_emtpy=False)
 
 
 def test_from_a_folder(tmp_path, recordings):
@@ -50,6 +55,17 @@ def test_from_where_tonic_puts_it(tmp_path, recordings):
     write_recordings(tmp_path / "SSC" / "ssc_train.h5", recordings)
     with pytest.raises(ValueError, match=r"holds several data sets: shd, ssc"):
         load(tmp_path, "train")
+
+
+def test_by_name_and_folder(tmp_path):
+    pytest.importorskip("h5py")
+    speech = spoken_digit_recordings("valid")
+    write_recordings(tmp_path / "spoken_digits_valid.h5", speech, time_dtype=np.float64)
+    own, shipped = load("spoken-digits", "valid", root=tmp_path), SpokenDigits("valid")
+    assert torch.equal(own.frames, shipped.frames)
+    assert torch.equal(load(tmp_path, "valid").frames, shipped.frames)  # as events under any name
+    with pytest.raises(ValueError, match=r"got 'sdh', which is neither .*; did you mean shd\?"):
+        load("sdh", "valid", root=tmp_path)
 
 
 def test_unknown_names_are_told_the_known_ones(tmp_path):

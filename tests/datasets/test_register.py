@@ -7,8 +7,17 @@ import pytest
 import torch
 
 from silif_plugins import cli
-from silif_plugins.datasets import SOURCES, DataSource, FrameDataset, Recordings, download, load, register_source
-from silif_plugins.datasets.register import in_words, names
+from silif_plugins.datasets import (
+    SOURCES,
+    DataSource,
+    FrameDataset,
+    Recordings,
+    download,
+    load,
+    register_source,
+    source_names,
+    sources_in_words,
+)
 from silif_plugins.training import Splits, TrainConfig, train
 
 
@@ -60,9 +69,9 @@ def test_a_folder_is_recognised_and_its_options_are_settings(toys, tmp_path):
         assert dataset.frames.unique().tolist() == [3]
     config = TrainConfig(data=str(tmp_path), data_options={"gain": 5})
     assert Splits.load(config).test.frames.unique().tolist() == [5]
-    with pytest.raises(ValueError, match=r"gian: no such option of clicks; did you mean gain\?"):
+    with pytest.raises(ValueError, match=r"gian: got 3, but for clicks it must be None; did you mean gain\?"):
         load(tmp_path, "train", gian=3)
-    with pytest.raises(ValueError, match="steps: got 50, but for clicks it must be None"):
+    with pytest.raises(ValueError, match="steps: got 50, but for clicks it must be None; its options are gain"):
         load(tmp_path, "train", steps=50)
     with pytest.raises(ValueError, match="clicks has no events, only their frames"):
         SOURCES["clicks"].events("train", tmp_path)
@@ -110,8 +119,8 @@ def test_wrong_sources_are_refused():
 
 
 def test_names_say_first_what_needs_no_folder():
-    assert names() == ["sequential-digits", "spoken-digits", "gsc", "mnist", "shd", "ssc", "events"]
-    assert all(name in in_words() for name in names())
+    assert source_names() == ["sequential-digits", "spoken-digits", "gsc", "mnist", "shd", "ssc", "events"]
+    assert all(name in sources_in_words() for name in source_names())
 
 
 @pytest.mark.parametrize("name", SOURCES)
