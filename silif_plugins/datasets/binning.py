@@ -68,7 +68,12 @@ def bin_events(
 
 
 class Grid(NamedTuple):
-    """Time steps and channels in which events are counted; the fields are the arguments of `bin_events`."""
+    """Time steps and channels in which events are counted; the fields are the arguments of `bin_events`.
+
+    Examples:
+        >>> Grid(steps=3, max_time=0.03, channels=700).step_of(np.array([0.0, 0.012, 0.03]))
+        array([0, 1, 3])
+    """
 
     steps: int
     max_time: float

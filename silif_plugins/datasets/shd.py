@@ -19,7 +19,7 @@ class SHD(Heidelberg):
 
     Args:
         root: Folder with ``shd_train.h5`` and ``shd_test.h5``, or with tonic's folder ``SHD`` that holds them.
-        split: ``"train"`` or ``"test"``.
+        split: ``"train"`` or ``"test"``; ``"valid"`` if you have put a file ``shd_valid.h5`` of your own there.
         steps: Number of time steps; 250 are the paper's 4 ms.
         max_time: Length of the frames in seconds; later events are dropped.
         pool: Number of neighbouring channels that are summed into one; 5 gives the paper's 140.

@@ -48,7 +48,7 @@ class DataSource:
         download: Downloads the files into a folder and returns them; None if the user must.
 
     Raises:
-        ValueError: If there is neither ``load`` nor ``recordings``.
+        ValueError: If there is neither ``load`` nor ``recordings``, or both with other options than those of binning.
 
     Examples:
         >>> def noise(split: str) -> Recordings:
@@ -76,6 +76,10 @@ class DataSource:
     def __post_init__(self) -> None:
         if self.load is None and self.recordings is None:
             raise ValueError(f"load, recordings: got neither for {self.name}; it must have one of them")
+        binning = set(inspect.signature(FrameDataset.from_recordings).parameters) - {"recordings"}
+        if self.recordings is not None and set(self.defaults) != binning:
+            got, must = (", ".join(sorted(each)) for each in (self.defaults, binning))
+            raise ValueError(f"load: got the options {got} for {self.name}; those of events must be {must}")
 
     @property
     def shipped(self) -> bool:

@@ -116,7 +116,11 @@ def _train_set(config: TrainConfig) -> FrameDataset:
 def _options(config: TrainConfig, source: DataSource) -> dict[str, Any]:
     """Return what the settings ask of the data; what they leave open is the data set's own."""
     settings = {name: getattr(config, name) for name in ("steps", "max_time", "pool", "allow_empty", "permute")}
-    options = {name: value for name, value in settings.items() if value or name in source.defaults}
+    options = {
+        name: value
+        for name, value in settings.items()
+        if name in source.defaults or not (value is None or value is False)
+    }
     if config.published:  # what is not binned is as published anyway
         options |= {name: True for name in ("published", "allow_empty") if name in source.defaults}
     return {**options, **config.data_options}

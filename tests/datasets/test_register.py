@@ -1,6 +1,7 @@
 """The register: a data set in a few lines is known everywhere, and options are checked for all in one place."""
 
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -38,12 +39,10 @@ def beeps(split):
 @pytest.fixture
 def toys():
     """Two data sets that are there for one test."""
-    before = dict(SOURCES)
-    register_source(DataSource("beeps", "Beeps", recordings=beeps))
-    register_source(DataSource("clicks", "Clicks", load=clicks, files=("clicks.txt",), where="write clicks.txt"))
-    yield
-    SOURCES.clear()
-    SOURCES.update(before)
+    with mock.patch.dict(SOURCES):
+        register_source(DataSource("beeps", "Beeps", recordings=beeps))
+        register_source(DataSource("clicks", "Clicks", load=clicks, files=("clicks.txt",), where="write clicks.txt"))
+        yield
 
 
 def test_a_data_set_in_a_few_lines_is_loaded(toys):
@@ -116,6 +115,8 @@ def test_wrong_sources_are_refused():
         register_source(DataSource("shd", "Another", load=clicks))
     with pytest.raises(ValueError, match="load, recordings: got neither for silence"):
         DataSource("silence", "Silence")
+    with pytest.raises(ValueError, match="load: got the options gain for both; those of events must be allow"):
+        DataSource("both", "Both", load=clicks, recordings=beeps)
 
 
 def test_names_say_first_what_needs_no_folder():
@@ -127,6 +128,7 @@ def test_names_say_first_what_needs_no_folder():
 def test_every_source_is_complete(name):
     source = SOURCES[name]
     assert source.shipped or source.where
-    assert source.load is not None or source.recordings is not None
-    if source.recordings is not None:  # what is augmented is binned with the same options
-        assert list(source.defaults) == ["steps", "max_time", "pool", "published", "allow_empty"]
+    assert source.title
+    for option in ("stepz", "bandz", "pol"):
+        with pytest.raises(ValueError, match=f"{option}: got 3, but for {name} it must be None"):
+            source.options({option: 3})
