@@ -27,10 +27,8 @@ import torch
 
 from silif_plugins.datasets import (
     SSC,
-    AugmentedFrames,
     ChannelJitter,
     DropEvents,
-    FeatureDataset,
     FrameDataset,
     Recordings,
     SpeechCommands,
@@ -91,22 +89,14 @@ def cache_rows(name: str, load: Callable[[], FrameDataset], cache: Path, rounds:
     return rows
 
 
-def part(dataset: FrameDataset, first: int, last: int) -> FrameDataset:
-    chosen = slice(first, last)
-    frames, labels = dataset.frames[chosen].numpy(), dataset.labels[chosen].numpy()
-    if isinstance(dataset, FeatureDataset):
-        return FeatureDataset(frames, labels, classes=dataset.classes, lengths=dataset.lengths[chosen].numpy())
-    return FrameDataset(frames, labels, classes=dataset.classes, speakers=dataset.speakers[chosen].numpy())
-
-
-def changing(number: int, config: TrainConfig) -> AugmentedFrames:
+def changing(number: int, config: TrainConfig) -> FrameDataset:
     """Frames binned from events that are augmented anew for every batch: the most that a loader here has to do."""
     assert config.steps
     assert config.max_time
     recordings = spikes(number)
-    binning = {"max_time": config.max_time, "pool": config.pool, "published": config.published}
+    binning = {"max_time": config.max_time, "pool": config.pool or 1, "published": config.published}
     frames = FrameDataset.from_recordings(recordings, steps=config.steps, **binning)
-    return AugmentedFrames(frames, recordings, [ChannelJitter(20, 700), DropEvents(0.1)], **binning)
+    return frames.augmented(recordings, [ChannelJitter(20, 700), DropEvents(0.1)], **binning)
 
 
 def settings(recipe: str) -> TrainConfig:
@@ -169,8 +159,8 @@ def main() -> None:
             rows = []
             for _ in range(arguments.rounds):
                 for name, dataset in (("gsc/silif-512", features), ("ssc/silif-4ms", frames)):
-                    rest = part(dataset, size, size + VALIDATION)
-                    rows.append(waiting_row(name, settings(name), part(dataset, 0, size), rest, root / "run"))
+                    rest = dataset.subset(range(size, size + VALIDATION))
+                    rows.append(waiting_row(name, settings(name), dataset.take(size), rest, root / "run"))
                 name = "shd/c-silif-512"
                 config = settings(name)
                 rows.append(waiting_row(f"{name}, augmented", config, changing(size, config), rest, root / "run"))

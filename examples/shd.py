@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from silif_plugins.datasets import download
+from silif_plugins.datasets import SOURCES, download
 from silif_plugins.training import TrainConfig, train
 
 
@@ -27,7 +27,7 @@ def main() -> None:
 
     if arguments.download:
         download("shd", arguments.data)
-    here = all((arguments.data / f"shd_{part}.h5").is_file() for part in ("train", "test"))
+    here = SOURCES["shd"].is_in(arguments.data)
     if not here:
         print(f"no SHD in {arguments.data}: training on synthetic spoken digits instead")
     config = TrainConfig(
@@ -37,7 +37,6 @@ def main() -> None:
         data=str(arguments.data) if here else "spoken-digits",
         steps=250,  # of 4 ms
         max_time=1.0,
-        pool=5 if here else 1,  # 700 channels to the paper's 140
         learning_rate=0.01,
     )
     result = train(config, arguments.out)

@@ -7,6 +7,7 @@ import sys
 import tomllib
 import types
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -14,6 +15,7 @@ pytest.importorskip("yaml")
 
 from silif_plugins import cli
 from silif_plugins.cli import base, compare, train
+from silif_plugins.datasets import SOURCES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -47,8 +49,10 @@ def test_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(DOCS / "_build")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     names: dict[str, object] = {"__name__": "docs"}
-    for block in re.findall(r"^```python[^\n]*\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-        exec(compile(block, page.name, "exec"), names)
+    blocks = re.findall(r"^```python[^\n]*\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    with mock.patch.dict(SOURCES):  # a page may register a data set
+        for block in blocks:
+            exec(compile(block, page.name, "exec"), names)
 
 
 @pytest.mark.parametrize("page", EVERY_PAGE, ids=name_of)

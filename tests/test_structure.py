@@ -14,14 +14,15 @@ PACKAGE = Path(silif_plugins.__file__).parent
 
 LAYERS = [
     {"files", "hints", "memory", "optional", "tables"},
-    {"kernels", "surrogate"},
+    {"kernels", "surrogate", "swapping"},
     {"dynamics"},
     {"scan", "synapses"},
     {"neurons"},
-    {"datasets", "diagnosis", "metrics", "nir_graph", "testing"},
+    {"datasets", "diagnosis", "exchange", "metrics", "testing"},
     {"norse", "snntorch", "sparch"},
     {"plots", "training"},
-    {"cli", "recipes"},
+    {"paper"},
+    {"cli"},
 ]
 """From the ground up. What stands in one line imports nothing of the others there: so hosts never import each other."""
 

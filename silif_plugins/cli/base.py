@@ -7,9 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..datasets import NAMES, SOURCES
-from ..datasets.loading import folder_of
-from ..datasets.sources import check_folder
+from ..datasets import check_data
 from ..paper import recipes
 from ..training import DEFAULT_NETWORK, TrainConfig, check_device, load_checkpoint
 from .settings import described
@@ -116,11 +114,4 @@ def check(config: TrainConfig, source: Base) -> None:
         FileNotFoundError: If the user must get the data first; the message says how.
     """
     check_device(config.device)
-    data, wanted = config.data, source.settings.get("data")
-    name = wanted if wanted in SOURCES else data
-    if data in NAMES:
-        return
-    if name in SOURCES:
-        check_folder(name, None if data == name and not Path(data).expanduser().is_dir() else data)
-    else:
-        folder_of(data)
+    check_data(config.data, wanted=source.settings.get("data"))

@@ -31,7 +31,8 @@ def run(settings: argparse.Namespace) -> Answer:
     if settings.set is None or settings.set in recipes.SETS:
         return Answer(data, listing(chosen), "silif recipes RECIPE, or silif train RECIPE")
     (recipe,) = chosen
-    needs_data = " --data FOLDER" if recipe.settings.get("data") in SOURCES else ""
+    source = SOURCES.get(recipe.settings.get("data", ""))
+    needs_data = " --data FOLDER" if source and not source.shipped else ""
     return Answer(data[0], everything(recipe), "" if recipe.needs else f"silif train {recipe.name}{needs_data}")
 
 
@@ -64,7 +65,8 @@ def _figures(row: recipes.Row) -> str:
 
 def everything(recipe: recipes.Recipe) -> str:
     """All that is known of a recipe, and where it comes from."""
-    data = recipe.settings.get("data")
+    data = str(recipe.settings.get("data", ""))
+    source = SOURCES.get(data)
     facts = [
         ("recipe", recipe.name),
         ("settings", described(recipe.settings)),
@@ -73,7 +75,7 @@ def everything(recipe: recipes.Recipe) -> str:
         ("parameters", f"{recipe.parameters:,}" if recipe.parameters else recipe.published_parameters or ""),
         *((f"table {row.table}", f"{row.method}: {_figures(row) or 'settings only'}") for row in recipe.rows),
         *((name, recipes.CONVENTIONS[name]) for name in recipe.conventions),
-        ("data", f"{SOURCES[data].title}; {SOURCES[data].where}" if data in SOURCES else str(data or "")),
+        ("data", f"{source.title}; {source.where}" if source and not source.shipped else data),
         ("lacks", ", ".join(recipe.needs)),
     ]
     return "\n".join(wrap(f"{name}: {what}", "  ") for name, what in facts if what)

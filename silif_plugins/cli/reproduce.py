@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..datasets import SOURCES
+from ..datasets import SOURCES, source_names
 from ..files import write_file
 from ..paper import Reproduced, comparison, figures, notes, recipes, reproduce
 from ..tables import table
@@ -29,8 +29,8 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
     """Return the options."""
     found = Parser("reproduce", DESCRIPTION)
     found.add("sets", nargs="+", metavar="SET", help=f"Recipes, or sets: {', '.join(recipes.SETS)}.")
-    for name, source in SOURCES.items():
-        found.add(f"--data.{name}", type=Path, metavar="FOLDER", dest=name, help=f"Where {source.title} is.")
+    for name in _fetched():
+        found.add(f"--data.{name}", type=Path, metavar="FOLDER", dest=name, help=f"Where {SOURCES[name].title} is.")
     found.add("--seeds", type=int, metavar="N", help="Number of seeds. Default: as many as were published.")
     found.add("--jobs", type=int, default=1, metavar="N", help="Runs at a time, one thread each. Default: 1.")
     found.add(
@@ -43,10 +43,15 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
     return found
 
 
+def _fetched() -> list[str]:
+    """Names of the published data sets that are in folders of the user's."""
+    return [name for name in source_names() if not SOURCES[name].shipped and not SOURCES[name].own]
+
+
 def run(settings: argparse.Namespace) -> Answer:
     """Train what the folder does not hold yet, and compare."""
     chosen = {recipe.name: recipe for name in settings.sets for recipe in recipes.in_set(name)}
-    folders = {name: str(folder) for name in SOURCES if (folder := getattr(settings, name)) is not None}
+    folders = {name: str(folder) for name in _fetched() if (folder := getattr(settings, name)) is not None}
     changes = given_settings(settings, without=OWN)
     done = reproduce(
         list(chosen.values()), folders, settings.out, seeds=settings.seeds, jobs=settings.jobs, changes=changes

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from ..datasets import sources_in_words
 from ..neurons import NEURONS
 from ..training import DEFAULT_NETWORK, every_setting, settings_of
 from .parser import Parser
@@ -52,6 +53,8 @@ def add_settings(
 
 def _known(name: str) -> str:
     """Return what may be given for a setting that is a name in a register."""
+    if name == "data":
+        return f" One of {sources_in_words()}."
     return f" One of {', '.join(NEURONS)}." if name == "neuron" else ""
 
 

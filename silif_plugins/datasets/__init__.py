@@ -1,35 +1,40 @@
-"""Data sets of spikes: shipped ones, files in the layout of SHD, and the one path from events to frames."""
+"""Data sets of spikes and features: shipped ones, published ones from folders, one's own, and the path to batches."""
 
-from .augmentation import ChannelJitter, DropEvents, TimeJitter
-from .augmented import AugmentedFrames
-from .batching import Batch, batches
+from .augmentation import Augmentation, ChannelJitter, DropEvents, TimeJitter
+from .batching import Batch, Batches, ahead, batches
+from .binning import bin_events
+from .downloads import download, downloadable
 from .errors import DataError
 from .events import Recording, Recordings
-from .features import FeatureDataset
 from .filterbank import log_mel
-from .frames import FrameDataset, bin_events
+from .frames import FrameDataset
 from .hdf5 import read_recordings, write_recordings
-from .heidelberg import SHD, SSC, download
-from .loading import NAMES, load
+from .loading import load
 from .mnist import SequentialMNIST
+from .own_events import OwnEvents
+from .register import SOURCES, register_source, source_names, sources_in_words
+from .resolving import check_data, resolve
 from .sequential_digits import SequentialDigits
-from .sources import SOURCES
+from .shd import SHD
+from .source import DataSource
 from .speakers import hold_out_speakers
 from .speech_commands import SpeechCommands
 from .spoken_digits import SpokenDigits, spoken_digit_recordings
+from .ssc import SSC
 
 __all__ = [
-    "NAMES",
     "SHD",
     "SOURCES",
     "SSC",
-    "AugmentedFrames",
+    "Augmentation",
     "Batch",
+    "Batches",
     "ChannelJitter",
     "DataError",
+    "DataSource",
     "DropEvents",
-    "FeatureDataset",
     "FrameDataset",
+    "OwnEvents",
     "Recording",
     "Recordings",
     "SequentialDigits",
@@ -37,13 +42,20 @@ __all__ = [
     "SpeechCommands",
     "SpokenDigits",
     "TimeJitter",
+    "ahead",
     "batches",
     "bin_events",
+    "check_data",
     "download",
+    "downloadable",
     "hold_out_speakers",
     "load",
     "log_mel",
     "read_recordings",
+    "register_source",
+    "resolve",
+    "source_names",
+    "sources_in_words",
     "spoken_digit_recordings",
     "write_recordings",
 ]

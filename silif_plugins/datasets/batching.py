@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler, SequentialSampler
 
-from .augmented import AugmentedFrames
-from .features import FeatureDataset
 from .frames import FrameDataset
 
 
@@ -63,7 +61,8 @@ def batches(
         world: Number of processes that share each batch.
         pad: Whether shorter sequences come with their ``lengths``. False gives none, so that their zeros are
             input like any other, as in the published code.
-        augment: Whether AugmentedFrames give changed frames; their random numbers come from ``shuffle`` too.
+        augment: Whether a data set that is `augmented` gives changed frames; their random numbers come from
+            ``shuffle`` too.
 
     Raises:
         ValueError: If the batch size is not positive, or frames are to be augmented without ``shuffle``.
@@ -115,13 +114,13 @@ class _Taken(Dataset[Batch]):
     def __getitem__(self, samples: list[int]) -> Batch:
         dataset = self.dataset
         chosen = torch.tensor(samples[self.rank :: self.world], dtype=torch.int64)
-        if self.augment is not None and isinstance(dataset, AugmentedFrames):
+        if self.augment is not None and dataset.augmenter is not None:
             seed = int(torch.randint(2**62, (1,), generator=self.augment))
-            frames = dataset.take(chosen, np.random.default_rng((seed, self.rank)))
+            frames = dataset.augmenter(chosen, np.random.default_rng((seed, self.rank)))
         else:
             frames = dataset.frames[chosen]
         lengths = None
-        if isinstance(dataset, FeatureDataset):
+        if dataset.lengths is not None:
             # The longest of the whole batch, also of the samples that other processes take.
             longest = int(dataset.lengths[torch.tensor(samples)].max())
             frames, lengths = frames[:, :longest], dataset.lengths[chosen]

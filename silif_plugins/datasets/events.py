@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,6 +40,7 @@ class Recordings:
         classes: Names of the classes.
         num_channels: Number of channels, also those that are silent.
         speakers: Index of the speaker of every recording, [recordings]; 0 for all by default.
+        path: The file that they are from, for messages.
 
     Raises:
         DataError: If lengths differ, a time is negative, NaN or infinite, or a unit, label or speaker is out
@@ -65,7 +67,9 @@ class Recordings:
         classes: Sequence[str],
         num_channels: int,
         speakers: ArrayLike | None = None,
+        path: Path | None = None,
     ) -> None:
+        self.path = path
         if num_channels < 1:
             raise DataError("num_channels", f"got {num_channels}, but it must be at least 1")
         self.num_channels = int(num_channels)

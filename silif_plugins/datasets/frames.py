@@ -1,10 +1,10 @@
-"""From events to frames: counts of events in every time step and channel."""
+"""Frames, labels and speakers in memory, or mapped into it: the one class of all data sets."""
 
 from __future__ import annotations
 
-import math
+import copy
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -12,134 +12,40 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ..memory import excess
+from .augmentation import Augmentation
+from .augmenter import Augmenter
+from .binning import Grid, frames_of, late_share, tell_late
 from .errors import DataError
 from .events import Recordings
 
-# Cells counted at once: bounds the memory of the counting (8 bytes a cell) whatever the size of the set.
-_CELLS_AT_ONCE = 1 << 22
-
-
-def bin_events(
-    times: ArrayLike,
-    units: ArrayLike,
-    *,
-    steps: int,
-    max_time: float,
-    channels: int,
-    pool: int = 1,
-    published: bool = False,
-) -> NDArray[np.unsignedinteger[Any]]:
-    """Count the events of one recording in every time step and channel.
-
-    Step ``k`` holds the events with ``k * max_time / steps <= time < (k + 1) * max_time / steps``, compared
-    in float64. Events at or after ``max_time`` are dropped.
-
-    ``published=True`` repeats the loader of the SiLIF paper and of SpArch, for comparison with published
-    numbers: ``numpy.digitize(times, numpy.linspace(0, max_time, steps))``. Its steps are
-    ``max_time / (steps - 1)`` wide and step 0 is always empty. Events at or after ``max_time``, for which that
-    loader writes out of bounds, are dropped.
-
-    Args:
-        times: Times in seconds, [events].
-        units: Channels, [events], 0 to ``channels - 1``.
-        steps: Number of time steps.
-        max_time: Length of the frames in seconds.
-        channels: Number of channels of the recording.
-        pool: Number of neighbouring channels that are summed into one.
-        published: Bin exactly as the paper's loader does.
-
-    Returns:
-        Counts, [steps, channels // pool]: uint8, or the narrowest wider unsigned type if a count is above 255.
-
-    Raises:
-        ValueError: If an argument or an event is out of its range.
-
-    Examples:
-        >>> bin_events([0.000, 0.012, 0.013, 0.030], [0, 1, 1, 0], steps=3, max_time=0.030, channels=2)
-        array([[1, 0],
-               [0, 2],
-               [0, 0]], dtype=uint8)
-    """
-    recordings = Recordings([np.asarray(times)], [np.asarray(units)], [0], classes=["?"], num_channels=channels)
-    return _count_all(recordings, _Grid(steps, max_time, channels, pool, published))[0]
-
-
-class _Grid(NamedTuple):
-    steps: int
-    max_time: float
-    channels: int
-    pool: int
-    published: bool
-
-    def check(self) -> None:
-        fewest = 2 if self.published else 1
-        if self.steps < fewest:
-            raise ValueError(f"steps: got {self.steps}, but it must be at least {fewest}")
-        if not 0 < self.max_time < np.inf:
-            raise ValueError(f"max_time: got {self.max_time} s, but it must be positive and finite")
-        if self.pool < 1 or self.channels % self.pool:
-            raise ValueError(f"pool: got {self.pool}, but it must divide the number of channels, {self.channels}")
-
-    def step_of(self, times: NDArray[np.floating[Any]]) -> NDArray[np.int64]:
-        """Time step of every event; ``steps`` or more for events that are too late."""
-        if self.published:
-            return np.searchsorted(np.linspace(0, self.max_time, self.steps), times, side="right")
-        edges = np.arange(self.steps + 1) * self.max_time / self.steps
-        edges[-1] = self.max_time
-        return np.searchsorted(edges, times, side="right") - 1
-
-
-def _count(recordings: Recordings, first: int, last: int, grid: _Grid) -> NDArray[np.unsignedinteger[Any]]:
-    """Count the events of recordings ``first`` to ``last - 1``: [recordings, steps, channels // pool]."""
-    starts = recordings.starts[first : last + 1]
-    step = grid.step_of(recordings.flat_times[starts[0] : starts[-1]])
-    channel = recordings.flat_units[starts[0] : starts[-1]].astype(np.int64) // grid.pool
-    recording = np.repeat(np.arange(last - first), np.diff(starts))
-    shape = (last - first, grid.steps, grid.channels // grid.pool)
-    on_time = step < grid.steps
-    cell = ((recording * shape[1] + step) * shape[2] + channel)[on_time]
-    counts = np.bincount(cell, minlength=shape[0] * shape[1] * shape[2]).reshape(shape)
-    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))))
-
-
-def _count_all(recordings: Recordings, grid: _Grid) -> NDArray[np.unsignedinteger[Any]]:
-    grid.check()
-    shape = (len(recordings), grid.steps, grid.channels // grid.pool)
-    counting = 8 * max(shape[1] * shape[2], min(math.prod(shape), _CELLS_AT_ONCE))
-    if problem := excess(math.prod(shape) + counting):
-        raise DataError("frames", f"{shape[0]} of {shape[1]} steps and {shape[2]} channels {problem}")
-    frames: NDArray[np.unsignedinteger[Any]] = np.zeros(shape, np.uint8)
-    at_once = max(1, _CELLS_AT_ONCE // (shape[1] * shape[2]))
-    for first in range(0, len(recordings), at_once):
-        last = min(first + at_once, len(recordings))
-        counts = _count(recordings, first, last, grid)
-        if counts.dtype.itemsize > frames.dtype.itemsize:
-            frames = frames.astype(counts.dtype)
-        frames[first:last] = counts
-    return frames
+_AT_ONCE = 4096  # samples that are looked at together: the whole may be mapped from disk
 
 
 class FrameDataset(Dataset[tuple[Tensor, int]]):
-    """Frames and labels, all in memory.
+    """Sequences of spikes or of features, and their labels.
 
-    Frames are kept as small integers (uint8 unless a count is above 255) and become float32 one sample at a
-    time: SHD's 8156 training recordings at 250 steps and 140 channels take 285 MB instead of 1.1 GB.
+    Counts of spikes are kept as small integers (uint8 unless a count is above 255) and become float32 one sample at a
+    time: SHD's 8156 training recordings at 250 steps and 140 channels take 285 MB instead of 1.1 GB. Features, such as
+    log-mel energies, are kept as they are.
 
     Args:
-        frames: Counts of events, [samples, steps, channels], an integer type.
+        frames: Counts of events in an integer type, or features in float32, [samples, steps, channels].
         labels: Index of the class of every sample, [samples].
         classes: Names of the classes.
+        lengths: Steps of every sample where they differ, 1 to ``steps``, [samples]; what follows is padding.
         speakers: Index of the speaker of every sample, [samples]; 0 for all by default.
 
     Attributes:
-        frames: The counts as a tensor, [samples, steps, channels], uint8 or int32.
+        frames: The frames as a tensor, [samples, steps, channels]; uint8 or int32, or float32 for features.
         labels: int64 tensor, [samples].
+        lengths: int64 tensor, [samples]; None if no sample is shorter.
         speakers: int64 tensor, [samples].
         classes: Names of the classes, a tuple.
+        augmenter: Makes changed frames in training, see `augmented`; None if nothing is to be changed.
 
     Raises:
-        DataError: If the shapes do not fit, or a label is out of range. It is a ValueError.
+        DataError: If the shapes do not fit, a feature is not finite, or a label or length is out of range. It is a
+            ValueError.
 
     Examples:
         >>> import numpy as np
@@ -147,27 +53,30 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
         >>> frames, label = dataset[1]
         >>> frames.shape, frames.dtype, label, dataset.num_classes
         (torch.Size([10, 3]), torch.float32, 1, 2)
+        >>> dataset.take(3), dataset.subset([3, 0]).labels.tolist()
+        (FrameDataset(3 samples, 10 steps, 3 channels, 2 classes), [1, 0])
+        >>> features = np.ones((2, 10, 3), np.float32)
+        >>> frames, label = FrameDataset(features, [0, 1], classes=["no", "yes"], lengths=[10, 7])[1]
+        >>> frames.shape  # without its padding
+        torch.Size([7, 3])
     """
 
     def __init__(
         self,
-        frames: NDArray[np.integer[Any]] | Tensor,
+        frames: NDArray[Any] | Tensor,
         labels: ArrayLike | Tensor,
         *,
         classes: Sequence[str],
+        lengths: ArrayLike | Tensor | None = None,
         speakers: ArrayLike | Tensor | None = None,
     ) -> None:
-        counts = np.asarray(frames)
-        if counts.ndim != 3 or not np.issubdtype(counts.dtype, np.integer):
-            got = f"got {counts.dtype} of shape {counts.shape}"
-            raise DataError("frames", f"{got}, but they must be integers of shape [samples, steps, channels]")
-        # torch computes little with the wider unsigned types, so counts above 255 are kept as int32.
-        self.frames = torch.from_numpy(counts if counts.dtype == np.uint8 else counts.astype(np.int32))
+        self.frames = _frames(np.asarray(frames))
         self.classes = tuple(str(name) for name in classes)
-        self.labels = _sample_indices(labels, "labels", len(counts), len(self.classes))
-        self.speakers = _sample_indices(
-            np.zeros(len(counts), np.int64) if speakers is None else speakers, "speakers", len(counts)
-        )
+        samples, steps, _ = self.frames.shape
+        self.labels = _indices(labels, "labels", samples, 0, len(self.classes) - 1)
+        self.lengths = None if lengths is None else _indices(lengths, "lengths", samples, 1, steps)
+        self.speakers = _indices(np.zeros(samples, np.int64) if speakers is None else speakers, "speakers", samples, 0)
+        self.augmenter: Augmenter | None = None
 
     @staticmethod
     def from_recordings(
@@ -190,12 +99,14 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
             allow_empty: Keep recordings without an event before ``max_time``, as frames of zeros.
 
         Raises:
-            DataError: If a recording has no event before ``max_time`` and ``allow_empty`` is false.
+            DataError: If there are events, but none before ``max_time``, or a recording has none and ``allow_empty``
+                is false.
             ValueError: If an argument is out of its range.
         """
-        counts = frames_of(
-            recordings, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty
-        )
+        grid = Grid(steps, max_time, recordings.num_channels, pool, published)
+        counts = frames_of(recordings, grid, allow_empty=allow_empty)
+        if recordings.path is not None:
+            tell_late(recordings.path, late_share(recordings, counts), max_time)
         return FrameDataset(counts, recordings.labels, classes=recordings.classes, speakers=recordings.speakers)
 
     @property
@@ -210,14 +121,89 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
 
     @property
     def steps(self) -> int:
-        """Number of time steps of every sample."""
+        """Number of time steps of the longest sample, and of all others with their padding."""
         return self.frames.shape[1]
+
+    def subset(self, indices: Sequence[int] | NDArray[Any] | Tensor) -> Self:
+        """Return a part of the samples, with all that belongs to them.
+
+        Args:
+            indices: Which samples, in the order that is wanted: integers from 0, or a boolean for every sample.
+
+        Raises:
+            ValueError: If an index is out of range, or they are neither integers nor one boolean a sample.
+        """
+        chosen = torch.as_tensor(indices if len(indices) else np.zeros(0, np.int64))
+        if chosen.ndim != 1 or chosen.is_floating_point():
+            raise ValueError(
+                f"indices: got {chosen.dtype} of shape {tuple(chosen.shape)}; they must be a list of integers"
+            )
+        if chosen.dtype == torch.bool:
+            if len(chosen) != len(self):
+                raise ValueError(f"indices: got {len(chosen)} booleans for {len(self)} samples")
+            chosen = chosen.nonzero().flatten()
+        chosen = chosen.long()
+        if len(chosen) and not (int(chosen.min()) >= 0 and int(chosen.max()) < len(self)):
+            got = f"{int(chosen.min())} to {int(chosen.max())}"
+            raise ValueError(f"indices: got {got}; they must be 0 to {len(self) - 1}")
+        return self._part(chosen)
+
+    def take(self, number: int) -> Self:
+        """Return the first samples, without copying them.
+
+        Args:
+            number: How many.
+
+        Raises:
+            ValueError: If there are not so many.
+        """
+        if not 0 <= number <= len(self):
+            raise ValueError(f"number: got {number}; it must be 0 to {len(self)}, the number of samples")
+        return self._part(slice(number))
+
+    def _part(self, chosen: Tensor | slice) -> Self:
+        part = copy.copy(self)  # all of it is checked already
+        part.frames, part.labels, part.speakers = self.frames[chosen], self.labels[chosen], self.speakers[chosen]
+        part.lengths = None if self.lengths is None else self.lengths[chosen]
+        part.augmenter = None if self.augmenter is None else self.augmenter.subset(chosen)
+        return part
+
+    def augmented(
+        self,
+        recordings: Recordings,
+        augmentations: Sequence[Augmentation],
+        *,
+        max_time: float,
+        pool: int = 1,
+        published: bool = False,
+    ) -> Self:
+        """Return the same samples, whose events are changed anew whenever `batches` asks for it.
+
+        ``frames`` stay the unchanged ones, which everything gets that does not ask for changed ones.
+
+        Args:
+            recordings: The events of these frames.
+            augmentations: Applied one after the other, in channels before pooling.
+            max_time: Length of the frames in seconds.
+            pool: Number of neighbouring channels that are summed into one.
+            published: Bin exactly as the SiLIF paper's loader does, see `bin_events`.
+
+        Raises:
+            DataError: If the frames are not those of the recordings.
+        """
+        if len(self) != len(recordings) or self.num_channels * pool != recordings.num_channels:
+            raise DataError("dataset", f"got {self!r}, which are not the frames of {recordings!r}")
+        grid = Grid(self.steps, max_time, recordings.num_channels, pool, published)
+        changed = copy.copy(self)
+        changed.augmenter = Augmenter(recordings, list(augmentations), grid, torch.arange(len(self)))
+        return changed
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.frames[index].to(torch.float32), int(self.labels[index])
+        length = None if self.lengths is None else int(self.lengths[index])
+        return self.frames[index, :length].to(torch.float32), int(self.labels[index])
 
     def __repr__(self) -> str:
         return (
@@ -226,58 +212,30 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
         )
 
 
-def frames_of(
-    recordings: Recordings,
-    *,
-    steps: int,
-    max_time: float,
-    pool: int = 1,
-    published: bool = False,
-    allow_empty: bool = False,
-) -> NDArray[np.unsignedinteger[Any]]:
-    """Count the events of all recordings.
-
-    Arguments and errors are those of `FrameDataset.from_recordings`.
-
-    Returns:
-        Counts, [recordings, steps, channels // pool], of the narrowest unsigned type that holds them.
-    """
-    counts = _count_all(recordings, _Grid(steps, max_time, recordings.num_channels, pool, published))
-    empty = np.flatnonzero(~counts.any(axis=(1, 2)))
-    if empty.size and not allow_empty:
-        check_times(recordings, counts, max_time)
-        others = f", and {empty.size - 1} more" if empty.size > 1 else ""
-        raise DataError(
-            "times",
-            f"recording {empty[0]}{others} has no event before max_time = {max_time} s; "
-            "allow_empty=True keeps such recordings as frames of zeros",
-        )
-    return counts
+def _frames(array: NDArray[Any]) -> Tensor:
+    integers = np.issubdtype(array.dtype, np.integer)
+    if array.ndim != 3 or not (integers or array.dtype == np.float32):
+        got = f"got {array.dtype} of shape {array.shape}"
+        raise DataError("frames", f"{got}, but they must be integers or float32 of shape [samples, steps, channels]")
+    if not integers:
+        for first in range(0, len(array), _AT_ONCE):
+            finite = np.isfinite(array[first : first + _AT_ONCE]).all(axis=(1, 2))
+            if not finite.all():
+                raise DataError("frames", f"sample {first + int(finite.argmin())} has a value that is not finite")
+        return torch.from_numpy(array)
+    # torch computes little with the wider unsigned types, so counts above 255 are kept as int32.
+    return torch.from_numpy(array if array.dtype == np.uint8 else array.astype(np.int32))
 
 
-def check_times(recordings: Recordings, counts: NDArray[np.unsignedinteger[Any]], max_time: float) -> None:
-    """Raise if there are events, but none before ``max_time``: then times are hardly in seconds.
-
-    Raises:
-        DataError: If it is so.
-    """
-    if len(recordings.flat_times) and not counts.any():
-        first, last = recordings.flat_times.min(), recordings.flat_times.max()
-        raise DataError(
-            "times",
-            f"no event is before max_time = {max_time} s: they are at {first:g} to {last:g}, "
-            "which must be seconds (not microseconds, as tonic gives them)",
-        )
-
-
-def _sample_indices(values: ArrayLike | Tensor, field: str, samples: int, classes: int | None = None) -> Tensor:
+def _indices(values: ArrayLike | Tensor, field: str, samples: int, least: int, most: int | None = None) -> Tensor:
+    """Check one integer for every sample."""
     array = np.asarray(values)
     if array.shape != (samples,):
         raise DataError(field, f"got shape {array.shape}, but frames has {samples} samples")
     if array.size and not np.issubdtype(array.dtype, np.integer):
         raise DataError(field, f"got type {array.dtype}, but they must be integers")
-    bad = np.flatnonzero((array < 0) | (array >= (np.inf if classes is None else classes)))
+    bad = np.flatnonzero((array < least) | (array > (np.inf if most is None else most)))
     if bad.size:
-        allowed = "from 0" if classes is None else f"0 to {classes - 1}"
+        allowed = f"from {least}" if most is None else f"{least} to {most}"
         raise DataError(field, f"sample {bad[0]} has {array[bad[0]]}, but allowed is {allowed}")
     return torch.from_numpy(array.astype(np.int64))

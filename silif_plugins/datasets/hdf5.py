@@ -83,6 +83,7 @@ def read_recordings(path: str | os.PathLike[str], *, num_channels: int | None = 
             classes=facts["classes"],
             num_channels=num_channels,
             speakers=arrays.get("extra/speaker"),
+            path=path,
         )
     except DataError as error:
         raise DataError(_FIELDS.get(error.field, error.field), error.problem, path) from error

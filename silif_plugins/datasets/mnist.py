@@ -12,19 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
-from .features import FeatureDataset
-from .sources import find_files
+from .folders import find_files
+from .frames import FrameDataset
+from .register import register_source
+from .source import DataSource
 
 VALIDATION = 5000
 """Images at the end of the training file that are kept for validation; MNIST has no file for it."""
 
+_INSIDE = "MNIST/raw"
 _SEED = 20250604
 _SIDE = 28
 _LARGEST = 1 << 30  # bytes: half a million images more than the largest set in this format has
 _IMAGES, _LABELS = 2051, 2049  # what idx files of images and of labels begin with
 
 
-class SequentialMNIST(FeatureDataset):
+class SequentialMNIST(FrameDataset):
     """MNIST (LeCun, Cortes and Burges) pixel by pixel: 784 steps of one channel, grey values from 0 to 1.
 
     Reads the published idx files, ``train-images-idx3-ubyte`` and so on, also as ``.gz``. The last 5000 training
@@ -64,10 +67,9 @@ class SequentialMNIST(FeatureDataset):
         if permute:
             # The raw output of a bit generator is the one stream that NumPy promises never to change.
             pixels = pixels[:, np.argsort(np.random.PCG64(_SEED).random_raw(pixels.shape[1]), kind="stable")]
-        lengths = np.full(len(pixels), pixels.shape[1])
         classes = [str(digit) for digit in range(10)]
         grey = np.divide(pixels, 255, dtype=np.float32)
-        super().__init__(grey, labels, classes=classes, lengths=lengths)
+        super().__init__(grey, labels, classes=classes)
 
 
 def find_idx(root: str | os.PathLike[str], name: str) -> Path:
@@ -77,7 +79,7 @@ def find_idx(root: str | os.PathLike[str], name: str) -> Path:
         FileNotFoundError: If there is neither.
     """
     for each in (name, f"{name}.gz"):
-        if found := find_files(root, each):
+        if found := find_files(root, each, inside=_INSIDE):
             return found[0]
     raise FileNotFoundError(f"{os.fspath(root)}: has neither {name} nor {name}.gz")
 
@@ -109,3 +111,22 @@ def read_idx(path: Path, magic: int) -> NDArray[np.uint8]:
         got = f"{len(content)} bytes" if len(content) < promised else "more bytes"
         raise DataError("content", f"holds {got}, but the header says {promised}", path)
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+register_source(
+    DataSource(
+        "mnist",
+        "MNIST",
+        load=SequentialMNIST,
+        files=(
+            "train-images-idx3-ubyte*",
+            "train-labels-idx1-ubyte*",
+            "t10k-images-idx3-ubyte*",
+            "t10k-labels-idx1-ubyte*",
+        ),
+        where="put train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and "
+        "t10k-labels-idx1-ubyte.gz of https://ossci-datasets.s3.amazonaws.com/mnist/ into one folder (12 MB)",
+        inside=_INSIDE,
+        fixed={"steps": _SIDE**2, "pool": 1},
+    )
+)

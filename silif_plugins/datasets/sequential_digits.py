@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ..optional import require
 from .frames import FrameDataset
+from .register import register_source
+from .source import DataSource
 
 _LINES = 8
 _STEPS_PER_PIXEL = 2
@@ -70,3 +72,13 @@ def spikes_of_images(images: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
     thresholds = np.arange(_LINES) * _STEPS_PER_PIXEL + np.arange(_STEPS_PER_PIXEL)[:, None]
     spikes = (pixels > thresholds).astype(np.uint8)
     return spikes.reshape(len(images), -1, _LINES)
+
+
+register_source(
+    DataSource(
+        "sequential-digits",
+        "Handwritten digits read pixel by pixel",
+        load=SequentialDigits,
+        fixed={"steps": 64 * _STEPS_PER_PIXEL, "pool": 1},
+    )
+)

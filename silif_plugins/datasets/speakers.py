@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 
 from .errors import DataError
-from .features import FeatureDataset
 from .frames import FrameDataset
 
 SHARE = 0.1
@@ -55,12 +54,4 @@ def hold_out_speakers(dataset: FrameDataset) -> HeldOut:
     number = min(number, len(speakers) - 1)
     held = speakers[-number:]
     valid = torch.isin(dataset.speakers, held)
-    return HeldOut(_part(dataset, ~valid), _part(dataset, valid), tuple(held.tolist()))
-
-
-def _part(dataset: FrameDataset, chosen: torch.Tensor) -> FrameDataset:
-    frames, labels, speakers = (each[chosen].numpy() for each in (dataset.frames, dataset.labels, dataset.speakers))
-    if isinstance(dataset, FeatureDataset):
-        lengths = dataset.lengths[chosen].numpy()
-        return FeatureDataset(frames, labels, classes=dataset.classes, lengths=lengths, speakers=speakers)
-    return FrameDataset(frames, labels, classes=dataset.classes, speakers=speakers)
+    return HeldOut(dataset.subset(~valid), dataset.subset(valid), tuple(held.tolist()))

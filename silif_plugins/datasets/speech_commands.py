@@ -12,19 +12,22 @@ import torch
 from ..memory import excess
 from .cache import Arrays, cached
 from .errors import DataError
-from .features import FeatureDataset
 from .filterbank import FRAME, HOP, RATE, log_mel
-from .sources import find_files
+from .folders import find_files
+from .frames import FrameDataset
+from .register import register_source
+from .source import DataSource
 from .wav import read_clip
 
 SPLITS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 """The lists of the published folder; what is in neither is for training."""
 
+_INSIDE = "SpeechCommands/speech_commands_v0.02"
 _VERSION = 1  # of the features: raise it when they change, so that old cache entries are not found
 _AT_ONCE = 256
 
 
-class SpeechCommands(FeatureDataset):
+class SpeechCommands(FrameDataset):
     """Google Speech Commands v0.02 (Warden, 2018; CC BY 4.0): 35 words, 105,829 clips of at most a second.
 
     Reads the published layout: a folder of 16 kHz wav files for each word, ``validation_list.txt`` and
@@ -115,7 +118,7 @@ def clips(root: str | os.PathLike[str], split: str) -> list[Path]:
 
 def folder_of(root: str | os.PathLike[str]) -> Path:
     """Return the folder with the lists: the given one, or where torchaudio puts it within that."""
-    found = find_files(root, SPLITS["test"])
+    found = find_files(root, SPLITS["test"], inside=_INSIDE)
     return found[0].parent if found else Path(root).expanduser()
 
 
@@ -154,3 +157,17 @@ def _features(files: list[Path], samples: int, bands: int) -> Arrays:
             frames[rows, : features.shape[1]] = features.numpy()
             lengths[rows] = features.shape[1]
     return {"frames": frames, "lengths": lengths}
+
+
+register_source(
+    DataSource(
+        "gsc",
+        "Google Speech Commands v0.02",
+        load=SpeechCommands,
+        files=tuple(SPLITS.values()),
+        where="unpack http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz (2.4 GB) into a folder, "
+        "which then holds validation_list.txt, testing_list.txt and a folder of wav files for each of 35 words",
+        inside=_INSIDE,
+        fixed={"pool": 1},
+    )
+)

@@ -7,12 +7,13 @@ import os
 from importlib import resources
 from pathlib import Path
 
+from .binning import Grid, frames_of
 from .errors import DataError
 from .events import Recordings
-from .frames import FrameDataset, frames_of
+from .frames import FrameDataset
 from .packed import unpack
-
-SPLITS = ("train", "valid", "test")
+from .register import register_source
+from .source import SPLITS, DataSource
 
 SHA256 = {
     "train": "2fe9be0f84122d915de54bedfa6d0f5bbd459b05b8b70b09871e8e61263c4520",
@@ -71,9 +72,8 @@ class SpokenDigits(FrameDataset):
         root: str | os.PathLike[str] | None = None,
     ) -> None:
         recordings = spoken_digit_recordings(split, root=root)
-        counts = frames_of(
-            recordings, steps=steps, max_time=max_time, pool=pool, published=published, allow_empty=allow_empty
-        )
+        grid = Grid(steps, max_time, recordings.num_channels, pool, published)
+        counts = frames_of(recordings, grid, allow_empty=allow_empty)
         super().__init__(counts, recordings.labels, classes=recordings.classes, speakers=recordings.speakers)
 
 
@@ -111,3 +111,13 @@ def spoken_digit_recordings(split: str, *, root: str | os.PathLike[str] | None =
 def shipped_name(split: str) -> str:
     """Name of the shipped file of a split."""
     return f"spoken_digits_{split}.xz"
+
+
+register_source(
+    DataSource(
+        "spoken-digits",
+        "Synthetic spoken digits as spikes",
+        load=SpokenDigits,
+        recordings=spoken_digit_recordings,
+    )
+)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..datasets import NAMES
+from ..datasets import SOURCES
 from ..hints import did_you_mean
 from ..neurons import canonical_name
 from ..optional import require
@@ -167,7 +167,8 @@ def default_for(data: str, neuron: str) -> Path | None:
         'c-silif.yaml'
     """
     path = FOLDER / data / f"{canonical_name(neuron).lower()}.yaml"
-    return path if data in NAMES and path.is_file() else None
+    shipped = data in SOURCES and SOURCES[data].shipped
+    return path if shipped and path.is_file() else None
 
 
 def read(path: Path) -> dict[str, Any]:

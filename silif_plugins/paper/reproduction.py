@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..datasets.sources import SOURCES, check_folder
+from ..datasets import SOURCES
 from ..tables import table
 from ..training import Diverged, Summary, TrainConfig, compare, summarize
 from .recipes import CONVENTIONS, Recipe
@@ -82,7 +82,7 @@ def _check_data(data: Mapping[str, None], folders: Mapping[str, str]) -> None:
     for name in data:
         if name in SOURCES:
             try:
-                check_folder(name, folders.get(name))
+                SOURCES[name].check_folder(folders.get(name))
             except FileNotFoundError as error:
                 problems.append(str(error).replace("--data FOLDER", f"--data.{name} FOLDER"))
     if problems:

@@ -38,11 +38,12 @@ class TrainConfig:
         options: All options of the network, by their names.
         init: Checkpoint or folder of a run whose weights to start from; the readout starts anew where the classes are
             others.
-        data: spoken-digits, sequential-digits, or a folder: SHD, SSC or files in their layout, Google Speech Commands,
-            or MNIST.
+        data: A data set by its name, or a folder that holds one.
+        data_options: Further options of the data set, such as {"bands": 64} for Google Speech Commands.
         steps: Time steps of a sample; the data set's default if not given.
         max_time: Length of a sample in seconds; the data set's default if not given.
-        pool: Neighbouring input channels that are summed into one (5 turns SHD's 700 into the paper's 140).
+        pool: Neighbouring input channels that are summed into one; the data set's default if not given (5 for SHD and
+            SSC, whose 700 become the paper's 140).
         allow_empty: Keep recordings without an event before max_time, instead of refusing the file.
         published: Treat the data as the paper's code does: its binning, recordings without events kept, and padded
             steps as input like others.
@@ -70,9 +71,10 @@ class TrainConfig:
     options: dict[str, Any] = field(default_factory=dict)
     init: str | None = None
     data: str = "spoken-digits"
+    data_options: dict[str, Any] = field(default_factory=dict)
     steps: int | None = None
     max_time: float | None = None
-    pool: int = 1
+    pool: int | None = None
     allow_empty: bool = False
     published: bool = False
     permute: bool = False

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from ..datasets import FrameDataset, Recordings, hold_out_speakers, load, read_recordings, spoken_digit_recordings
-from ..datasets.augmentation import Augmentation, ChannelJitter, DropEvents, TimeJitter
-from ..datasets.augmented import AugmentedFrames
-from ..datasets.batching import Batches, batches
-from ..datasets.loading import NAMES, find_file
-from ..datasets.sources import find_files
+from ..datasets import (
+    Augmentation,
+    Batches,
+    ChannelJitter,
+    DataSource,
+    DropEvents,
+    FrameDataset,
+    TimeJitter,
+    batches,
+    hold_out_speakers,
+    resolve,
+)
 from .config import TrainConfig
 from .parallel import ALONE, Share
 
@@ -47,9 +54,10 @@ class Splits:
             ValueError: If the data set is unknown, a file is damaged, or the parts do not fit each other.
             FileNotFoundError: If a part is missing.
         """
-        train, test = _load(config, "train"), _load(config, "test")
-        if has_validation_set(config):
-            parts = cls(train, _load(config, "valid"), test)
+        source, root = resolve(config.data)
+        train, test = _train_set(config), load_split(config, "test")
+        if "valid" in source.splits(root):
+            parts = cls(train, load_split(config, "valid"), test)
         elif config.selection == "published":
             parts = cls(train, test, test, TEST_SET)
         else:
@@ -62,7 +70,7 @@ class Splits:
                     f"{config.data}: {name} has {part.num_channels} channels and {part.num_classes} classes; "
                     f"train has {parts.train.num_channels} and {parts.train.num_classes}"
                 )
-        return cls(augmented(config, parts.train), parts.valid, parts.test, parts.selected_on)
+        return parts
 
 
 def load_split(config: TrainConfig, split: str) -> FrameDataset:
@@ -72,71 +80,50 @@ def load_split(config: TrainConfig, split: str) -> FrameDataset:
         ValueError: If the data set or the split is unknown, or a file is damaged.
         FileNotFoundError: If it is missing.
     """
-    if split in ("train", "valid") and not has_validation_set(config):
+    source, root = resolve(config.data)
+    if split in ("train", "valid") and "valid" not in source.splits(root):
         parts = Splits.load(config)
         return parts.train if split == "train" else parts.valid
-    return _load(config, split)
+    return source.frames(split, root, **_options(config, source))
 
 
-def has_validation_set(config: TrainConfig) -> bool:
-    """Whether the data set has a part for validation: all have, except folders of HDF5 files without one."""
-    if config.data in NAMES or not find_files(config.data, "*_train.h5"):
-        return True
-    return bool(find_files(config.data, "*_valid.h5"))
-
-
-def augmented(config: TrainConfig, train: FrameDataset) -> FrameDataset:
-    """Return training frames that are augmented as the settings want.
+def _train_set(config: TrainConfig) -> FrameDataset:
+    """Load the training set with all its speakers; augmented, if the settings want it, its events read once.
 
     Raises:
         ValueError: If the data set has no events to augment.
     """
+    source, root = resolve(config.data)
+    options = _options(config, source)
     if not config.augment:
-        return train
-    if config.data == "spoken-digits":
-        recordings = spoken_digit_recordings("train")
-    elif find_files(config.data, "*_train.h5"):
-        recordings = _of_speakers(read_recordings(find_file(config.data, "train")), train)
-    else:
+        return source.frames("train", root, **options)
+    if source.recordings is None:
         raise ValueError(f"augment: got {config.augment}; {config.data} has no events, only their frames")
-    channels = recordings.num_channels
+    recordings = source.events("train", root)
+    binning = source.options(options)
+    train = FrameDataset.from_recordings(recordings, **binning)
     makers: dict[str, Callable[[float], Augmentation]] = {
         "drop": DropEvents,
-        "channel_jitter": lambda sd: ChannelJitter(sd, channels),
+        "channel_jitter": lambda sd: ChannelJitter(sd, recordings.num_channels),
         "time_jitter": TimeJitter,
     }
-    chosen = [make(config.augment[name]) for name, make in makers.items() if name in config.augment]
-    max_time = 1.0 if config.max_time is None else config.max_time
-    return AugmentedFrames(train, recordings, chosen, max_time=max_time, pool=config.pool, published=config.published)
-
-
-def _of_speakers(recordings: Recordings, train: FrameDataset) -> Recordings:
-    """Leave out the recordings of speakers that are not in the training part."""
-    if len(recordings) == len(train):
-        return recordings
-    kept = torch.isin(torch.from_numpy(recordings.speakers), train.speakers).nonzero().flatten().tolist()
-    chosen = [recordings[index] for index in kept]
-    return Recordings(
-        [each.times for each in chosen],
-        [each.units for each in chosen],
-        [each.label for each in chosen],
-        classes=recordings.classes,
-        num_channels=recordings.num_channels,
-        speakers=[each.speaker for each in chosen],
+    changes = [make(config.augment[name]) for name, make in makers.items() if name in config.augment]
+    return train.augmented(
+        recordings, changes, max_time=binning["max_time"], pool=binning["pool"], published=binning["published"]
     )
 
 
-def _load(config: TrainConfig, split: str) -> FrameDataset:
-    return load(
-        config.data,
-        split,
-        steps=config.steps,
-        max_time=config.max_time,
-        pool=config.pool,
-        published=config.published,
-        allow_empty=config.allow_empty or config.published,
-        permute=config.permute,
-    )
+def _options(config: TrainConfig, source: DataSource) -> dict[str, Any]:
+    """Return what the settings ask of the data; what they leave open is the data set's own."""
+    settings = {name: getattr(config, name) for name in ("steps", "max_time", "pool", "allow_empty", "permute")}
+    options = {
+        name: value
+        for name, value in settings.items()
+        if name in source.defaults or not (value is None or value is False)
+    }
+    if config.published:  # what is not binned is as published anyway
+        options |= {name: True for name in ("published", "allow_empty") if name in source.defaults}
+    return {**options, **config.data_options}
 
 
 def shuffled(

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from silif_plugins.datasets import DataError, FrameDataset, Recordings, bin_events, frames
+from silif_plugins.datasets import DataError, DropEvents, FrameDataset, Recordings, bin_events, binning
 
 CHANNELS = 12
 EVENTS = st.lists(st.tuples(st.floats(0, 3), st.integers(0, CHANNELS - 1)), max_size=60)
@@ -113,7 +113,7 @@ def test_bad_arguments_are_named(change, names):
 
 
 def test_data_set_equals_its_recordings_one_by_one(recordings, monkeypatch):
-    monkeypatch.setattr(frames, "_CELLS_AT_ONCE", 80)  # so that three recordings make more than one portion
+    monkeypatch.setattr(binning, "_CELLS_AT_ONCE", 80)  # so that three recordings make more than one portion
     dataset = FrameDataset.from_recordings(recordings, steps=10, max_time=1.0, pool=2)
     assert (len(dataset), dataset.steps, dataset.num_channels, dataset.num_classes) == (3, 10, 4, 2)
     assert dataset.frames.dtype == torch.uint8
@@ -127,7 +127,7 @@ def test_data_set_equals_its_recordings_one_by_one(recordings, monkeypatch):
 
 
 def test_one_loud_recording_widens_the_whole_set(monkeypatch):
-    monkeypatch.setattr(frames, "_CELLS_AT_ONCE", 1)
+    monkeypatch.setattr(binning, "_CELLS_AT_ONCE", 1)
     loud = Recordings([[0.1], [0.1] * 300, [0.1]], [[0], [0] * 300, [0]], [0, 0, 0], classes="a", num_channels=1)
     dataset = FrameDataset.from_recordings(loud, steps=1, max_time=1.0)
     assert dataset.frames.dtype == torch.int32
@@ -172,3 +172,80 @@ def test_frames_that_cannot_fit_are_refused(sizes):
     sizes = {"steps": 10, "channels": 3, **sizes}
     with pytest.raises(ValueError, match=r"frames: 1 of \d+ steps and \d+ channels would take \d+ GiB of memory"):
         bin_events([0.1], [0], max_time=1.0, **sizes)
+
+
+def parts(lengths=None, kind=np.uint8):
+    values = np.arange(6 * 5 * 4).reshape(6, 5, 4).astype(kind)
+    return FrameDataset(values, np.arange(6) % 2, classes="ab", lengths=lengths, speakers=np.arange(6))
+
+
+@pytest.mark.parametrize("lengths", [None, [1, 2, 3, 4, 5, 5]])
+def test_a_part_has_all_that_belongs_to_its_samples(lengths):
+    whole = parts(lengths, np.float32)
+    mask = torch.tensor([False, True, False, False, True, True])
+    for part, rows in (
+        (whole.subset([4, 1]), [4, 1]),
+        (whole.subset(np.array([2])), [2]),
+        (whole.subset(range(2, 5)), [2, 3, 4]),
+        (whole.subset(mask), [1, 4, 5]),
+        (whole.subset([]), []),
+        (whole.take(2), [0, 1]),
+        (whole.take(0), []),
+        (whole.subset([5, 3]).subset([1]), [3]),
+    ):
+        assert len(part) == len(rows)
+        assert part.classes == whole.classes
+        for name in ("frames", "labels", "speakers") + (("lengths",) if lengths else ()):
+            assert torch.equal(getattr(part, name), getattr(whole, name)[rows])
+        assert (part.lengths is None) == (lengths is None)
+    assert whole.take(3).frames.data_ptr() == whole.frames.data_ptr()
+
+
+@pytest.mark.parametrize("indices", [[6], [-1], [0.5], [[0]], [True, False]])
+def test_wrong_indices_are_named(indices):
+    with pytest.raises(ValueError, match="indices: got "):
+        parts().subset(indices)
+    with pytest.raises(ValueError, match="number: got 7; it must be 0 to 6"):
+        parts().take(7)
+
+
+def test_samples_come_without_their_padding():
+    dataset = parts([1, 2, 3, 4, 5, 5], np.float32)
+    assert [len(frames) for frames, _ in (dataset[index] for index in range(6))] == [1, 2, 3, 4, 5, 5]
+    assert len(parts()[0][0]) == 5
+
+
+@pytest.mark.parametrize("lengths", [[0, 1, 1, 1, 1, 1], [6, 1, 1, 1, 1, 1], [1, 1], [1.0] * 6])
+def test_wrong_lengths_are_named(lengths):
+    with pytest.raises(DataError) as raised:
+        parts(lengths)
+    assert raised.value.field == "lengths"
+
+
+def test_features_must_be_finite():
+    values = np.ones((3, 2, 1), np.float32)
+    values[2, 0] = np.nan
+    with pytest.raises(DataError, match="frames: sample 2 has a value that is not finite"):
+        FrameDataset(values, [0, 0, 0], classes="a")
+
+
+def test_augmented_frames_are_those_of_the_chosen_samples():
+    """Whatever part is taken, its events are its own."""
+    recordings = Recordings(
+        [[0.1] * (number + 1) for number in range(5)],
+        [[number] * (number + 1) for number in range(5)],
+        [0] * 5,
+        classes="a",
+        num_channels=5,
+    )
+    plain = FrameDataset.from_recordings(recordings, steps=4, max_time=1.0)
+    changing = plain.augmented(recordings, [DropEvents(0.0)], max_time=1.0)
+    assert plain.augmenter is None
+    part = changing.subset([4, 2, 0]).take(2)
+    assert torch.equal(part.augmenter(torch.tensor([1, 0]), np.random.default_rng(0)), part.frames[[1, 0]])
+    halved = plain.augmented(recordings, [DropEvents(0.5)], max_time=1.0)
+    assert halved.augmenter(torch.arange(5), np.random.default_rng(0)).sum() < plain.frames.sum()
+    with pytest.raises(DataError, match="which are not the frames of Recordings"):
+        plain.take(3).augmented(recordings, [], max_time=1.0)
+    with pytest.raises(DataError, match="which are not the frames of Recordings"):
+        plain.augmented(recordings, [], max_time=1.0, pool=5)

@@ -11,9 +11,20 @@ import numpy as np
 import pytest
 import torch
 
-from silif_plugins.datasets import DataError, FrameDataset, Recordings, bin_events, cache, write_recordings
-from silif_plugins.datasets.heidelberg import SHD, SSC, download
-from silif_plugins.datasets.sources import SOURCES, check_folder, held_by
+from silif_plugins.datasets import (
+    SHD,
+    SOURCES,
+    SSC,
+    DataError,
+    FrameDataset,
+    Recordings,
+    bin_events,
+    cache,
+    download,
+    load,
+    write_recordings,
+)
+from silif_plugins.datasets.resolving import held_by
 from silif_plugins.datasets.speakers import hold_out_speakers
 
 pytest.importorskip("h5py")
@@ -50,6 +61,36 @@ def test_the_papers_frames(root):
     ours = SHD(root, "test")
     assert ours.frames[:, 0].any()
     assert ours.frames.sum() == shd.frames.sum()  # the same events are too late for both
+
+
+@pytest.mark.parametrize("published", [False, True])
+def test_by_class_name_or_folder_the_frames_are_the_same(root, tmp_path, published):
+    for name, reader in (("shd", SHD), ("ssc", SSC)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for file in root.glob(f"{name}_*.h5"):
+            file.rename(folder / file.name)
+        for options in ({}, {"steps": 30, "max_time": 0.7, "pool": 10, "allow_empty": None}):
+            kept = {key: value for key, value in options.items() if value is not None}
+            expected = reader(folder, "test", published=published, **kept)
+            recordings = reader.recordings(folder, "test")
+            binned = {**SOURCES[name].defaults, **kept, "published": published}
+            for other in (
+                load(folder, "test", published=published, **options),
+                load(name, "test", root=folder, published=published, **options),
+                FrameDataset.from_recordings(recordings, **binned),
+            ):
+                assert torch.equal(other.frames, expected.frames)
+                assert torch.equal(other.labels, expected.labels)
+                assert torch.equal(other.speakers, expected.speakers)
+                assert other.classes == expected.classes
+
+
+def test_a_users_own_file_for_validation(root):
+    assert SHD.splits(root) == ("train", "test")
+    write_recordings(root / "shd_valid.h5", make(4))
+    assert SHD.splits(root) == ("train", "valid", "test")
+    assert len(SHD(root, "valid")) == 4
 
 
 def test_late_events_are_told(tmp_path, caplog, monkeypatch):
@@ -103,15 +144,16 @@ def test_where_tonic_puts_the_files(root):
     (root / "shd_train.h5").rename(root / "SHD" / "shd_train.h5")
     assert len(SHD(root, "train")) == 12
     assert len(SHD(root / "SHD", "train")) == 12
-    assert held_by(root) == "shd"
+    with pytest.raises(ValueError, match=r"holds several data sets: shd, ssc; .* load\("):
+        held_by(root)
     (root / "shd_test.h5").rename(root / "SHD" / "shd_test.h5")
-    check_folder("shd", root)
+    SOURCES["shd"].check_folder(root)
 
 
 def test_the_users_home(root, monkeypatch):
     monkeypatch.setenv("HOME", str(root.parent))
     assert len(SHD(f"~/{root.name}", "train")) == 12
-    check_folder("ssc", f"~/{root.name}")
+    SOURCES["ssc"].check_folder(f"~/{root.name}")
 
 
 @pytest.mark.parametrize("ending", ["gz", "zip"])
@@ -120,7 +162,7 @@ def test_packed_files_are_to_be_unpacked(root, ending):
     with pytest.raises(FileNotFoundError, match=rf"no file .*shd_test.h5; unpack .*shd_test.h5.{ending} first"):
         SHD(root, "test")
     with pytest.raises(FileNotFoundError, match=rf"has no shd_test.h5; unpack .*shd_test.h5.{ending} first"):
-        check_folder("shd", root)
+        SOURCES["shd"].check_folder(root)
 
 
 def test_empty_recordings_are_kept_if_wanted(tmp_path):
@@ -175,7 +217,7 @@ def test_download(server, tmp_path, capsys):
     assert [file.name for file in files] == ["shd_train.h5", "shd_test.h5"]
     assert len(SHD(folder, "test")) == 3
     assert capsys.readouterr().out == ""  # results only go to stdout
-    check_folder("shd", folder)
+    SOURCES["shd"].check_folder(folder)
     cut_off = folder / "shd_test.h5.zip"
     cut_off.write_bytes(cut_off.read_bytes()[:100])
     (folder / "shd_test.h5").unlink()
@@ -198,15 +240,16 @@ def test_no_network_names_what_was_to_be_downloaded(server, tmp_path, monkeypatc
         download("shd", tmp_path / "data")
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", [name for name, source in SOURCES.items() if not source.shipped])
 def test_missing_data_are_told_where_to_get(name, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"To get it: .* then give --data FOLDER"):
-        check_folder(name, None)
+        SOURCES[name].check_folder(None)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
-        check_folder(name, tmp_path / "no")
+        SOURCES[name].check_folder(tmp_path / "no")
     with pytest.raises(FileNotFoundError, match="has no "):
-        check_folder(name, tmp_path)
-    assert held_by(tmp_path) is None
+        SOURCES[name].check_folder(tmp_path)
+    with pytest.raises(FileNotFoundError, match="holds no data set, but nothing at all"):
+        held_by(tmp_path)
 
 
 def frames(speakers):

@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.multiprocessing
 
-from silif_plugins.datasets import FeatureDataset
+from silif_plugins.datasets import FrameDataset
 from silif_plugins.training import RunError, Splits, train
 from silif_plugins.training.parallel import SharedBatchNorm
 
@@ -43,7 +43,7 @@ def of_different_lengths(samples, seed):
     frames = np.zeros((samples, 40, 8), np.float32)
     for frame, length in zip(frames, lengths, strict=True):
         frame[:length] = random.normal(0, 2, (length, 8))
-    return FeatureDataset(frames, np.arange(samples) % 4, classes="abcd", lengths=lengths)
+    return FrameDataset(frames, np.arange(samples) % 4, classes="abcd", lengths=lengths)
 
 
 def _train(rank, config, folder, splits, epochs):
@@ -63,7 +63,7 @@ def test_two_processes_give_the_result_of_one(kind, config, splits, tmp_path, we
     # Batches of 19: neither they nor what is left at the end can be halved; the last training batch holds one.
     config = dataclasses.replace(config, dropout=0.0, batch_size=19, epochs=3, gradient_clip=1.0)
     samples = 19 * 4 + 1
-    splits = dataclasses.replace(splits, train=first(splits.train, samples))
+    splits = dataclasses.replace(splits, train=splits.train.take(samples))
     train(config, tmp_path / "one", data=splits)
     in_two_processes(_train, config, tmp_path / "two", splits, [3])
     one, two = history(tmp_path / "one"), history(tmp_path / "two")
@@ -76,13 +76,6 @@ def test_two_processes_give_the_result_of_one(kind, config, splits, tmp_path, we
     assert json.loads((tmp_path / "two" / "result.json").read_text())["test_accuracy"] == pytest.approx(
         json.loads((tmp_path / "one" / "result.json").read_text())["test_accuracy"], abs=0.02
     )
-
-
-def first(dataset, number):
-    frames, labels = dataset.frames[:number].numpy(), dataset.labels[:number].numpy()
-    if isinstance(dataset, FeatureDataset):
-        return FeatureDataset(frames, labels, classes=dataset.classes, lengths=dataset.lengths[:number].numpy())
-    return type(dataset)(frames, labels, classes=dataset.classes)
 
 
 def loss(output):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from silif_plugins.datasets import FeatureDataset, Recordings, write_recordings
+from silif_plugins.datasets import FrameDataset, Recordings, hdf5_process, write_recordings
 from silif_plugins.datasets.batching import ahead, batches
 from silif_plugins.training import Splits, TrainConfig, checkpoint, evaluate, load_split, train
 from silif_plugins.training import run as run_module
@@ -111,10 +111,10 @@ def recordings(number, speakers, seed=0):
 
 
 @pytest.fixture
-def shd(tmp_path):
-    """SHD's layout: no file for validation, and speakers of their own in the test file."""
-    write_recordings(tmp_path / "shd_train.h5", recordings(60, [0, 1, 2]))
-    write_recordings(tmp_path / "shd_test.h5", recordings(20, [3, 4], seed=1))
+def words(tmp_path):
+    """SHD's layout under another name: no file for validation, and speakers of their own in the test file."""
+    write_recordings(tmp_path / "words_train.h5", recordings(60, [0, 1, 2]))
+    write_recordings(tmp_path / "words_test.h5", recordings(20, [3, 4], seed=1))
     return tmp_path
 
 
@@ -124,46 +124,46 @@ def small(folder, **settings):
     )
 
 
-def test_speakers_are_held_out_by_default(shd):
-    parts = Splits.load(small(shd))
+def test_speakers_are_held_out_by_default(words):
+    parts = Splits.load(small(words))
     assert parts.selected_on == "held-out speakers 2 of the training set"
     assert (len(parts.train), len(parts.valid), len(parts.test)) == (40, 20, 20)
     assert set(parts.train.speakers.tolist()) == {0, 1}
     assert set(parts.valid.speakers.tolist()) == {2}
     for split in ("train", "valid", "test"):
-        assert torch.equal(load_split(small(shd), split).frames, getattr(parts, split).frames)
+        assert torch.equal(load_split(small(words), split).frames, getattr(parts, split).frames)
 
 
-def test_the_papers_selection_is_on_the_test_set_and_says_so(shd, tmp_path):
-    config = small(shd, selection="published")
+def test_the_papers_selection_is_on_the_test_set_and_says_so(words, tmp_path):
+    config = small(words, selection="published")
     parts = Splits.load(config)
     assert len(parts.train) == 60
     assert torch.equal(parts.valid.frames, parts.test.frames)
     result = train(config, tmp_path / "run")
     assert result["selected_on"] == TEST_SET == "test set, as published"
     assert result["valid_accuracy"] == result["test_accuracy"]
-    assert train(small(shd), tmp_path / "other")["selected_on"].startswith("held-out speakers")
+    assert train(small(words), tmp_path / "other")["selected_on"].startswith("held-out speakers")
 
 
-def test_recordings_without_events_are_refused_or_kept(shd):
+def test_recordings_without_events_are_refused_or_kept(words):
     late = Recordings([[0.5], [0.95]], [[0], [1]], [0, 1], classes=["low", "high"], num_channels=12)
-    write_recordings(shd / "shd_test.h5", late)
+    write_recordings(words / "words_test.h5", late)
     with pytest.raises(ValueError, match="recording 1 has no event before max_time"):
-        Splits.load(small(shd, max_time=0.9))
+        Splits.load(small(words, max_time=0.9))
     for setting in ("allow_empty", "published"):
-        assert len(Splits.load(small(shd, max_time=0.9, **{setting: True})).test) == 2
+        assert len(Splits.load(small(words, max_time=0.9, **{setting: True})).test) == 2
 
 
-def test_a_validation_file_is_used_where_there_is_one(shd):
-    write_recordings(shd / "shd_valid.h5", recordings(10, [5]))
+def test_a_validation_file_is_used_where_there_is_one(words):
+    write_recordings(words / "words_valid.h5", recordings(10, [5]))
     for selection in ("held-out", "published"):
-        parts = Splits.load(small(shd, selection=selection))
+        parts = Splits.load(small(words, selection=selection))
         assert (parts.selected_on, len(parts.train), len(parts.valid)) == (VALIDATION_SET, 60, 10)
 
 
 @pytest.mark.parametrize("augment", [{"drop": 0.5}, {"channel_jitter": 1.0, "time_jitter": 0.01}])
-def test_augmented_training_resumes_exactly(augment, shd, tmp_path, weights):
-    config = small(shd, augment=augment, pool=2)
+def test_augmented_training_resumes_exactly(augment, words, tmp_path, weights):
+    config = small(words, augment=augment, pool=2)
     parts = Splits.load(config)
 
     def first_frames(augment):
@@ -172,7 +172,7 @@ def test_augmented_training_resumes_exactly(augment, shd, tmp_path, weights):
 
     assert not torch.equal(first_frames(True), first_frames(False))
     assert torch.equal(first_frames(True), first_frames(True))
-    one, two = (parts.train.take(torch.arange(10), np.random.default_rng(seed)) for seed in (1, 2))
+    one, two = (parts.train.augmenter(torch.arange(10), np.random.default_rng(seed)) for seed in (1, 2))
     assert not torch.equal(one, two)
     with pytest.raises(ValueError, match="shuffle: got none"):
         batches(parts.train, 10, augment=True)
@@ -186,6 +186,19 @@ def test_augmented_training_resumes_exactly(augment, shd, tmp_path, weights):
     train(config, tmp_path / "killed", resume=True)
     whole, resumed = (weights(tmp_path / name / "last.safetensors") for name in ("whole", "killed"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_events_are_read_once(words, monkeypatch):
+    opened = []
+    original = hdf5_process.read
+    monkeypatch.setattr(hdf5_process, "read", lambda path: opened.append(path.name) or original(path))
+    for augment in ({}, {"drop": 0.5}):
+        opened.clear()
+        parts = Splits.load(small(words, augment=augment))
+        assert sorted(opened) == ["words_test.h5", "words_train.h5"]
+        assert (parts.train.augmenter is None) == (not augment)
+        if augment:  # the held-out speakers' events are in no changed frame
+            assert parts.train.augmenter.rows.tolist() == [row for row in range(60) if row % 3 != 2]
 
 
 def test_only_events_can_be_augmented():
@@ -202,7 +215,7 @@ def features(samples, seed):
     for frame, length, label in zip(frames, lengths, labels, strict=True):
         frame[:length] = random.normal(0, 1, (length, 4))
         frame[length - 8 : length, label] += 4
-    return FeatureDataset(frames, labels, classes=("a", "b"), lengths=lengths)
+    return FrameDataset(frames, labels, classes=("a", "b"), lengths=lengths)
 
 
 def test_sequences_of_different_lengths(tmp_path):

@@ -14,7 +14,8 @@ from ...optional import require
 from ..events import Recordings
 from ..hdf5 import write_recordings
 from ..packed import pack
-from ..spoken_digits import SPLITS, shipped_name
+from ..source import SPLITS
+from ..spoken_digits import shipped_name
 from .cochlea import Cochlea
 from .utterances import plan
 from .voices import CLASSES
