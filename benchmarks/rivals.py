@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from silif_plugins.neurons import CSiLIF, Neuron, SiLIF, State, StateSpace
+from silif_plugins.dynamics import State, StateSpace
+from silif_plugins.neurons import CSiLIF, Neuron, SiLIF
 from silif_plugins.scan import scan
 from silif_plugins.surrogate import ATan, Boxcar
 

@@ -28,7 +28,7 @@ from scipy.stats import ttest_ind
 
 from silif_plugins import plots, tables
 from silif_plugins.datasets.spoken_digits import SHA256
-from silif_plugins.training import Splits, TrainConfig, compare, summarize, table, train
+from silif_plugins.training import Splits, TrainConfig, compare, summarize, summary_table, train
 
 NEURONS = ("LIF", "AdLIF", "cAdLIF", "RF", "SiLIF", "C-SiLIF")
 GRID = (0.01, 0.03, 0.1)
@@ -134,7 +134,7 @@ def report(
         f"Made by `python benchmarks/spoken_digits_4ms.py --data {data}`; chance is {CHANCE[data]:.0%}."
         + (f" Training data: SHA-256 {SHA256['train'][:12]}...." if data == "spoken-digits" else ""),
         "",
-        table(summaries),
+        summary_table(summaries),
         "",
         f"Order of the means: {order}.",
         "",

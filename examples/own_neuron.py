@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from silif_plugins.datasets import SpokenDigits
-from silif_plugins.neurons import Neuron, SiLIF, StateSpace, is_stable
+from silif_plugins.dynamics import StateSpace, is_stable
+from silif_plugins.neurons import Neuron, SiLIF
 from silif_plugins.sparch import SpArchNet
 from silif_plugins.training import evaluate, recalibrate
 

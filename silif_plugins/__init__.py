@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .diagnosis import diagnose
-    from .neurons import LI, LIF, RF, AdLIF, CAdLIF, CSiLIF, Neuron, SiLIF, State, StateSpace
+    from .dynamics import State, StateSpace
+    from .neurons import LI, LIF, RF, AdLIF, CAdLIF, CSiLIF, Neuron, SiLIF
 
 __version__ = "0.1.0"
 
@@ -34,7 +35,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "diagnosis" if name == "diagnose" else "neurons"
+    home = {"diagnose": "diagnosis", "State": "dynamics", "StateSpace": "dynamics"}.get(name, "neurons")
     return getattr(importlib.import_module(f"{__name__}.{home}"), name)
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .dynamics import State, StateSpace, eigenvalues
 from .files import write_file
-from .neurons import Neuron, State, StateSpace, eigenvalues
+from .neurons import Neuron
 from .optional import require
 from .scan import scan
 

@@ -311,3 +311,14 @@ def resolve(surrogate: str | SpikeFunction | None) -> SpikeFunction:
 
 def _origin(factory: Callable[..., SpikeFunction]) -> str:
     return f"{factory.__module__}.{factory.__qualname__}" if hasattr(factory, "__qualname__") else repr(factory)
+
+
+def derivative(surrogate: SpikeFunction, x: Tensor) -> Tensor:
+    """The derivative of an elementwise function, by autograd."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        spikes = surrogate(x)
+        if not spikes.requires_grad:
+            return torch.zeros_like(x)
+        (gradient,) = torch.autograd.grad(spikes.sum(), x)
+    return gradient

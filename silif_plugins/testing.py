@@ -4,7 +4,8 @@ Needs hypothesis: ``pip install hypothesis``.
 
 Example:
     >>> from hypothesis import given
-    >>> from silif_plugins.neurons import is_stable, silif_space
+    >>> from silif_plugins.dynamics import is_stable
+    >>> from silif_plugins.neurons import silif_space
     >>> @given(silif_parameters())
     ... def always_stable(parameters):
     ...     assert is_stable(silif_space(**parameters)).all()

@@ -11,8 +11,7 @@ from pathlib import Path
 from .. import plots
 from ..files import write_file
 from ..tables import table
-from ..training import Summary, TrainConfig, cells, compare, summarize
-from ..training import table as markdown
+from ..training import Summary, TrainConfig, cells, compare, summarize, summary_table
 from . import base
 from .base import Base
 from .output import Answer, note
@@ -77,7 +76,7 @@ def run(settings: argparse.Namespace) -> Answer:
     summaries = summarize(compare(configs(settings), settings.out, jobs=settings.jobs))
     plot = settings.out / "accuracy_against_operations.png"
     plots.save(plots.accuracy_against_operations(summaries), plot)
-    write_file(settings.out / "table.md", (markdown(summaries) + "\n").encode())
+    write_file(settings.out / "table.md", (summary_table(summaries) + "\n").encode())
     data = [
         {name: None if value != value else value for name, value in dataclasses.asdict(each).items()}
         for each in summaries

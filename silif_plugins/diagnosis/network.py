@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..neurons import StateSpace, eigenvalues, is_stable, oscillates, spectral_radius, stability_margin
+from ..dynamics import StateSpace, eigenvalues, is_stable, oscillates, spectral_radius, stability_margin
 from .advice import DEAD, advise
 from .layers import Layer, spiking_layers
 from .recording import ALWAYS, Recording

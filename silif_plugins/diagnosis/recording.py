@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..scan.callables import derivative
-from ..surrogate import SpikeFunction
+from ..surrogate import SpikeFunction, derivative
 
 ALWAYS = 0.9
 """Share of the steps above which a neuron that fires counts as saturated."""

@@ -4,7 +4,7 @@
 of :class:`Dynamics` runs on the reference loop. Nothing here knows parameters, a time loop or a host library.
 """
 
-from .contract import Dynamics, NeuronState
+from .contract import Dynamics, NeuronState, StateT
 from .hard_reset import RESET_MECHANISMS, HardReset, ResetMechanism, linear_part, with_reset
 from .stability import eigenvalues, is_stable, jury_margins, oscillates, spectral_radius, stability_margin
 from .state_space import State, StateSpace
@@ -17,6 +17,7 @@ __all__ = [
     "ResetMechanism",
     "State",
     "StateSpace",
+    "StateT",
     "eigenvalues",
     "is_stable",
     "jury_margins",

@@ -29,11 +29,11 @@ class NeuronState(Protocol):
     def _fields(self) -> tuple[str, ...]: ...
 
 
-S = TypeVar("S", bound=Any)
+StateT = TypeVar("StateT", bound=Any)
 """The NamedTuple of a neuron's state."""
 
 
-class Dynamics(Protocol[S]):
+class Dynamics(Protocol[StateT]):
     r"""How spiking neurons move, one or more states each: all that :func:`silif_plugins.scan.scan` asks of them.
 
     A class of your own need not inherit from it. Chunks, lengths, recurrent weights, traces of all states and the
@@ -77,10 +77,10 @@ class Dynamics(Protocol[S]):
 
     def rest(
         self, shape: tuple[int, ...], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
-    ) -> S:
+    ) -> StateT:
         r"""Return the state of neurons that nothing has reached yet, each field of shape [B, \*neurons]."""
 
-    def step(self, current: Tensor, state: S, surrogate: SpikeFunction, *, detach_reset: bool = False) -> S:
+    def step(self, current: Tensor, state: StateT, surrogate: SpikeFunction, *, detach_reset: bool = False) -> StateT:
         r"""Advance by one time step.
 
         Args:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..neurons import Neuron, State, StateSpace
+from ..dynamics import State, StateSpace
+from ..neurons import Neuron
 
 
 class LayerNeuron(Neuron):

@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..neurons import Neuron, StateSpace
+from ..dynamics import StateSpace
+from ..neurons import Neuron
 from ..optional import require
 
 INPUT, OUTPUT = "input", "output"
@@ -68,7 +69,8 @@ class FixedNeuron(Neuron):
         ValueError: If the coefficients are those of a single number instead of a population.
 
     Examples:
-        >>> from silif_plugins.neurons import SiLIF, is_stable
+        >>> from silif_plugins.dynamics import is_stable
+        >>> from silif_plugins.neurons import SiLIF
         >>> is_stable(FixedNeuron(SiLIF(2).state_space()).state_space())
         tensor([True, True])
     """

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..neurons import NEURONS, Neuron, StateSpace
+from ..dynamics import StateSpace
+from ..neurons import NEURONS, Neuron
 from .layer_neuron import LayerNeuron
 
 Setting = bool | float

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..neurons import StateSpace
+from ..dynamics import StateSpace
 from ..optional import require
 from .metadata import record_of
 from .nir_graph import Population, has_second_state, is_population, population_of

@@ -3,30 +3,23 @@
 A model is one short file. Nothing here knows a time loop, a host library or data.
 """
 
-from ..dynamics import (
-    State,
-    StateSpace,
-    eigenvalues,
-    is_stable,
-    jury_margins,
-    oscillates,
-    spectral_radius,
-    stability_margin,
-)
 from .adlif import AdLIF, CAdLIF
 from .csilif import CSiLIF, csilif_space
 from .lif import LI, LIF
+from .log_domain import leak
 from .neuron import Neuron
 from .registry import NEURONS, canonical_name, neuron_class, register_neuron
 from .rf import RF
-from .sampling import Init, Learn
-from .silif import SiLIF, silif_space
+from .sampling import Init, Learn, has_values, trained
+from .silif import COUPLING, SPIKE_COUPLING, SiLIF, silif_space
 
 __all__ = [
+    "COUPLING",
     "LI",
     "LIF",
     "NEURONS",
     "RF",
+    "SPIKE_COUPLING",
     "AdLIF",
     "CAdLIF",
     "CSiLIF",
@@ -34,17 +27,12 @@ __all__ = [
     "Learn",
     "Neuron",
     "SiLIF",
-    "State",
-    "StateSpace",
     "canonical_name",
     "csilif_space",
-    "eigenvalues",
-    "is_stable",
-    "jury_margins",
+    "has_values",
+    "leak",
     "neuron_class",
-    "oscillates",
     "register_neuron",
     "silif_space",
-    "spectral_radius",
-    "stability_margin",
+    "trained",
 ]

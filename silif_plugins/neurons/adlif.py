@@ -60,7 +60,7 @@ class AdLIF(Neuron):
         ValueError: If a size, a range or a name is not valid; the message says which.
 
     Examples:
-        >>> from silif_plugins.neurons import is_stable
+        >>> from silif_plugins.dynamics import is_stable
         >>> is_stable(AdLIF(2, a=torch.tensor([0.5, -0.5])).state_space())
         tensor([ True, False])
     """
@@ -109,7 +109,7 @@ class CAdLIF(AdLIF):
     Source: Deckers et al. (2024), with the ranges of the SiLIF paper's published code.
 
     Examples:
-        >>> from silif_plugins.neurons import is_stable
+        >>> from silif_plugins.dynamics import is_stable
         >>> bool(is_stable(CAdLIF(100).state_space()).all())
         True
     """

@@ -93,7 +93,7 @@ class CSiLIF(LogDomainNeuron):
         ValueError: If a size, a range or a name is not valid; the message says which.
 
     Examples:
-        >>> from silif_plugins.neurons import oscillates
+        >>> from silif_plugins.dynamics import oscillates
         >>> bool(oscillates(CSiLIF(128).state_space()).all())
         True
     """

@@ -41,7 +41,7 @@ class RF(Neuron):
         ValueError: If a size, a range or a name is not valid; the message says which.
 
     Examples:
-        >>> from silif_plugins.neurons import is_stable
+        >>> from silif_plugins.dynamics import is_stable
         >>> bool(is_stable(RF(100).state_space()).all()), bool(is_stable(RF(1, omega=100.0).state_space()))
         (True, False)
     """

@@ -98,7 +98,7 @@ class CAdLIF(NamedLayer):
 
     Examples:
         >>> import torch
-        >>> from silif_plugins.neurons import is_stable
+        >>> from silif_plugins.dynamics import is_stable
         >>> bool(is_stable(CAdLIF(128).neuron.state_space()).all())
         True
     """

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ..neurons import Neuron, StateSpace
+from ..dynamics import StateSpace
+from ..neurons import Neuron
 
 N = TypeVar("N", bound=Neuron)
 

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from .. import neurons
-from ..neurons import Init, Learn, StateSpace, csilif_space
+from ..dynamics import StateSpace
+from ..neurons import Init, Learn, csilif_space
 from .conversion import Place, absolute_log_dt, assign, check_unscaled, population, scaled, values_of
 from .forms import FORMS, Forms
 from .functional import NORSE_DT

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from ..neurons import State
+from ..dynamics import State
 from ..scan import scan, step
 from .parameters import Parameters, SpikingState, spike_function
 

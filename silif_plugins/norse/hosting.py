@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ..neurons import Neuron, StateSpace
+from ..dynamics import StateSpace
+from ..neurons import Neuron
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
 from .parameters import SUPER, Method
 
@@ -117,7 +118,8 @@ class NeuronLayer(Layer[NeuronParameters, NeuronState]):
     Examples:
         >>> import torch
         >>> import norse.torch as snn
-        >>> from silif_plugins.neurons import Neuron, StateSpace
+        >>> from silif_plugins.dynamics import StateSpace
+        >>> from silif_plugins.neurons import Neuron
         >>> class Damped(Neuron):
         ...     "An oscillator whose damping is trained: position and velocity, kicked back by its spikes."
         ...     def __init__(self, size):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
-from ..neurons import Learn, State
-from ..neurons.sampling import trained
+from ..dynamics import State
+from ..neurons import Learn, trained
 from ..surrogate import SpikeFunction
 from ._host import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
 from .functional import (

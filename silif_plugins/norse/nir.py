@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..dynamics import StateSpace
 from ..exchange import (
     THRESHOLD,
     FixedNeuron,
@@ -25,7 +26,7 @@ from ..exchange import (
     restore,
     with_modules,
 )
-from ..neurons import NEURONS, Neuron, StateSpace
+from ..neurons import NEURONS, Neuron
 from ..optional import require
 from ..surrogate import Boxcar, FastSigmoid, SpikeFunction, name_of, named
 from . import _norse_nir

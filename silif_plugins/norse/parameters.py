@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ..neurons import StateSpace
+from ..dynamics import StateSpace
 from ..surrogate import Boxcar, FastSigmoid, SpikeFunction
 from .surrogates import NorseMethod
 

@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from .. import neurons
-from ..neurons import Init, Learn, StateSpace, silif_space
-from ..neurons.log_domain import leak
-from ..neurons.silif import COUPLING, SPIKE_COUPLING
+from ..dynamics import StateSpace
+from ..neurons import COUPLING, SPIKE_COUPLING, Init, Learn, leak, silif_space
 from .conversion import Place, absolute_log_dt, assign, check_unscaled, population, scaled, values_of
 from .forms import FORMS, Forms
 from .functional import NORSE_DT

@@ -102,7 +102,7 @@ def comparison(done: Sequence[Reproduced]) -> str:
     """Lay out what was measured beside what was published, as a Markdown table with notes.
 
     Examples:
-        >>> from silif_plugins.paper import in_set
+        >>> from silif_plugins.paper.recipes import in_set
         >>> print(comparison([Reproduced(in_set("gsc/adlif")[0], problem="the loss is nan in epoch 3")]))
         | recipe    | accuracy | published | sparsity | published      | parameters | published | seeds |
         |-----------|----------|-----------|----------|----------------|------------|-----------|-------|
@@ -118,7 +118,7 @@ def figures(each: Reproduced) -> list[tuple[str, str, str, str]]:
     """Return a row for each figure: recipe (in the first), name, measured, published.
 
     Examples:
-        >>> from silif_plugins.paper import in_set
+        >>> from silif_plugins.paper.recipes import in_set
         >>> figures(Reproduced(in_set("gsc/adlif")[0], problem="the loss is nan in epoch 3"))[0]
         ('gsc/adlif', 'accuracy', 'diverged', '')
     """

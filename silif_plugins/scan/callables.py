@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from ..surrogate import SpikeFunction
+from ..surrogate import SpikeFunction, derivative
 from .fused import both_or_none, run_backward, run_forward
 from .layout import CHUNK, GIVEN, Backward, Forward, Outputs
 
@@ -101,14 +101,3 @@ def state_before(step: int, chunks: Tensor, coefficients: Tensor) -> Tensor:
     """The state [3, B, N] before a step that is a multiple of CHUNK, from the saved ones."""
     mem, ada = chunks[2 * (step // CHUNK - 1) : 2 * (step // CHUNK)]
     return torch.stack([mem, ada, (mem - coefficients[8] > 0).to(mem)])
-
-
-def derivative(surrogate: SpikeFunction, x: Tensor) -> Tensor:
-    """The derivative of an elementwise function, by autograd."""
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        spikes = surrogate(x)
-        if not spikes.requires_grad:
-            return torch.zeros_like(x)
-        (gradient,) = torch.autograd.grad(spikes.sum(), x)
-    return gradient

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ..dynamics.contract import S
+from ..dynamics import StateT
 
-Run = Callable[..., tuple[Tensor, S, S]]
+Run = Callable[..., tuple[Tensor, StateT, StateT]]
 
 
-def in_chunks(run: Run[S], chunks: int, current: Tensor, state: S, lengths: Tensor | None) -> tuple[Tensor, S, S]:
+def in_chunks(
+    run: Run[StateT], chunks: int, current: Tensor, state: StateT, lengths: Tensor | None
+) -> tuple[Tensor, StateT, StateT]:
     """Run a sequence in pieces of equal length, keeping the input and the states between them.
 
     Args:
@@ -33,7 +35,7 @@ def in_chunks(run: Run[S], chunks: int, current: Tensor, state: S, lengths: Tens
     if chunks < 1:
         raise ValueError(f"checkpoint_chunks: got {chunks}; it must be at least 1")
     size = max(1, -(-current.shape[0] // chunks))
-    pieces: list[tuple[Tensor, S]] = []
+    pieces: list[tuple[Tensor, StateT]] = []
     for start in range(0, max(1, current.shape[0]), size):
         piece = current[start : start + size]
         left = None if lengths is None else (lengths - start).clamp(0, piece.shape[0])

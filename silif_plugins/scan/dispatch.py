@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import surrogate as spike_functions
-from ..dynamics import Dynamics, HardReset, State, StateSpace
-from ..dynamics.contract import S
+from ..dynamics import Dynamics, HardReset, State, StateSpace, StateT
 from ..surrogate import SpikeFunction
 from . import backends, reference
 from .backends import Backend
@@ -18,22 +17,22 @@ from .layout import support
 from .lengths import as_lengths
 
 
-class HasDynamics(Protocol[S]):
+class HasDynamics(Protocol[StateT]):
     """A population of neurons, such as a :class:`silif_plugins.neurons.Neuron`."""
 
-    def dynamics(self) -> Dynamics[S]:
+    def dynamics(self) -> Dynamics[StateT]:
         """Return how they move."""
 
 
-Neurons = Dynamics[S] | HasDynamics[S]
+Neurons = Dynamics[StateT] | HasDynamics[StateT]
 """What can be run: neurons, or how they move."""
 
 
 @overload
 def scan(
-    neurons: Neurons[S],
+    neurons: Neurons[StateT],
     current: Tensor,
-    state: S | None = None,
+    state: StateT | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
@@ -42,14 +41,14 @@ def scan(
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
     detach_reset: bool = False,
-) -> tuple[Tensor, S]: ...
+) -> tuple[Tensor, StateT]: ...
 
 
 @overload
 def scan(
-    neurons: Neurons[S],
+    neurons: Neurons[StateT],
     current: Tensor,
-    state: S | None = None,
+    state: StateT | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
@@ -58,13 +57,13 @@ def scan(
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
     detach_reset: bool = False,
-) -> tuple[Tensor, S, S]: ...
+) -> tuple[Tensor, StateT, StateT]: ...
 
 
 def scan(
-    neurons: Neurons[S],
+    neurons: Neurons[StateT],
     current: Tensor,
-    state: S | None = None,
+    state: StateT | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
@@ -73,7 +72,7 @@ def scan(
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
     detach_reset: bool = False,
-) -> tuple[Tensor, S] | tuple[Tensor, S, S]:
+) -> tuple[Tensor, StateT] | tuple[Tensor, StateT, StateT]:
     r"""Run spiking neurons over a sequence.
 
     Args:
@@ -134,7 +133,7 @@ def scan(
     name = backends.choose(backend, space, current, dtype, spike_function, recurrent)
     if checkpoint_chunks is not None:
 
-        def run(current: Tensor, state: S, lengths: Tensor | None) -> tuple[Tensor, S, S]:
+        def run(current: Tensor, state: StateT, lengths: Tensor | None) -> tuple[Tensor, StateT, StateT]:
             spikes, last, states = scan(
                 space,
                 current,
@@ -163,7 +162,7 @@ def scan(
     else:
         fused: Any = space
         trace, last, _ = cast(
-            tuple[S, S, Tensor],
+            tuple[StateT, StateT, Tensor],
             backends.run(fused, current, initial, spike_function, weights, steps, return_states, detach_reset, name),
         )
     spikes = trace.spk.to(spike_dtype)
@@ -171,16 +170,16 @@ def scan(
 
 
 def scan_with_gate(
-    neurons: Neurons[S],
+    neurons: Neurons[StateT],
     current: Tensor,
-    state: S | None = None,
+    state: StateT | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     recurrent: Tensor | None = None,
     lengths: Tensor | None = None,
     backend: Backend = "auto",
     detach_reset: bool = False,
-) -> tuple[Tensor, S, Tensor | None]:
+) -> tuple[Tensor, StateT, Tensor | None]:
     r"""Run spiking neurons over a sequence, and tell which spikes' gradients matter.
 
     Where the derivative of the surrogate is zero, whatever gradient a spike gets is lost. A layer that takes the
@@ -227,7 +226,7 @@ def scan_with_gate(
     steps = None if lengths is None else as_lengths(lengths, current)
     fused: Any = space
     trace, last, gate = cast(
-        tuple[S, S, Tensor],
+        tuple[StateT, StateT, Tensor],
         backends.run(
             fused, current.to(dtype), initial, spike_function, None, steps, False, detach_reset, name, gate_width=width
         ),
@@ -236,13 +235,13 @@ def scan_with_gate(
 
 
 def step(
-    neurons: Neurons[S],
+    neurons: Neurons[StateT],
     current: Tensor,
-    state: S | None = None,
+    state: StateT | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
     detach_reset: bool = False,
-) -> tuple[Tensor, S]:
+) -> tuple[Tensor, StateT]:
     r"""Run spiking neurons for one time step: ``scan`` for a sequence of length one.
 
     Args:
@@ -274,7 +273,7 @@ def step(
     return after.spk.to(current.dtype if current.is_floating_point() else dtype), after
 
 
-def dynamics_of(neurons: Neurons[S]) -> Dynamics[S]:
+def dynamics_of(neurons: Neurons[StateT]) -> Dynamics[StateT]:
     """Return how neurons move, from a population or from just that.
 
     Raises:
@@ -315,7 +314,9 @@ def check_current(space: Dynamics[Any], current: Tensor, *, time: bool) -> None:
         )
 
 
-def initial_state(space: Dynamics[S], state: S | None, shape: torch.Size, dtype: torch.dtype) -> S | None:
+def initial_state(
+    space: Dynamics[StateT], state: StateT | None, shape: torch.Size, dtype: torch.dtype
+) -> StateT | None:
     """Return the given state after checking that it fits, since it is never broadcast; None, at rest, as it is."""
     if state is None:
         return None
@@ -327,7 +328,7 @@ def initial_state(space: Dynamics[S], state: S | None, shape: torch.Size, dtype:
         if field.shape != shape:
             raise ValueError(f"state.{name}: got shape {tuple(field.shape)}; the input needs {tuple(shape)}")
         check_real(f"state.{name}", field)
-    return cast(S, type(state)(*(field.to(dtype) for field in state)))
+    return cast(StateT, type(state)(*(field.to(dtype) for field in state)))
 
 
 def check_real(name: str, tensor: Tensor) -> None:

@@ -9,20 +9,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..dynamics import Dynamics
-from ..dynamics.contract import S
+from ..dynamics import Dynamics, StateT
 from ..surrogate import SpikeFunction
 
 
 def run(
-    neurons: Dynamics[S],
+    neurons: Dynamics[StateT],
     current: Tensor,
-    state: S,
+    state: StateT,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
     lengths: Tensor | None = None,
     detach_reset: bool = False,
-) -> tuple[list[S], S]:
+) -> tuple[list[StateT], StateT]:
     """Advance every neuron over a sequence; return the states of all steps and the last one.
 
     Args:

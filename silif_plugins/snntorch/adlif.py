@@ -58,7 +58,7 @@ class CAdLIF(Named):
     The equations and the arguments are those of :class:`AdLIF`. Source: Deckers et al. (2024).
 
     Examples:
-        >>> from silif_plugins.neurons import is_stable
+        >>> from silif_plugins.dynamics import is_stable
         >>> bool(is_stable(CAdLIF(100).state_space()).all())
         True
     """

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..neurons import State, StateSpace
+from ..dynamics import State, StateSpace
 from ..surrogate import is_plain
 from .lean import LeanStep, is_constant
 from .membrane import Membrane

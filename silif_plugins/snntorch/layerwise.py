@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
-from ..neurons import State
+from ..dynamics import State
 from .kept import changes, restore, slots
 from .membrane import Membrane
 from .spiking import Spiking, _packed, _pair

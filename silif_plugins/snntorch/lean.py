@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..neurons import State, StateSpace
+from ..dynamics import State, StateSpace
 from ..scan import step
 from ..surrogate import SpikeFunction, Surrogate, is_above
 from .membrane import as_membrane

@@ -17,6 +17,7 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
+from ..dynamics import StateSpace
 from ..exchange import (
     THRESHOLD,
     FixedNeuron,
@@ -31,7 +32,7 @@ from ..exchange import (
     say,
     with_modules,
 )
-from ..neurons import NEURONS, Neuron, StateSpace
+from ..neurons import NEURONS, Neuron
 from ..optional import require
 from ..surrogate import SpikeFunction, name_of, named
 from .evaluation import evaluation

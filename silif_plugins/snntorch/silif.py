@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import neurons
-from ..neurons import Init
-from ..neurons.silif import COUPLING, SPIKE_COUPLING
+from ..neurons import COUPLING, SPIKE_COUPLING, Init
 from .named import hosts
 from .options import Options
 from .start import StartsAsLeaky, rate_of

@@ -11,8 +11,7 @@ from torch import Tensor
 from ..diagnosis import SilenceWatch
 from ..dynamics import Dynamics, State, StateSpace
 from ..exchange import reset_ratio
-from ..neurons import Neuron
-from ..neurons.sampling import has_values
+from ..neurons import Neuron, has_values
 from ..surrogate import SpikeFunction, is_plain
 from .continuation import Continuation, may_continue
 from .lean import is_constant

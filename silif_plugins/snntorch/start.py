@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..neurons.sampling import has_values
+from ..neurons import has_values
 from .decay import as_attribute
 from .named import Named
 

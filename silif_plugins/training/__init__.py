@@ -5,7 +5,7 @@ SpArchNet is the default one of them; `register_network` adds others.
 
 from .checkpoint import load as load_checkpoint
 from .checkpoint import load_network
-from .comparison import Summary, cells, compare, summarize, table
+from .comparison import Summary, cells, compare, summarize, summary_table
 from .config import TrainConfig, every_setting, settings_of
 from .data import Splits, load_split
 from .devices import check_device
@@ -35,6 +35,6 @@ __all__ = [
     "register_network",
     "settings_of",
     "summarize",
-    "table",
+    "summary_table",
     "train",
 ]

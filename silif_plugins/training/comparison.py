@@ -194,11 +194,11 @@ def _summary(neuron: str, results: Sequence[_Result]) -> Summary:
     )
 
 
-def table(summaries: Sequence[Summary]) -> str:
+def summary_table(summaries: Sequence[Summary]) -> str:
     """Lay summaries out as a Markdown table.
 
     Examples:
-        >>> print(table([Summary("SiLIF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.03, 20.0)]))
+        >>> print(summary_table([Summary("SiLIF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.03, 20.0)]))
         | neuron | test accuracy | synaptic operations | sparsity | parameters | learning rate | seeds | seconds |
         |--------|---------------|---------------------|----------|------------|---------------|-------|---------|
         | SiLIF  | 90.0 ± 0.5 %  | 170k ± 2k           | 96.0 %   | 38,716     | 0.03          | 3     | 20      |

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ..datasets import FrameDataset
-from ..datasets.batching import ahead
+from ..datasets import FrameDataset, ahead
 from ..metrics import sparsity
 from .data import in_order, shuffled
 from .model import run

@@ -21,7 +21,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from .. import __version__
-from ..datasets.batching import Batch, Batches, ahead
+from ..datasets import Batch, Batches, ahead
 from ..diagnosis import diagnose
 from ..files import leftovers, write_file
 from ..optional import require

@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 import silif_plugins
-from silif_plugins import neurons
+from silif_plugins import dynamics, neurons
 from silif_plugins.diagnosis import diagnose
 from silif_plugins.diagnosis.network import time_constants
 from silif_plugins.scan import scan
-from silif_plugins.scan.callables import derivative
 from silif_plugins.sparch import SpArchNet
+from silif_plugins.surrogate import derivative
 
 snn = pytest.importorskip("snntorch")
 norse = pytest.importorskip("norse.torch")
@@ -72,8 +72,8 @@ def test_figures_are_those_of_the_layer():
     margin = states.mem - 0.2
     assert report.gradient == pytest.approx(((margin > -0.5) & (margin <= 0.5)).float().mean().item())
     space = layer.state_space()
-    assert report.radius == pytest.approx(neurons.spectral_radius(space).max().item())
-    assert report.margin == pytest.approx(neurons.stability_margin(space).min().item())
+    assert report.radius == pytest.approx(dynamics.spectral_radius(space).max().item())
+    assert report.margin == pytest.approx(dynamics.stability_margin(space).min().item())
     assert report.unstable == 0
     assert report.size == 8
     assert report.kind == "Spiking"
@@ -147,7 +147,7 @@ def test_unstable_neurons_are_counted():
     with torch.no_grad():
         net[1].neuron.a[:] = torch.tensor([5.0, *[0.0] * 9])
         net[1].neuron.decay_u.fill_(0.96)
-    unstable = (~neurons.is_stable(net[1].state_space())).sum()
+    unstable = (~dynamics.is_stable(net[1].state_space())).sum()
     report = diagnose(net, INPUTS)["1"]
     assert report.unstable == unstable
     assert (report.margin <= 0) == bool(unstable)
@@ -157,7 +157,7 @@ def test_an_unstable_layer_is_told_first():
     class Growing(neurons.Neuron):
         def state_space(self):
             a11 = torch.tensor([1.2, 0.5, 0.5])
-            return neurons.StateSpace.of(a11=a11, b1=1.0, threshold=self.threshold)
+            return dynamics.StateSpace.of(a11=a11, b1=1.0, threshold=self.threshold)
 
     report = diagnose(NeuronLayer(Growing(3)), INPUTS[:, :, :3])
     assert report["net"].unstable == 1
@@ -477,7 +477,7 @@ def test_time_constants_of_a_decoupled_neuron_are_its_own():
 def test_a_state_that_does_not_decay_has_no_time_constant():
     class Perfect(neurons.Neuron):
         def state_space(self):
-            return neurons.StateSpace.of(a11=torch.ones(3), b1=1.0, r1=-1.0, threshold=self.threshold)
+            return dynamics.StateSpace.of(a11=torch.ones(3), b1=1.0, r1=-1.0, threshold=self.threshold)
 
     report = diagnose(NeuronLayer(Perfect(3)), INPUTS[:, :, :3])["net"]
     assert (report.unstable, report.membrane, report.second) == (3, None, None)

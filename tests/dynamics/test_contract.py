@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from silif_plugins.diagnosis import diagnose
-from silif_plugins.neurons import Neuron, SiLIF, State, StateSpace
+from silif_plugins.dynamics import State, StateSpace
+from silif_plugins.neurons import Neuron, SiLIF
 from silif_plugins.scan import scan, scan_with_gate, step
 from silif_plugins.sparch import SpArchNet
 

@@ -6,22 +6,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from silif_plugins.neurons import (
-    RF,
-    AdLIF,
-    CAdLIF,
-    CSiLIF,
-    SiLIF,
+from silif_plugins.dynamics import (
     StateSpace,
-    csilif_space,
     eigenvalues,
     is_stable,
     jury_margins,
     oscillates,
-    silif_space,
     spectral_radius,
     stability_margin,
 )
+from silif_plugins.neurons import RF, AdLIF, CAdLIF, CSiLIF, SiLIF, csilif_space, silif_space
 from silif_plugins.neurons.adlif import adaptive_integrator
 from silif_plugins.scan import scan
 from silif_plugins.testing import csilif_parameters, silif_parameters, values

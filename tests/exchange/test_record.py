@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from silif_plugins import norse, snntorch
+from silif_plugins.dynamics import StateSpace
 from silif_plugins.exchange import LayerNeuron, Record, metadata_of, record_of
-from silif_plugins.neurons import LIF, NEURONS, RF, SiLIF, StateSpace
+from silif_plugins.neurons import LIF, NEURONS, RF, SiLIF
 
 nir = pytest.importorskip("nir")
 

@@ -7,19 +7,8 @@ import pickle
 import pytest
 import torch
 
-from silif_plugins.neurons import (
-    LI,
-    LIF,
-    NEURONS,
-    RF,
-    AdLIF,
-    CAdLIF,
-    CSiLIF,
-    SiLIF,
-    StateSpace,
-    neuron_class,
-    register_neuron,
-)
+from silif_plugins.dynamics import StateSpace
+from silif_plugins.neurons import LI, LIF, NEURONS, RF, AdLIF, CAdLIF, CSiLIF, SiLIF, neuron_class, register_neuron
 from silif_plugins.scan import scan
 
 PER_NEURON = {"LIF": 1, "AdLIF": 4, "cAdLIF": 4, "RF": 2, "SiLIF": 5, "C-SiLIF": 4}

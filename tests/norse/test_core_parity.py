@@ -13,7 +13,7 @@ from norse.torch.functional.threshold import threshold
 from silif_plugins import neurons
 from silif_plugins import norse as ours
 from silif_plugins.diagnosis import SilenceWarning
-from silif_plugins.neurons import State, StateSpace
+from silif_plugins.dynamics import State, StateSpace
 from silif_plugins.scan import reference
 from silif_plugins.surrogate import ATan, Boxcar, Surrogate
 

@@ -10,7 +10,7 @@ nirtorch = pytest.importorskip("nirtorch")
 
 import norse.torch as snn  # noqa: E402
 
-from silif_plugins import neurons  # noqa: E402
+from silif_plugins import dynamics, neurons  # noqa: E402
 from silif_plugins.norse import (  # noqa: E402
     CSiLIF,
     CSiLIFCell,
@@ -292,7 +292,7 @@ def test_what_cannot_be_converted_is_refused():
         "The input drives a current, the current drives the membrane."
 
         def state_space(self):
-            return neurons.StateSpace.of(a11=0.9, a12=torch.ones(self.size), a22=0.8, b2=1.0, r1=-1.0)
+            return dynamics.StateSpace.of(a11=0.9, a12=torch.ones(self.size), a22=0.8, b2=1.0, r1=-1.0)
 
     with pytest.raises(ValueError, match="input alone"):
         to_nir(NeuronCell(Current(HIDDEN)))

@@ -6,8 +6,8 @@ import os
 import pytest
 import torch
 
-from silif_plugins.dynamics import HardReset
-from silif_plugins.neurons import SiLIF, State
+from silif_plugins.dynamics import HardReset, State
+from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan
 
 if not torch.cuda.is_available():

@@ -5,7 +5,8 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from silif_plugins.neurons import LIF, RF, CSiLIF, SiLIF, State, StateSpace
+from silif_plugins.dynamics import State, StateSpace
+from silif_plugins.neurons import LIF, RF, CSiLIF, SiLIF
 from silif_plugins.scan import callables, scan, scan_with_gate
 from silif_plugins.surrogate import ATan, Boxcar, FastSigmoid, Triangle
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from silif_plugins.neurons import SiLIF, State, StateSpace
+from silif_plugins.dynamics import State, StateSpace
+from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import backends, scan, step
 from silif_plugins.surrogate import Boxcar, SpikeFunction
 

@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 
-from silif_plugins.dynamics import HardReset
-from silif_plugins.neurons import CSiLIF, SiLIF, State
+from silif_plugins.dynamics import HardReset, State
+from silif_plugins.neurons import CSiLIF, SiLIF
 from silif_plugins.scan import scan, scan_with_gate
 from silif_plugins.surrogate import ATan, Boxcar, FastSigmoid, Triangle
 

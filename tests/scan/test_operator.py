@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from silif_plugins.neurons import SiLIF, StateSpace
+from silif_plugins.dynamics import StateSpace
+from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan
 from silif_plugins.scan.fused import run_forward
 from silif_plugins.scan.layout import Forward

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from silif_plugins.dynamics import HardReset
-from silif_plugins.neurons import SiLIF, State, StateSpace
+from silif_plugins.dynamics import HardReset, State, StateSpace
+from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan, scan_with_gate
 
 

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from silif_plugins.neurons import SiLIF, State, StateSpace
+from silif_plugins.dynamics import State, StateSpace
+from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan, step
 from silif_plugins.surrogate import resolve
 

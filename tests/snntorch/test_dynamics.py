@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from silif_plugins import neurons
-from silif_plugins.neurons import State
+from silif_plugins.dynamics import State
 from silif_plugins.scan import scan
 from silif_plugins.snntorch import RF, CSiLIF, Membrane, SecondOrderState, SiLIF, Spiking
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from silif_plugins.neurons import LIF, CSiLIF, SiLIF, State, StateSpace
+from silif_plugins.dynamics import State, StateSpace
+from silif_plugins.neurons import LIF, CSiLIF, SiLIF
 from silif_plugins.scan import scan, step
 from silif_plugins.snntorch.lean import LeanStep
 from silif_plugins.surrogate import ATan, resolve

@@ -14,8 +14,8 @@ pytest.importorskip("nirtorch")
 pytestmark = pytest.mark.filterwarnings("ignore:nirtorch.extract_nir_graph:DeprecationWarning")
 
 from silif_plugins import neurons  # noqa: E402
+from silif_plugins.dynamics import StateSpace  # noqa: E402
 from silif_plugins.exchange import is_population  # noqa: E402
-from silif_plugins.neurons import StateSpace  # noqa: E402
 from silif_plugins.snntorch import (  # noqa: E402
     RF,
     AdLIF,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from silif_plugins import neurons
-from silif_plugins.neurons import spectral_radius
+from silif_plugins.dynamics import spectral_radius
 from silif_plugins.snntorch import CSiLIF, SiLIF, from_leaky
 
 T, B, N = 200, 4, 6

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, jacrev, vmap
 
-from silif_plugins.neurons import NEURONS, Neuron, StateSpace
+from silif_plugins.dynamics import StateSpace
+from silif_plugins.neurons import NEURONS, Neuron
 from silif_plugins.sparch import SpArchNet, SpArchOutput
 
 ALL = list(NEURONS)

@@ -13,7 +13,7 @@ import time
 import pytest
 from filelock import FileLock
 
-from silif_plugins.training import RunError, TrainConfig, compare, comparison, load_network, summarize, table
+from silif_plugins.training import RunError, TrainConfig, compare, comparison, load_network, summarize, summary_table
 
 
 def result(neuron, seed, accuracy):
@@ -36,8 +36,8 @@ def test_summaries():
     assert one.accuracy_sd == pytest.approx(math.sqrt(0.02))
     assert one.synaptic_operations == 1500
     assert math.isnan(two.accuracy_sd)
-    assert "60.0 ± 14.1 %" in table([one, two])
-    assert "70.0 %" in table([one, two])
+    assert "60.0 ± 14.1 %" in summary_table([one, two])
+    assert "70.0 %" in summary_table([one, two])
 
 
 def test_runs_must_differ(tmp_path):

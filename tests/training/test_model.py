@@ -22,7 +22,7 @@ from silif_plugins.training import (
     recalibrate,
     register_network,
     summarize,
-    table,
+    summary_table,
     train,
 )
 
@@ -112,7 +112,7 @@ def test_it_is_compared_with_the_default_one(counts, tmp_path):
     configs = [TrainConfig(architecture="counts", **settings), TrainConfig(hidden_sizes=(8,), **settings)]
     results = compare(configs, tmp_path)
     assert [each.neuron for each in summarize(results)] == ["counts", "SiLIF"]
-    assert "| counts " in table(summarize(results))
+    assert "| counts " in summary_table(summarize(results))
     assert (tmp_path / "counts-seed0" / "result.json").exists()
 
 
