@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import neurons
-from ..dynamics import StateSpace
+from ..dynamics import ResetMechanism, StateSpace
 from ..neurons import Init, Learn, csilif_space
 from .conversion import Place, absolute_log_dt, assign, check_unscaled, population, scaled, values_of
 from .forms import FORMS, Forms
@@ -72,6 +72,8 @@ class CSiLIFParameters(NamedTuple):
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
         alpha: Sharpness of the surrogate, as in Norse: no decay. By default 10 for "super", 1 for others.
         detach_reset: Whether the spikes that reset are constants for the gradient, as in Norse's recurrent LIF.
+        reset_mechanism: What a spike does to the next step: ``"subtract"``, the neuron's own reset; ``"zero"``, that
+            in proportion to the potential, which loses all; ``"none"``.
 
     Examples:
         >>> p = CSiLIFParameters.sample(128)
@@ -89,6 +91,7 @@ class CSiLIFParameters(NamedTuple):
     method: Method = SUPER
     alpha: float | None = None
     detach_reset: bool = False
+    reset_mechanism: ResetMechanism = "subtract"
 
     @property
     def state_type(self) -> type[CSiLIFState]:

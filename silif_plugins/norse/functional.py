@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from ..dynamics import State
+from ..dynamics import State, with_reset
 from ..scan import scan, step
 from .parameters import Parameters, SpikingState, spike_function
 
@@ -53,7 +53,7 @@ def feed_forward_step(
     current = _dense(input_tensor)
     before = core_state(state, p.state_type, current.shape)
     z, after = step(
-        p.state_space(dt),
+        with_reset(p.state_space(dt), p.reset_mechanism),
         current,
         before,
         surrogate=spike_function(p.method, p.alpha),
@@ -175,7 +175,7 @@ def _given(p: Parameters[S] | None) -> Parameters[S]:
 def _integral(
     current: Tensor, state: S | None, recurrent_weights: Tensor | None, p: Parameters[S], dt: float, record_states: bool
 ) -> tuple[Tensor, S]:
-    space = p.state_space(dt)
+    dynamics = with_reset(p.state_space(dt), p.reset_mechanism)
     before = core_state(state, p.state_type, current.shape[1:])
     options: dict[str, Any] = {
         "surrogate": spike_function(p.method, p.alpha),
@@ -184,9 +184,9 @@ def _integral(
         "detach_reset": p.detach_reset,
     }
     if record_states:
-        z, _, states = scan(space, current, before, return_states=True, **options)
+        z, _, states = scan(dynamics, current, before, return_states=True, **options)
     else:
-        z, states = scan(space, current, before, **options)
+        z, states = scan(dynamics, current, before, **options)
     return z, norse_state(states, p.state_type)
 
 

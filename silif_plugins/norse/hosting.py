@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from ..dynamics import StateSpace
+from ..dynamics import ResetMechanism, StateSpace
 from ..neurons import Neuron
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
 from .parameters import SUPER, Method
@@ -42,6 +42,8 @@ class NeuronParameters(NamedTuple):
         method: Surrogate; see :func:`silif_plugins.norse.spike_function`.
         alpha: Sharpness of the surrogate.
         detach_reset: Whether the spikes that reset are constants for the gradient.
+        reset_mechanism: What a spike does to the next step: ``"subtract"``, the neuron's own reset; ``"zero"``, that
+            in proportion to the potential, which loses all; ``"none"``.
 
     Examples:
         >>> from silif_plugins.neurons import RF
@@ -55,6 +57,7 @@ class NeuronParameters(NamedTuple):
     method: Method = SUPER
     alpha: float | None = None
     detach_reset: bool = False
+    reset_mechanism: ResetMechanism = "subtract"
 
     @property
     def state_type(self) -> type[NeuronState]:

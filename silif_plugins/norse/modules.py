@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
-from ..dynamics import State
+from ..dynamics import RESET_MECHANISMS, State
 from ..neurons import Learn, trained
 from ..surrogate import SpikeFunction
 from ._host import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
@@ -285,6 +285,10 @@ def _checked(name: str, value: Any) -> Any:
         return None if value is None else float(value)
     if name == "detach_reset":
         return bool(value)
+    if name == "reset_mechanism":
+        if value not in RESET_MECHANISMS:
+            raise ValueError(f"reset_mechanism: got {value!r}; it must be one of {', '.join(RESET_MECHANISMS)}")
+        return value
     if name == "method" or isinstance(value, nn.Module):
         return value
     if not isinstance(value, Tensor) or not value.is_floating_point():

@@ -7,12 +7,13 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import StateSpace
+from ..dynamics import StateSpace, with_reset
 from ..exchange import (
     THRESHOLD,
     FixedNeuron,
@@ -155,7 +156,10 @@ def from_nir(
 
 def _graph_of_module(module: Any, shape: torch.Size | None) -> Any:
     """Return the subgraph of one of our modules; ``shape`` is that of its population, where a sample told it."""
-    space = module.p.state_space(module.dt)
+    space = with_reset(module.p.state_space(module.dt), module.p.reset_mechanism)
+    if not isinstance(space, StateSpace):
+        mechanism = module.p.reset_mechanism
+        raise ValueError(f"reset_mechanism={mechanism!r}: a neuron with it has no counterpart in NIR")
     weights: list[Tensor] = []
     if isinstance(module, Recurrence):
         weights = [module.input_weights, module.synapses]
@@ -173,13 +177,15 @@ def _graph_of_module(module: Any, shape: torch.Size | None) -> Any:
 def _record_of(module: Any) -> Record | None:
     """Return the record of a module's neuron, None if it is of no model of the registry."""
     p = module.p
+    resets = p.reset_mechanism != "none"
     options = {
         "surrogate": _surrogate_of(module),
         "detach_reset": p.detach_reset,
         "autapses": getattr(module, "autapses", True),
     }
     if isinstance(p, NeuronParameters):
-        return Record.of(p.neuron, **options)
+        record = Record.of(p.neuron, **options)
+        return record if record is None else replace(record, resets=record.resets and resets)
     model = next((name for name, core in NEURONS.items() if type(p) is _cells_of(core)[0].parameters_type), None)
     if model is None:
         return None
@@ -198,6 +204,7 @@ def _record_of(module: Any) -> Record | None:
         threshold=tensors["v_th"],
         input_scale=tensors["input_scale"],
         reset_scale=tensors["reset_scale"],
+        resets=resets,
         **options,
     )
 
@@ -218,7 +225,7 @@ def _module_of(held: Population, record: Record | None, where: str) -> nn.Module
         raise ValueError(f"{where}: the record of its neuron, {error}") from error
     cell, recurrent_cell = _cells_of(NEURONS[record.model])
     parameters = cell.parameters_type
-    if parameters is NeuronParameters or record.settings or not (record.resets and record.has_own_reset):
+    if parameters is NeuronParameters or record.settings or not record.has_own_reset:
         hosted = _hosted(record.layer_neuron(), sizes, weights)
         hosted.p = hosted.p._replace(method=method, alpha=alpha, detach_reset=record.detach_reset)
         return hosted
@@ -231,6 +238,7 @@ def _module_of(held: Population, record: Record | None, where: str) -> nn.Module
         method=method,
         alpha=alpha,
         detach_reset=record.detach_reset,
+        reset_mechanism="subtract" if record.resets else "none",
     )
     options = {"dt": record.timestep, "learn": [fields.get(name, name) for name in record.trained]}
     made: nn.Module = recurrent_cell(sizes[1], sizes[0], p, **options, **weights) if sizes else cell(p, **options)

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ..dynamics import StateSpace
+from ..dynamics import ResetMechanism, StateSpace
 from ..surrogate import Boxcar, FastSigmoid, SpikeFunction
 from .surrogates import NorseMethod
 
@@ -31,7 +31,7 @@ fast.
 SCALES = ("input_scale", "reset_scale")
 """Fields that are the units of current and spike: set at the start, saved, never trained."""
 
-SETTINGS = ("v_th", *SCALES, "method", "alpha", "detach_reset")
+SETTINGS = ("v_th", *SCALES, "method", "alpha", "detach_reset", "reset_mechanism")
 """Fields that ``learn=True`` leaves out."""
 
 
@@ -74,6 +74,10 @@ class Parameters(Protocol[S_co]):
     @property
     def detach_reset(self) -> bool:
         """Whether the spikes that reset are constants for the gradient."""
+
+    @property
+    def reset_mechanism(self) -> ResetMechanism:
+        """What a spike does to the next step."""
 
     @property
     def state_type(self) -> type[S_co]:
