@@ -67,6 +67,8 @@ def imports_of(file):
             if f"{origin}.{name.name}" in known:
                 yield f"{origin}.{name.name}"
             elif origin in known:
+                shown = name.name in silif_plugins.__all__ or name.name.startswith("__")
+                assert origin != "silif_plugins" or shown, f"{file}: there is no {name.name}"
                 yield origin
 
 

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import recipes
 from ..datasets import download, downloadable
+from ..paper import recipes
 from .output import Answer
 from .parser import Parser
 

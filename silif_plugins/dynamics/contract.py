@@ -60,7 +60,7 @@ class Dynamics(Protocol[StateT]):
         ...         return Tired(mem, raised, surrogate(mem - 1 - raised))
         >>> spikes, state = scan(Tiring(), torch.full((6, 1, 4), 1.5))
         >>> spikes[:, 0, 0], type(state).__name__
-        (tensor([1., 0., 1., 0., 0., 1.]), 'Tired')
+        (tensor([1., 0., 1., 0., 1., 0.]), 'Tired')
     """
 
     @property

@@ -19,7 +19,7 @@ from silif_plugins.norse import CSiLIF, CSiLIFParameters, NeuronLayer, SiLIF, Si
 from silif_plugins.surrogate import Boxcar, FastSigmoid
 
 MODELS = {"SiLIF": (SiLIF, SiLIFParameters, neurons.SiLIF), "CSiLIF": (CSiLIF, CSiLIFParameters, neurons.CSiLIF)}
-SETTINGS = ("v_th", "input_scale", "reset_scale", "method", "alpha", "detach_reset")
+SETTINGS = ("v_th", "input_scale", "reset_scale", "method", "alpha", "detach_reset", "reset_mechanism")
 each_model = pytest.mark.parametrize(("layer", "parameters", "core"), MODELS.values(), ids=MODELS)
 
 # Tuples
