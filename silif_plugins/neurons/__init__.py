@@ -1,8 +1,19 @@
 """Neuron models: parameters, their initialisation, and the state space that they define.
 
-A model is one short file. Nothing here knows a time loop, a host library or data.
+A model is one short file. Nothing here knows a host library or data. What a model's author needs of
+:mod:`silif_plugins.dynamics` is shown here, too.
 """
 
+from ..dynamics import (
+    State,
+    StateSpace,
+    eigenvalues,
+    is_stable,
+    jury_margins,
+    oscillates,
+    spectral_radius,
+    stability_margin,
+)
 from .adlif import AdLIF, CAdLIF
 from .csilif import CSiLIF, csilif_space
 from .lif import LI, LIF
@@ -27,12 +38,20 @@ __all__ = [
     "Learn",
     "Neuron",
     "SiLIF",
+    "State",
+    "StateSpace",
     "canonical_name",
     "csilif_space",
+    "eigenvalues",
     "has_values",
+    "is_stable",
+    "jury_margins",
     "leak",
     "neuron_class",
+    "oscillates",
     "register_neuron",
     "silif_space",
+    "spectral_radius",
+    "stability_margin",
     "trained",
 ]
