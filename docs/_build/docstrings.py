@@ -16,7 +16,7 @@ LITERAL_BLOCK = re.compile(r"::(?=\n\n {4})")
 
 
 class References(griffe.Extension):
-    """Makes links of the roles in docstrings, and finds functions that have the name of their module."""
+    """Makes links of the roles in docstrings, and shows the arguments that named neurons hand on."""
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Rewrite the docstrings of a package that has been read."""
@@ -26,7 +26,6 @@ class References(griffe.Extension):
             if each.docstring:
                 text = LITERAL_BLOCK.sub(":", each.docstring.value)
                 each.docstring.value = ROLE.sub(lambda match, place=each: _link(match[1], place), text)
-        _uncover_functions(pkg)
         for each in _objects(pkg):
             if each.is_class:
                 _show_arguments_of_model(each, pkg)
@@ -54,19 +53,6 @@ def _link(name: str, place: griffe.Object) -> str:
             target = name
     # Other packages' pages are not here; a name of ours that leads nowhere makes the build fail.
     return f"`{name}`" if "." in name and not target.startswith(PACKAGE) else f"[`{name}`][{target}]"
-
-
-def _uncover_functions(package: griffe.Module) -> None:
-    """Show what Python shows where a package imports a function from a module of the same name: the function."""
-    aliases = [member for each in _objects(package) for member in each.members.values() if member.is_alias]
-    for alias in aliases:
-        if alias.target_path.startswith(PACKAGE):  # resolved while the modules can still be found by their paths
-            alias.resolve_target()
-    for module in [each for each in _objects(package) if each.is_module]:
-        for name, path in module.imports.items():
-            hidden = module.members.get(name)
-            if path == f"{module.path}.{name}.{name}" and hidden is not None and hidden.is_module and not hidden.is_init_module:
-                module.members[name] = griffe.Alias(name, hidden.members[name], parent=module)
 
 
 def _objects(parent: griffe.Object) -> Iterator[griffe.Object]:
