@@ -162,7 +162,7 @@ def run(
     else:
         results = Scan.apply(*call)
     outputs = Outputs(*results)
-    mem, ada, gates = outputs.mem, outputs.ada, outputs.gates
+    mem, ada, gates = outputs.mem, outputs.ada, outputs.extra
     if trace:
         mem, ada = as_shape(mem, shape), as_shape(ada, shape)
     last = State(*(as_shape(field, shape[1:]) for field in outputs.final.unbind()))

@@ -51,7 +51,7 @@ class CallableScan(torch.autograd.Function):
         grad_chunks: Tensor | None,
         grad_mem: Tensor | None,
         grad_ada: Tensor | None,
-        *others: Tensor | None,
+        grad_extra: Tensor | None,
     ) -> tuple[Tensor | None, ...]:
         """Run the adjoint piece by piece."""
         current, coefficients, initial, lengths, chunks = ctx.saved_tensors

@@ -50,7 +50,7 @@ def check_inputs(call: Forward | Backward) -> None:
 
 
 @operator("scan", Forward)
-def run_forward(call: Forward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def run_forward(call: Forward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Run neurons over a sequence; the results are those of :class:`.layout.Outputs`."""
     check_inputs(call)
     return tuple(fused_backend(call.backend).forward(call))
@@ -105,11 +105,10 @@ def both_or_none(first: Tensor | None, second: Tensor | None) -> tuple[Tensor | 
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    call = Forward(*inputs)
+    current, coefficients, initial, weights, lengths, *ctx.options = inputs
     # With weights, backward needs what the neurons got, and not what came in.
-    got = call.current if call.weights is None else output[6]
-    ctx.save_for_backward(got, call.coefficients, call.initial, call.weights, call.lengths, output[2])
-    ctx.call = call._replace(current=None, coefficients=None, initial=None, weights=None, lengths=None)  # type: ignore[arg-type]
+    got = current if weights is None else output[5]
+    ctx.save_for_backward(got, coefficients, initial, weights, lengths, output[2])
     ctx.set_materialize_grads(False)
 
 
@@ -120,35 +119,31 @@ def _differentiate(
     grad_chunks: Tensor | None,
     grad_mem: Tensor | None,
     grad_ada: Tensor | None,
-    *others: Tensor | None,
+    grad_extra: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
     current, coefficients, initial, weights, lengths, chunks = ctx.saved_tensors
-    call: Forward = ctx.call
-    grad_mem, grad_ada = both_or_none(grad_mem, grad_ada) if call.trace else (None, None)
+    hard_reset, trace, *surrogate, detach_reset, backend, _ = ctx.options
+    grad_mem, grad_ada = both_or_none(grad_mem, grad_ada) if trace else (None, None)
     # With a graph of the backward pass itself: torch.func always asks for one.
     adjoint: Any = ScanBackward.apply if torch.is_grad_enabled() else run_backward
     needs_current = ctx.needs_input_grad[0] or weights is not None
     grads = adjoint(
-        *Backward(
-            current,
-            coefficients,
-            initial,
-            weights,
-            lengths,
-            chunks,
-            grad_spikes,
-            grad_final,
-            grad_mem,
-            grad_ada,
-            None,
-            call.hard_reset,
-            call.surrogate,
-            call.shape1,
-            call.shape2,
-            call.detach_reset,
-            needs_current,
-            call.backend,
-        )
+        current,
+        coefficients,
+        initial,
+        weights,
+        lengths,
+        chunks,
+        grad_spikes,
+        grad_final,
+        grad_mem,
+        grad_ada,
+        None,
+        hard_reset,
+        *surrogate,
+        detach_reset,
+        needs_current,
+        backend,
     )
     wanted = grads[0] if needs_current else None, grads[1], grads[2], None if weights is None else grads[3]
     return *wanted, *[None] * (len(Forward._fields) - len(wanted))

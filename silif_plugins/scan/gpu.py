@@ -279,7 +279,7 @@ def forward(call: Forward) -> Outputs:
                 outputs.chunks,
                 outputs.mem,
                 outputs.ada,
-                outputs.gates.view(torch.uint8),
+                outputs.extra.view(torch.uint8),
                 steps,
                 batch,
                 neurons,

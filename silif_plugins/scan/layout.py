@@ -104,8 +104,7 @@ class Outputs(NamedTuple):
         chunks: mem and ada before the steps 16, 32, ..., [2C, B, N].
         mem: Of all steps, [T, B, N], with ``trace``.
         ada: The same.
-        gates: Booleans [T, B, N], with ``gate_width``.
-        total: The currents with those through ``weights``, [T, B, N].
+        extra: With ``gate_width`` booleans [T, B, N]; with ``weights`` the currents with those through them, [T, B, N].
     """
 
     spikes: Tensor
@@ -113,8 +112,7 @@ class Outputs(NamedTuple):
     chunks: Tensor
     mem: Tensor
     ada: Tensor
-    gates: Tensor
-    total: Tensor
+    extra: Tensor
 
 
 class Gradients(NamedTuple):
@@ -128,6 +126,8 @@ class Gradients(NamedTuple):
 
 def chunk_count(steps: int) -> int:
     """How many states forward saves on the way: one every CHUNK steps, but neither the first nor the last."""
+    if isinstance(steps, int):
+        return max(0, (steps - 1) // CHUNK)
     count: int = torch.sym_max(0, (steps - 1) // CHUNK)
     return count
 
@@ -138,16 +138,19 @@ def empty_outputs(
     empty: Callable[..., Tensor] = Tensor.new_empty,
 ) -> Outputs:
     """Make the tensors that a scan writes, uninitialised, by PyTorch's functions or others that do the same."""
-    current, gated = call.current, call.gate_width is not None
+    current = call.current
     steps, batch, neurons = current.shape
+    if call.gate_width is not None:
+        extra = empty_like(current, dtype=torch.bool)
+    else:
+        extra = current.new_empty(0) if call.weights is None else empty_like(current)
     return Outputs(
-        spikes=empty_like(current),
-        final=torch.empty_like(call.initial, memory_format=torch.contiguous_format),
-        chunks=empty(current, (2 * chunk_count(steps), batch, neurons)),
-        mem=empty_like(current) if call.trace else current.new_empty(0),
-        ada=empty_like(current) if call.trace else current.new_empty(0),
-        gates=empty_like(current, dtype=torch.bool) if gated else current.new_empty(0, dtype=torch.bool),
-        total=current.new_empty(0) if call.weights is None else empty_like(current),
+        empty_like(current),
+        torch.empty_like(call.initial, memory_format=torch.contiguous_format),
+        empty(current, (2 * chunk_count(steps), batch, neurons)),
+        empty_like(current) if call.trace else current.new_empty(0),
+        empty_like(current) if call.trace else current.new_empty(0),
+        extra,
     )
 
 

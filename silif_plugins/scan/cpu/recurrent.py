@@ -34,7 +34,7 @@ def forward(call: Forward) -> Outputs:
             job.record["lengths"] = 0 if runs is None else runs[t].data_ptr()
             job.run()
             before, after = after, before
-    return run_forward(call._replace(current=total, weights=None))._replace(total=total)
+    return run_forward(call._replace(current=total, weights=None))._replace(extra=total)
 
 
 def backward(call: Backward) -> Gradients:

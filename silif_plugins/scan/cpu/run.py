@@ -29,7 +29,7 @@ def forward(call: Forward) -> Outputs:
         chunks=outputs.chunks,
         mem=outputs.mem if trace else None,
         ada=outputs.ada if trace else None,
-        gates=outputs.gates if gated else None,
+        gates=outputs.extra if gated else None,
         gate_width=call.gate_width,
     ).run()
     return outputs
