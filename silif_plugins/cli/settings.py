@@ -54,7 +54,7 @@ def add_settings(
 def _known(name: str) -> str:
     """Return what may be given for a setting that is a name in a register."""
     if name == "data":
-        return f" One of {sources_in_words()}."
+        return f" Known are {sources_in_words()}."
     return f" One of {', '.join(NEURONS)}." if name == "neuron" else ""
 
 
