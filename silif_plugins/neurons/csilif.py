@@ -12,7 +12,7 @@ from torch import Tensor
 from ..dynamics import State, StateSpace
 from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay
 from .registry import register_neuron
-from .sampling import Init, Learn, sampler
+from .sampling import Init, Learn, sampler, uniform_complex_state
 
 LARGEST_PHASE = 1e6
 """Rotation per step [rad] at which it is cut: beyond it float32 cannot tell the angle (published: up to 295)."""
@@ -162,15 +162,6 @@ class CSiLIF(LogDomainNeuron):
     def extra_repr(self) -> str:
         """Add the ablations that are in force."""
         return super().extra_repr() + ("" if self.half_reset else ", half_reset=False")
-
-
-def uniform_complex_state(
-    shape: tuple[int, ...], like: Tensor, scale: float, generator: torch.Generator | None
-) -> State:
-    """Draw a complex state and real spikes as the published code does."""
-    u = torch.rand((*shape, 2), generator=generator).to(like) * scale
-    spk = torch.rand(shape, generator=generator).to(like)
-    return State(u[..., 0], u[..., 1], spk)
 
 
 def _cut(value: Tensor, largest: float) -> Tensor:

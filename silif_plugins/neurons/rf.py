@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from ..dynamics import State, StateSpace
-from .csilif import uniform_complex_state
 from .neuron import Neuron
 from .registry import register_neuron
-from .sampling import Init, Learn, sampler
+from .sampling import Init, Learn, sampler, uniform_complex_state
 
 WEAKEST_DAMPING = -0.1
 

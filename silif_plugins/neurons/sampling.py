@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
+from ..dynamics import State
+
 Init = float | tuple[float, float] | Tensor
 """An initial value: one number for all neurons, a range (low, high) to draw from, or a tensor [*neurons]."""
 
@@ -96,3 +98,12 @@ def _given(name: str, init: Tensor, shape: tuple[int, ...], log: bool) -> Tensor
 def _positive(name: str, smallest: float) -> None:
     if smallest <= 0:
         raise ValueError(f"{name}: got {smallest:g}; it must be positive")
+
+
+def uniform_complex_state(
+    shape: tuple[int, ...], like: Tensor, scale: float, generator: torch.Generator | None
+) -> State:
+    """Draw a complex state and real spikes as the published code does."""
+    u = torch.rand((*shape, 2), generator=generator).to(like) * scale
+    spk = torch.rand(shape, generator=generator).to(like)
+    return State(u[..., 0], u[..., 1], spk)
