@@ -102,8 +102,8 @@ class BRF(Neuron):
     0 < Δ(|b| + q) < 2ρ. As 0 <= q <= 1/(1-γ) = 10, neurons with 0 < |b| < 2ρ/Δ - 10 stay bounded whenever they fire; at
     the start b is about 2.5, and the bound 188 or more.
 
-    The input enters as Δ I: where batch norm gives a current of about 1 the layer is silent at first. Its own
-    surrogate is wide enough to train it; without one a weaker threshold helps.
+    The input enters as Δ I: where batch norm gives a current of about 1 the layer is silent with the threshold of 1, and
+    SpArchNet hardly learns; ``neuron_options={"threshold": 0.1}`` makes it fire and learn.
 
     Args:
         size: Number of neurons, or shape of the population.
@@ -121,7 +121,7 @@ class BRF(Neuron):
         >>> neuron = BRF(1, omega=8.0, offset=2.0)
         >>> spikes, state = neuron(torch.full((40, 1, 1), 20.0))
         >>> spikes.sum().item(), state._fields
-        (3.0, ('mem', 'imaginary', 'refractory', 'spk'))
+        (4.0, ('mem', 'imaginary', 'refractory', 'spk'))
     """
 
     omega: Tensor
