@@ -102,7 +102,7 @@ class BRF(Neuron):
     0 < Δ(|b| + q) < 2ρ. As 0 <= q <= 1/(1-γ) = 10, neurons with 0 < |b| < 2ρ/Δ - 10 stay bounded whenever they fire; at
     the start b is about 2.5, and the bound 188 or more.
 
-    The input enters as Δ I: where batch norm gives a current of about 1 the layer is silent with the threshold of 1, and
+    The input enters as Δ I: where batch norm gives a current of about 1 the layer is silent at a threshold of 1, and
     SpArchNet hardly learns; ``neuron_options={"threshold": 0.1}`` makes it fire and learn.
 
     Args:
