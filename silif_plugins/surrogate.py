@@ -190,6 +190,50 @@ class Triangle(Surrogate):
         return self.height * (1 - x.abs() / self.half_width).clamp(min=0)
 
 
+@dataclass(frozen=True)
+class Slayer(Surrogate):
+    """scale (alpha/2) exp(-alpha |x|): that of SLAYER, with the values of SE-adLIF (Baronig et al., 2025).
+
+    Examples:
+        >>> Slayer().derivative(torch.tensor([0.0]))
+        tensor([1.])
+    """
+
+    alpha: float = 5.0
+    scale: float = 0.4
+
+    def derivative(self, x: Tensor) -> Tensor:
+        """Return the two-sided exponential."""
+        return (self.scale * self.alpha / 2) * torch.exp(-self.alpha * x.abs())
+
+
+@dataclass(frozen=True)
+class DoubleGaussian(Surrogate):
+    """scale ((1 + height) N(x; σ) - 2 height N(x; stretch σ)): a bell, and a wide one taken away from it.
+
+    N is the normal density of mean 0. It is negative far from the threshold. Source: Higuchi et al. (2024), with the
+    values of its published code, after Yin et al. (2021).
+
+    Examples:
+        >>> DoubleGaussian().derivative(torch.tensor([0.0, 2.0]))
+        tensor([ 0.4388, -0.0158])
+    """
+
+    height: float = 0.15
+    stretch: float = 6.0
+    sigma: float = 0.5
+    scale: float = 0.5
+
+    def derivative(self, x: Tensor) -> Tensor:
+        """Return the difference of the bells."""
+        narrow, wide = _normal(x, self.sigma), _normal(x, self.stretch * self.sigma)
+        return self.scale * ((1 + self.height) * narrow - 2 * self.height * wide)
+
+
+def _normal(x: Tensor, sigma: float) -> Tensor:
+    return torch.exp(-0.5 * (x / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
+
+
 SURROGATES: dict[str, Callable[..., SpikeFunction]] = {
     "boxcar": Boxcar,
     "atan": ATan,
@@ -197,6 +241,8 @@ SURROGATES: dict[str, Callable[..., SpikeFunction]] = {
     "super": FastSigmoid,
     "sigmoid": Sigmoid,
     "triangle": Triangle,
+    "slayer": Slayer,
+    "double_gaussian": DoubleGaussian,
 }
 """Surrogates by name, with the defaults of their classes; :func:`register_surrogate` adds one."""
 

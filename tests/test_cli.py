@@ -502,7 +502,7 @@ def test_reproduce_prints_measured_beside_published(shd, capsys, tmp_path):
     assert "±" in accuracy
     assert (sparsity, seeds) == ("98.66 ± 0.09 %", "2")
     assert "shd/silif-512: epoch chosen on the held-out speakers 3 of the training set." in out
-    assert "shd/se-adlif-1: not run, it needs symplectic Euler" in out
+    assert "shd/se-adlif-1: not run, it needs a loss that leaves out the first 10 steps" in out
     assert "Published (test-selection): the epoch was chosen on the test set" in out
     assert "Not the published settings" in out
     assert len(list((tmp_path / "out" / "shd" / "silif-512").glob("*/result.json"))) == 2

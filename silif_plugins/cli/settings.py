@@ -11,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from ..datasets import sources_in_words
-from ..neurons import NEURONS
+from ..neurons import NEURONS, RECURRENT
 from ..training import DEFAULT_NETWORK, every_setting, settings_of
 from .parser import Parser
 
@@ -55,7 +55,7 @@ def _known(name: str) -> str:
     """Return what may be given for a setting that is a name in a register."""
     if name == "data":
         return f" Known are {sources_in_words()}."
-    return f" One of {', '.join(NEURONS)}." if name == "neuron" else ""
+    return f" One of {', '.join((*NEURONS, *RECURRENT))}." if name == "neuron" else ""
 
 
 def given_settings(settings: argparse.Namespace, *, without: Collection[str] = ()) -> dict[str, Any]:

@@ -15,28 +15,34 @@ from ..dynamics import (
     stability_margin,
 )
 from .adlif import AdLIF, CAdLIF
+from .brf import BRF, BRFState
 from .csilif import CSiLIF, csilif_space
 from .lif import LI, LIF
 from .log_domain import leak
 from .neuron import Neuron
-from .registry import NEURONS, canonical_name, neuron_class, register_neuron
+from .registry import NEURONS, RECURRENT, canonical_name, is_recurrent, neuron_class, register_neuron
 from .rf import RF
 from .sampling import Init, Learn, has_values, trained
+from .seadlif import SEAdLIF
 from .silif import COUPLING, SPIKE_COUPLING, SiLIF, silif_space
 
 __all__ = [
+    "BRF",
     "COUPLING",
     "LI",
     "LIF",
     "NEURONS",
+    "RECURRENT",
     "RF",
     "SPIKE_COUPLING",
     "AdLIF",
+    "BRFState",
     "CAdLIF",
     "CSiLIF",
     "Init",
     "Learn",
     "Neuron",
+    "SEAdLIF",
     "SiLIF",
     "State",
     "StateSpace",
@@ -44,6 +50,7 @@ __all__ = [
     "csilif_space",
     "eigenvalues",
     "has_values",
+    "is_recurrent",
     "is_stable",
     "jury_margins",
     "leak",

@@ -49,6 +49,9 @@ class Neuron(nn.Module):
     xavier: ClassVar[bool] = False
     """Whether the paper's code draws the input weights by Xavier's uniform rule, not by PyTorch's default."""
 
+    own_surrogate: ClassVar[str | None] = None
+    """Name of the spike function that takes the place of the paper's boxcar where none is given."""
+
     published_names: ClassVar[Mapping[str, str]] = {}
     """What the paper's published code calls the parameters, and we; empty for a model that it does not have."""
 
@@ -71,6 +74,17 @@ class Neuron(nn.Module):
         raise NotImplementedError(
             f"{type(self).__name__} has no state space; run it by scan(neuron, current) or in SpArchNet"
         )
+
+    @classmethod
+    def has_state_space(cls) -> bool:
+        """Whether the model is linear between its spikes and resets by R s[t-1]: what the hosts can run.
+
+        Examples:
+            >>> from silif_plugins.neurons import BRF, SiLIF
+            >>> SiLIF.has_state_space(), BRF.has_state_space()
+            (True, False)
+        """
+        return cls.state_space is not Neuron.state_space
 
     def dynamics(self) -> Dynamics[Any]:
         """Return how the neurons move, which is their state space unless a model says otherwise."""

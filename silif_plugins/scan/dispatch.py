@@ -81,7 +81,8 @@ def scan(
         current: Input currents, [T, B, \*neurons]. Booleans and integers are accepted. T may be 0. Any layout
             runs without a copy: ``x.transpose(0, 1)`` of a batch-first x too.
         state: State before the first step, each field [B, \*neurons]; at rest by default.
-        surrogate: Spike function of mem - threshold, by name or as a callable; the paper's boxcar by default.
+        surrogate: Spike function of mem - threshold, by name or as a callable; by default the neurons' own, mostly
+            the paper's boxcar.
         recurrent: Weights V of I[t] + s[t-1] V, [N, N] (from, to), for a population of one dimension.
         return_states: Whether to return the states of all steps too.
         lengths: Steps of each sequence, integers [B], or a mask [T, B] that is true for them. Later steps do
@@ -128,7 +129,7 @@ def scan(
     if recurrent is not None:
         check_real("recurrent", recurrent)
     initial = initial_state(space, state, shape, dtype)
-    spike_function = spike_functions.resolve(surrogate)
+    spike_function = spike_function_of(neurons, surrogate)
     steps = None if lengths is None else as_lengths(lengths, current)
     name = backends.choose(backend, space, current, dtype, spike_function, recurrent)
     if checkpoint_chunks is not None:
@@ -202,7 +203,7 @@ def scan_with_gate(
         True
     """
     space = dynamics_of(neurons)
-    spike_function = spike_functions.resolve(surrogate)
+    spike_function = spike_function_of(neurons, surrogate)
     width = support(spike_function)
     dtype = state_dtype(space, current)
     check_current(space, current, time=True)
@@ -249,7 +250,8 @@ def step(
             :class:`silif_plugins.dynamics.StateSpace` or a class of your own.
         current: Input current, [B, \*neurons].
         state: State before the step, each field [B, \*neurons]; at rest by default.
-        surrogate: Spike function of mem - threshold, by name or as a callable; the paper's boxcar by default.
+        surrogate: Spike function of mem - threshold, by name or as a callable; by default the neurons' own, mostly
+            the paper's boxcar.
         detach_reset: Whether no gradient flows to the spikes of ``state``, which reset; see :func:`scan`.
 
     Returns:
@@ -269,7 +271,7 @@ def step(
     check_current(space, current, time=False)
     before = initial_state(space, state, current.shape, dtype)
     before = before or space.rest(tuple(current.shape), dtype=dtype, device=current.device)
-    after = space.step(current.to(dtype), before, spike_functions.resolve(surrogate), detach_reset=detach_reset)
+    after = space.step(current.to(dtype), before, spike_function_of(neurons, surrogate), detach_reset=detach_reset)
     return after.spk.to(current.dtype if current.is_floating_point() else dtype), after
 
 
@@ -288,6 +290,11 @@ def dynamics_of(neurons: Neurons[StateT]) -> Dynamics[StateT]:
             return neurons
     got = f"the class {neurons.__name__}" if isinstance(neurons, type) else type(neurons).__name__
     raise TypeError(f"neurons: got {got}; it must be a Neuron, such as SiLIF(128), or have rest and step")
+
+
+def spike_function_of(neurons: object, surrogate: str | SpikeFunction | None) -> SpikeFunction:
+    """Return the spike function that is asked for, else that of the model."""
+    return spike_functions.resolve(getattr(neurons, "own_surrogate", None) if surrogate is None else surrogate)
 
 
 def state_dtype(space: Dynamics[Any], current: Tensor) -> torch.dtype:

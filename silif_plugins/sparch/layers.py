@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
 from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, with_reset
-from ..neurons import LI, Neuron, neuron_class
+from ..neurons import LI, Neuron, is_recurrent, neuron_class
 from ..scan import BACKENDS, Backend, scan, scan_with_gate
 from ..surrogate import SpikeFunction, resolve
 from ..synapses import Events, connect, transmit
@@ -100,15 +100,15 @@ class SpikingLayer(nn.Module):
     Args:
         num_inputs: Number of input features.
         size: Number of neurons N.
-        neuron: Neuron model, by name or class.
+        neuron: Neuron model, by name or class; "RLIF" and "RadLIF" are LIF and AdLIF with ``recurrent``.
         neuron_options: Arguments of the model's constructor.
-        recurrent: Whether spikes return through weights V within the layer (RLIF, RadLIF); V's diagonal is 0.
+        recurrent: Whether spikes return through weights V within the layer; V's diagonal is 0.
         bidirectional: Whether the same weights and neurons also read the sequence backwards; doubles the output.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that a spike is dropped in training.
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
-        surrogate: Spike function of mem - threshold.
+        surrogate: Spike function of mem - threshold; by default the neuron's own, which is mostly the paper's boxcar.
         reset_mechanism: What a spike does to the next step: ``"subtract"``, the neuron's own reset; ``"zero"``, the
             same in proportion to the membrane, which loses all; ``"none"``. See `silif_plugins.dynamics.with_reset`.
         input_dropout: Probability that an input is dropped in training.
@@ -155,6 +155,7 @@ class SpikingLayer(nn.Module):
         check_backend(backend)
         check_reset_mechanism(reset_mechanism)
         model = neuron_class(neuron)
+        recurrent = recurrent or is_recurrent(neuron)
         self.current = WeightedInput(
             num_inputs,
             size,
@@ -176,7 +177,7 @@ class SpikingLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.bidirectional = bidirectional
         self.initial_state = initial_state
-        self.surrogate = resolve(surrogate)
+        self.surrogate = resolve(model.own_surrogate if surrogate is None else surrogate)
         self.reset_mechanism: ResetMechanism = reset_mechanism
         self.backend: Backend = backend
         self.silence = SilenceWatch('normalization="batchnorm", or a lower neuron_options={"threshold": ...}')

@@ -42,16 +42,17 @@ class SpArchNet(nn.Module):
         num_inputs: Number of input channels.
         hidden_sizes: Neurons of each hidden layer, such as (512, 512).
         num_classes: Number of classes C.
-        neuron: Neuron model of the hidden layers, by name ("SiLIF", "C-SiLIF", ...) or class.
+        neuron: Neuron model of the hidden layers, by name ("SiLIF", "C-SiLIF", ...) or class; "RLIF" and "RadLIF" are
+            LIF and AdLIF with ``recurrent``.
         neuron_options: Arguments of the model's constructor, such as ``{"dt": (0.01, 5.0)}``.
-        recurrent: Whether spikes return through weights within each layer (RLIF, RadLIF).
+        recurrent: Whether spikes return through weights within each layer.
         bidirectional: Whether hidden layers also read the sequence backwards.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that a hidden spike is dropped in training.
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
-        surrogate: Spike function of mem - threshold, by name ("boxcar", "atan", "norse:tanh", ...) or a callable; the
-            paper's boxcar by default.
+        surrogate: Spike function of mem - threshold, by name ("boxcar", "atan", "norse:tanh", ...) or a callable; by
+            default the neuron's own, which is mostly the paper's boxcar.
         reset_mechanism: What a spike does to the next step: ``"subtract"``, as in the paper; ``"zero"``, the membrane
             loses all that it has; or ``"none"``.
         events: Whether weights visit only what is not zero: ``"auto"``, where that is faster by the measured share of

@@ -1,58 +1,13 @@
-"""Neurons of one's own: three states and a threshold that moves, through everything that runs neurons."""
-
-from typing import NamedTuple
+"""Dynamics that are no state space, BRF's with a threshold that moves, through everything that runs neurons."""
 
 import pytest
 import torch
-from torch import Tensor, nn
 
 from silif_plugins.diagnosis import diagnose
 from silif_plugins.dynamics import State, StateSpace
-from silif_plugins.neurons import Neuron, SiLIF
+from silif_plugins.neurons import BRF, BRFState, SiLIF
 from silif_plugins.scan import scan, scan_with_gate, step
 from silif_plugins.sparch import SpArchNet
-
-
-class Resonant(NamedTuple):
-    mem: Tensor
-    imaginary: Tensor
-    refractory: Tensor
-    spk: Tensor
-
-
-class BRFDynamics:
-    """Balanced resonate-and-fire (Higuchi et al., 2024): q[t] = γ q[t-1] + s[t-1] raises threshold and damping."""
-
-    threshold = None
-    delta, gamma = 0.01, 0.9
-
-    def __init__(self, omega: Tensor, offset: Tensor) -> None:
-        self.omega, self.offset = omega.abs(), offset.abs()
-        self.divergence = (torch.sqrt(1 - (self.delta * self.omega) ** 2) - 1) / self.delta
-        self.shape, self.dtype = omega.shape, omega.dtype
-
-    def rest(self, shape, *, dtype=None, device=None):
-        return Resonant(*(torch.zeros(shape, dtype=dtype or self.dtype, device=device) for _ in Resonant._fields))
-
-    def step(self, current, state, surrogate, *, detach_reset=False):
-        spk = state.spk.detach() if detach_reset else state.spk
-        refractory = self.gamma * state.refractory + spk
-        damping = self.divergence - self.offset - refractory
-        mem = state.mem + self.delta * (damping * state.mem - self.omega * state.imaginary + current)
-        imaginary = state.imaginary + self.delta * (self.omega * state.mem + damping * state.imaginary)
-        return Resonant(mem, imaginary, refractory, surrogate(mem - 1 - refractory))
-
-
-class BRF(Neuron):
-    """It as a model."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
-        self.omega = nn.Parameter(5 + 5 * torch.rand(self.size))
-        self.offset = nn.Parameter(2 + torch.rand(self.size))
-
-    def dynamics(self):
-        return BRFDynamics(self.omega, self.offset)
 
 
 @pytest.fixture
@@ -63,7 +18,7 @@ def problem():
 def test_it_runs_as_it_stands(problem):
     neuron, current = problem
     spikes, state, states = neuron(current, return_states=True)
-    assert isinstance(state, Resonant)
+    assert isinstance(state, BRFState)
     assert 0.01 < spikes.mean() < 0.9
     assert all(field.shape == current.shape for field in states)
     assert torch.equal(states.spk, spikes)
@@ -144,7 +99,7 @@ def test_its_diagnosis():
 
 def test_the_random_state_has_all_fields(problem):
     state = problem[0].uniform_state((3,))
-    assert isinstance(state, Resonant)
+    assert isinstance(state, BRFState)
     assert all(0 < field.mean() < 1 for field in state)
 
 
@@ -152,9 +107,9 @@ def test_what_cannot_run_says_why(problem):
     neuron, current = problem
     with pytest.raises(ValueError, match="the dynamics BRFDynamics are neither a StateSpace nor a HardReset"):
         scan(neuron, current, backend="cpu")
-    with pytest.raises(TypeError, match="state: got State; it must be a Resonant"):
+    with pytest.raises(TypeError, match="state: got State; it must be a BRFState"):
         scan(neuron, current, State.zeros((3, 6)))
-    with pytest.raises(TypeError, match="state: got Resonant; it must be a State"):
+    with pytest.raises(TypeError, match="state: got BRFState; it must be a State"):
         scan(SiLIF(6), current, neuron.uniform_state((3,)))
     with pytest.raises(NotImplementedError, match="BRF has no state space"):
         neuron.state_space()

@@ -29,7 +29,7 @@ def written(graph, folder):
     return folder / "net.nir"
 
 
-@pytest.mark.parametrize("name", NEURONS)
+@pytest.mark.parametrize("name", [name for name, model in NEURONS.items() if model.has_state_space()])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_record_makes_its_neuron_again(name, dtype):
     neuron = NEURONS[name](N, threshold=0.7, learn=False).to(dtype)

@@ -11,7 +11,7 @@ from silif_plugins.dynamics import StateSpace
 from silif_plugins.neurons import LI, LIF, NEURONS, RF, AdLIF, CAdLIF, CSiLIF, SiLIF, neuron_class, register_neuron
 from silif_plugins.scan import scan
 
-PER_NEURON = {"LIF": 1, "AdLIF": 4, "cAdLIF": 4, "RF": 2, "SiLIF": 5, "C-SiLIF": 4}
+PER_NEURON = {"LIF": 1, "AdLIF": 4, "cAdLIF": 4, "RF": 2, "SiLIF": 5, "C-SiLIF": 4, "SE-adLIF": 4, "BRF": 2}
 
 
 @pytest.mark.parametrize("name", NEURONS)
@@ -25,11 +25,12 @@ def test_parameters_per_neuron(name):
 @pytest.mark.parametrize("name", NEURONS)
 def test_population_of_several_dimensions_copies_and_dtypes(name):
     neuron = NEURONS[name]((3, 1, 1)).double()
-    assert neuron.state_space().dtype == torch.float64
-    spikes, _ = scan(neuron.state_space(), torch.rand(4, 2, 3, 5, 5, dtype=torch.float64))
+    current = 30 * torch.rand(4, 2, 3, 5, 5, dtype=torch.float64)
+    assert neuron.dynamics().dtype == torch.float64
+    spikes, state = scan(neuron, current)
     assert spikes.shape == (4, 2, 3, 5, 5)
     for twin in (copy.deepcopy(neuron), pickle.loads(pickle.dumps(neuron))):
-        assert all(torch.equal(a, b) for a, b in zip(twin.state_space(), neuron.state_space(), strict=True))
+        assert all(torch.equal(a, b) for a, b in zip(scan(twin, current)[1], state, strict=True))
 
 
 @pytest.mark.parametrize("name", NEURONS)

@@ -124,7 +124,7 @@ def test_recurrent_spikes_and_gradients_equal_the_core_s(name, form, autapses):
     assert_close(found, expected, wanted)
 
 
-@pytest.mark.parametrize("name", neurons.NEURONS)
+@pytest.mark.parametrize("name", [name for name, model in neurons.NEURONS.items() if model.has_state_space()])
 def test_every_neuron_of_the_core_is_hosted(name):
     """Spikes, gradients, and the state_dict under the prefix ``neuron``."""
     neuron = neurons.neuron_class(name)(N).double()
