@@ -19,7 +19,7 @@ from .brf import BRF, BRFState
 from .csilif import CSiLIF, csilif_space
 from .lif import LI, LIF
 from .log_domain import leak
-from .neuron import Neuron
+from .neuron import Neuron, hostable
 from .registry import NEURONS, RECURRENT, canonical_name, is_recurrent, neuron_class, register_neuron
 from .rf import RF
 from .sampling import Init, Learn, has_values, trained
@@ -50,6 +50,7 @@ __all__ = [
     "csilif_space",
     "eigenvalues",
     "has_values",
+    "hostable",
     "is_recurrent",
     "is_stable",
     "jury_margins",

@@ -150,3 +150,25 @@ class Neuron(nn.Module):
                 self.register_parameter(name, nn.Parameter(value))
             else:
                 self.register_buffer(name, value)
+
+
+def hostable(neuron: object) -> Neuron:
+    """Return a neuron that the layers of a host library can run.
+
+    Raises:
+        TypeError: If it is no :class:`Neuron`, or one without a state space.
+
+    Examples:
+        >>> from silif_plugins.neurons import BRF
+        >>> hostable(BRF(4))
+        Traceback (most recent call last):
+        TypeError: neuron: got BRF, which has no state space; it runs by scan(neuron, current) and in SpArchNet
+    """
+    if not isinstance(neuron, Neuron):
+        raise TypeError(f"neuron: got {type(neuron).__name__}; it must be a silif_plugins.neurons.Neuron")
+    if not neuron.has_state_space():
+        name = type(neuron).__name__
+        raise TypeError(
+            f"neuron: got {name}, which has no state space; it runs by scan(neuron, current) and in SpArchNet"
+        )
+    return neuron

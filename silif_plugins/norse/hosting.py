@@ -8,7 +8,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ..dynamics import ResetMechanism, StateSpace
-from ..neurons import Neuron
+from ..neurons import Neuron, hostable
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
 from .parameters import SUPER, Method
 
@@ -246,9 +246,7 @@ class NeuronRecurrent(RecurrentLayer[NeuronParameters, NeuronState]):
 
 def hosted(neuron: Neuron, method: Method, alpha: float | None) -> NeuronParameters:
     """Return the parameter tuple of a neuron after checking that it is one."""
-    if not isinstance(neuron, Neuron):
-        raise TypeError(f"neuron: got {type(neuron).__name__}; it must be a silif_plugins.neurons.Neuron")
-    return NeuronParameters(neuron, method, alpha)
+    return NeuronParameters(hostable(neuron), method, alpha)
 
 
 def hidden_size(neuron: Neuron) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..diagnosis import SilenceWatch
 from ..dynamics import Dynamics, State, StateSpace
 from ..exchange import reset_ratio
-from ..neurons import Neuron, has_values
+from ..neurons import Neuron, has_values, hostable
 from ..surrogate import SpikeFunction, is_plain
 from .continuation import Continuation, may_continue
 from .lean import is_constant
@@ -131,8 +131,7 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         input_scale: float | Tensor = 1.0,
         reset_scale: float | Tensor = 1.0,
     ) -> None:
-        if not isinstance(neuron, Neuron):
-            raise TypeError(f"neuron: got {type(neuron).__name__}; it must be a silif_plugins.neurons.Neuron")
+        hostable(neuron)
         if output not in (False, True, "mem"):
             raise ValueError(f"output: got {output!r}; it must be False, True or 'mem'")
         # Not the initialisers of Leaky and LIF: they would put beta into the state_dict.

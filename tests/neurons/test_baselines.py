@@ -1,5 +1,6 @@
 """Neurons that others published, each against its equations written out in a loop, and its proof of stability."""
 
+import importlib
 import math
 
 import pytest
@@ -281,3 +282,12 @@ def test_one_step_is_the_sequence():
         for now, expected in zip(current, spikes, strict=True):
             got, state = step(neuron, now, state)
             assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("host", ["snntorch", "norse"])
+def test_hosts_say_at_once_that_they_cannot_run_it(host):
+    pytest.importorskip(host)
+    plugin = importlib.import_module(f"silif_plugins.{host}")
+    layer = plugin.Spiking if host == "snntorch" else plugin.NeuronLayer
+    with pytest.raises(TypeError, match="neuron: got BRF, which has no state space; it runs by scan"):
+        layer(BRF(4))
