@@ -16,20 +16,27 @@ from ..dynamics import (
 )
 from .adlif import AdLIF, CAdLIF
 from .csilif import CSiLIF, csilif_space
+from .hrf import HRF
 from .lif import LI, LIF
 from .log_domain import leak
 from .neuron import Neuron
+from .prf import PRF
+from .rafnode import RAFNode
 from .registry import NEURONS, canonical_name, neuron_class, register_neuron
 from .rf import RF
+from .s5rf import S5RF
 from .sampling import Init, Learn, has_values, trained
 from .silif import COUPLING, SPIKE_COUPLING, SiLIF, silif_space
 
 __all__ = [
     "COUPLING",
+    "HRF",
     "LI",
     "LIF",
     "NEURONS",
+    "PRF",
     "RF",
+    "S5RF",
     "SPIKE_COUPLING",
     "AdLIF",
     "CAdLIF",
@@ -37,6 +44,7 @@ __all__ = [
     "Init",
     "Learn",
     "Neuron",
+    "RAFNode",
     "SiLIF",
     "State",
     "StateSpace",
