@@ -110,7 +110,7 @@ def printed(*words):
         except SystemExit as exit:
             code = exit.code
     return code, " ".join(text.getvalue().split())
-assert "SE-adLIF, SiLIF, Toy, RLIF, RadLIF" in printed("train", "--help")[1]
+assert "SiLIF, Toy" in printed("train", "--help")[1]
 short = ("--epochs", "1", "--hidden-sizes", "4", "--steps", "5")
 code, text = printed("train", "--neuron", "toy", *short, "--out", "run")
 assert not code, text

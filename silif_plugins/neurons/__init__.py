@@ -17,11 +17,15 @@ from ..dynamics import (
 from .adlif import AdLIF, CAdLIF
 from .brf import BRF, BRFState
 from .csilif import CSiLIF, csilif_space
+from .hrf import HRF
 from .lif import LI, LIF
 from .log_domain import leak
 from .neuron import Neuron, hostable
+from .prf import PRF
+from .rafnode import RAFNode
 from .registry import NEURONS, RECURRENT, canonical_name, is_recurrent, neuron_class, register_neuron
 from .rf import RF
+from .s5rf import S5RF
 from .sampling import Init, Learn, has_values, trained
 from .seadlif import SEAdLIF
 from .silif import COUPLING, SPIKE_COUPLING, SiLIF, silif_space
@@ -29,11 +33,14 @@ from .silif import COUPLING, SPIKE_COUPLING, SiLIF, silif_space
 __all__ = [
     "BRF",
     "COUPLING",
+    "HRF",
     "LI",
     "LIF",
     "NEURONS",
+    "PRF",
     "RECURRENT",
     "RF",
+    "S5RF",
     "SPIKE_COUPLING",
     "AdLIF",
     "BRFState",
@@ -42,6 +49,7 @@ __all__ = [
     "Init",
     "Learn",
     "Neuron",
+    "RAFNode",
     "SEAdLIF",
     "SiLIF",
     "State",

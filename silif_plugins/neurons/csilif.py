@@ -10,14 +10,9 @@ import torch
 from torch import Tensor
 
 from ..dynamics import State, StateSpace
-from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay
+from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, cut, decay, pole, rotation
 from .registry import register_neuron
 from .sampling import Init, Learn, sampler, uniform_complex_state
-
-LARGEST_PHASE = 1e6
-"""Rotation per step [rad] at which it is cut: beyond it float32 cannot tell the angle (published: up to 295)."""
-
-LOG_LARGEST = math.log(LARGEST)
 
 HALF_RESET = 0.5
 FULL_RESET = 1.0
@@ -45,16 +40,13 @@ def csilif_space(
         threshold: Threshold of Re z.
         reset: Share of a spike that is fed back into u: 1/2 in the paper, 1 in its ablation.
     """
-    modulus = decay(log_decay + log_dt)
-    dt = log_dt.clamp(-LOG_LARGEST, LOG_LARGEST).exp()
-    phase = _cut(_cut(omega, LARGEST) * dt, LARGEST_PHASE)
-    real, imaginary = modulus * phase.cos(), modulus * phase.sin()
+    real, imaginary = pole(log_decay + log_dt, rotation(omega, log_dt))
     return StateSpace.of(
         a11=real,
         a12=-imaginary,
         a21=imaginary,
         a22=real,
-        b1=_cut(b, LARGEST) / reset,
+        b1=cut(b, LARGEST) / reset,
         r1=-real,
         r2=-imaginary,
         threshold=threshold,
@@ -162,12 +154,6 @@ class CSiLIF(LogDomainNeuron):
     def extra_repr(self) -> str:
         """Add the ablations that are in force."""
         return super().extra_repr() + ("" if self.half_reset else ", half_reset=False")
-
-
-def _cut(value: Tensor, largest: float) -> Tensor:
-    """Limit the magnitude of a value, in float16 to what that can hold."""
-    largest = min(largest, torch.finfo(value.dtype).max)
-    return value.clamp(-largest, largest)
 
 
 def _first(given: Init | None, default: Init) -> Init:

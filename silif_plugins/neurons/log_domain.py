@@ -21,6 +21,11 @@ and far beyond gradients would be inf * 0."""
 LARGEST = 1e15
 """Magnitude at which values that enter products are cut, so that no finite parameter overflows float32."""
 
+LOG_LARGEST = math.log(LARGEST)
+
+LARGEST_PHASE = 1e6
+"""Rotation per step [rad] at which it is cut: beyond it float32 cannot tell the angle (published: up to 295)."""
+
 RAW_RATE = (0.1, math.inf)
 RAW_TIMESTEP = (4e-4, 1.0)
 """Where raw rates [1/s] and timesteps [s] are clamped, as in the published ablation (SSM-inspired-LIF at 4186d6d)."""
@@ -32,15 +37,42 @@ def decay(log_step: Tensor) -> Tensor:
     The sum is taken before the exponential: exp(log_rate) * exp(log_dt) gives inf * 0 = nan where the sum is
     harmless. The result lies in [1e-13, 1 - 1e-13] in float64 and every gradient is finite, for every x.
     """
-    return torch.exp(-torch.exp(log_step.clamp(SLOWEST, FASTEST)))
+    return torch.exp(-step(log_step))
 
 
 def leak(log_step: Tensor) -> Tensor:
     """1 - decay(x) = -expm1(-exp(x)), accurate where the decay rounds to 1."""
-    step = torch.exp(log_step.clamp(SLOWEST, FASTEST))
+    x = step(log_step)
     if torch.jit.is_tracing() and torch.onnx.is_in_onnx_export():  # type: ignore[attr-defined, no-untyped-call]
-        return torch.tanh(step / 2) * (1 + torch.exp(-step))  # the exporter has no expm1
-    return -torch.expm1(-step)
+        return torch.tanh(x / 2) * (1 + torch.exp(-x))  # the exporter has no expm1
+    return -torch.expm1(-x)
+
+
+def step(log_step: Tensor) -> Tensor:
+    """exp(x), the rate times the timestep that :func:`decay` takes."""
+    return torch.exp(log_step.clamp(SLOWEST, FASTEST))
+
+
+def timestep(log_dt: Tensor) -> Tensor:
+    """exp(x), cut where float32 would overflow in products."""
+    return log_dt.clamp(-LOG_LARGEST, LOG_LARGEST).exp()
+
+
+def rotation(omega: Tensor, log_dt: Tensor) -> Tensor:
+    """Phase of a pole per step, ω Δ in rad, from ω in rad/s and log Δ."""
+    return cut(cut(omega, LARGEST) * timestep(log_dt), LARGEST_PHASE)
+
+
+def pole(log_step: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
+    """Real and imaginary part of exp(-exp(x) + i phase), whose modulus is below 1 to the last digit."""
+    modulus = decay(log_step)
+    return modulus * phase.cos(), modulus * phase.sin()
+
+
+def cut(value: Tensor, largest: float) -> Tensor:
+    """Limit the magnitude of a value, in float16 to what that can hold."""
+    largest = min(largest, torch.finfo(value.dtype).max)
+    return value.clamp(-largest, largest)
 
 
 class LogDomainNeuron(Neuron):

@@ -80,6 +80,17 @@ def has_values(tensor: Tensor) -> bool:
     return not tensor.is_meta
 
 
+def positive(name: str, value: Tensor) -> Tensor:
+    """Return the logarithm of values that were drawn as they are.
+
+    Raises:
+        ValueError: If one is not positive.
+    """
+    if has_values(value):
+        _positive(name, value.min().item())
+    return value.log()
+
+
 def _given(name: str, init: Tensor, shape: tuple[int, ...], log: bool) -> Tensor:
     value = init.detach().clone()
     if has_values(value) and not bool(value.isfinite().all()):
@@ -88,11 +99,7 @@ def _given(name: str, init: Tensor, shape: tuple[int, ...], log: bool) -> Tensor
         value = value.expand(shape).clone()
     except RuntimeError:
         raise ValueError(f"{name}: got shape {tuple(init.shape)}; it must broadcast to the neurons {shape}") from None
-    if log:
-        if has_values(value):
-            _positive(name, value.min().item())
-        value = value.log()
-    return value
+    return positive(name, value) if log else value
 
 
 def _positive(name: str, smallest: float) -> None:

@@ -49,8 +49,10 @@ from .hosting import (
 )
 from .nir import from_nir, to_nir
 from .parameters import spike_function
+from .prf import PRF, PRFCell, PRFRecurrent, PRFRecurrentCell
 from .replacement import from_lif, replace
 from .rf import RF, RFCell, RFRecurrent, RFRecurrentCell
+from .s5rf import S5RF, S5RFCell, S5RFRecurrent, S5RFRecurrentCell
 from .silif import (
     SiLIF,
     SiLIFCell,
@@ -61,7 +63,9 @@ from .silif import (
 )
 
 __all__ = [
+    "PRF",
     "RF",
+    "S5RF",
     "AdLIF",
     "AdLIFCell",
     "AdLIFRecurrent",
@@ -82,11 +86,17 @@ __all__ = [
     "NeuronRecurrent",
     "NeuronRecurrentCell",
     "NeuronState",
+    "PRFCell",
+    "PRFRecurrent",
+    "PRFRecurrentCell",
     "RFCell",
     "RFRecurrent",
     "RFRecurrentCell",
     "Replacement",
     "Replacements",
+    "S5RFCell",
+    "S5RFRecurrent",
+    "S5RFRecurrentCell",
     "SiLIF",
     "SiLIFCell",
     "SiLIFParameters",

@@ -16,16 +16,20 @@ from .csilif import CSiLIF  # noqa: E402
 from .layerwise import over_time  # noqa: E402
 from .membrane import Membrane  # noqa: E402
 from .nir import export_to_nir, import_from_nir  # noqa: E402
+from .prf import PRF  # noqa: E402
 from .recurrent import Recurrent  # noqa: E402
 from .replacement import from_leaky, replace  # noqa: E402
 from .resetting import reset  # noqa: E402
 from .rf import RF  # noqa: E402
+from .s5rf import S5RF  # noqa: E402
 from .silif import SiLIF  # noqa: E402
 from .spiking import Spiking  # noqa: E402
 from .state import SecondOrderState  # noqa: E402
 
 __all__ = [
+    "PRF",
     "RF",
+    "S5RF",
     "AdLIF",
     "CAdLIF",
     "CSiLIF",

@@ -11,7 +11,20 @@ from silif_plugins.dynamics import StateSpace
 from silif_plugins.neurons import LI, LIF, NEURONS, RF, AdLIF, CAdLIF, CSiLIF, SiLIF, neuron_class, register_neuron
 from silif_plugins.scan import scan
 
-PER_NEURON = {"LIF": 1, "AdLIF": 4, "cAdLIF": 4, "RF": 2, "SiLIF": 5, "C-SiLIF": 4, "SE-adLIF": 4, "BRF": 2}
+PER_NEURON = {
+    "LIF": 1,
+    "AdLIF": 4,
+    "cAdLIF": 4,
+    "RF": 2,
+    "PRF": 2,
+    "S5-RF": 3,
+    "HRF": 2,
+    "RAFNode": 3,
+    "SiLIF": 5,
+    "C-SiLIF": 4,
+    "SE-adLIF": 4,
+    "BRF": 2,
+}
 
 
 @pytest.mark.parametrize("name", NEURONS)

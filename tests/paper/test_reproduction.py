@@ -32,6 +32,6 @@ def test_what_is_missing_is_not_run(tmp_path):
     text = comparison([done])
     assert "| shd/s5-rf | not run  | 91.86 %" in text
     assert text.endswith(
-        "shd/s5-rf: not run, it needs S5-RF blocks, which this version of silif_plugins does not have."
+        "it needs complex weights and skips between S5-RF layers, which this version of silif_plugins does not have."
     )
     assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from snntorch.functional import probe, quant
 from snntorch.functional.stdp_learner import STDPLearner
 from torch import nn
 
-from silif_plugins.snntorch import RF
+from silif_plugins.snntorch import PRF, RF, S5RF
 
 from .conftest import HOSTS, OURS
 
@@ -25,7 +25,12 @@ with warnings.catch_warnings():
     from snntorch import backprop
 
 B, N, CLASSES = 4, 6, 3
-NEURONS = {**OURS, "RF": lambda size, **options: RF(size, dt=0.25, **options), **HOSTS}
+LOUD = {  # those that start quietly
+    "RF": lambda size, **options: RF(size, dt=0.25, **options),
+    "PRF": lambda size, **options: PRF(size, dt=1.0, **options),
+    "S5RF": lambda size, **options: S5RF(size, zoh=False, **options),
+}
+NEURONS = {**OURS, **LOUD, **HOSTS}
 FACILITIES = {}
 
 
