@@ -4,16 +4,18 @@ from .axonal_delay import AxonalDelay
 from .axonal_linear import AxonalLinear
 from .connection import CONNECTIONS, connect, transmit
 from .delayed_linear import DelayedLinear
-from .gaussian_taps import gaussian_taps
-from .learnable_delay import discretised
+from .learnable_delay import DelayedModule, LearnableDelay, discretised
 from .linear import Events, SpikeLinear, spike_linear
+from .taps import gaussian_taps
 
 __all__ = [
     "CONNECTIONS",
     "AxonalDelay",
     "AxonalLinear",
     "DelayedLinear",
+    "DelayedModule",
     "Events",
+    "LearnableDelay",
     "SpikeLinear",
     "connect",
     "discretised",

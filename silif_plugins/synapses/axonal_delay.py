@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from torch import Tensor
 
-from .gaussian_taps import convolve
-from .learnable_delay import LearnableDelay, discretised
+from .learnable_delay import LearnableDelay
+from .linear import as_weight
+from .taps import convolve
 
 
 class AxonalDelay(LearnableDelay):
@@ -56,32 +55,9 @@ class AxonalDelay(LearnableDelay):
         super().__init__((num_neurons,), max_delay, sigma=sigma, rounded=rounded, device=device, dtype=dtype)
         self.reset_parameters()
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return delayed inputs [T, B, N]; nothing came before them, and what arrives after them is lost."""
-        return self.run(inputs)[0]
-
-    def step(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Take one step: what arrives [B, N] when ``inputs`` [B, N] are sent, and the state for the next one."""
-        outputs, state = self.run(inputs.unsqueeze(0), state)
-        return outputs.squeeze(0), state
-
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Go on with a sequence.
-
-        Args:
-            inputs: The next steps, [T, B, N].
-            state: The inputs of the steps before, oldest first, [max_delay, B, N]; zero by default.
-
-        Returns:
-            What arrives in these steps, [T, B, N], and the state after them.
-
-        Raises:
-            ValueError: If the shapes do not fit.
-            TypeError: If the inputs are complex.
-        """
-        if inputs.is_complex():
-            raise TypeError(f"inputs: got {inputs.dtype}; they must be real")
-        window = self.window(inputs.to(self.delay.dtype), state)
+        """Go on with a sequence: what arrives, and the state after it, from inputs; all are [T, B, N]."""
+        window = self.window(as_weight(inputs, self.delay), state)
         if self.rounded:
             outputs = window.gather(0, self._sources(inputs))
         else:
@@ -91,12 +67,8 @@ class AxonalDelay(LearnableDelay):
     def _sources(self, inputs: Tensor) -> Tensor:
         """Return the places in the window, [T, B, N], from which whole delays read."""
         lags = self.delay.detach().round().clamp(0, self.max_delay).long()
-        steps = torch.arange(len(inputs), device=inputs.device).view(-1, 1, 1)
+        steps = torch.arange(inputs.shape[0], device=inputs.device).view(-1, 1, 1)
         return (steps + self.max_delay - lags).expand(inputs.shape)
-
-    def discretised(self) -> Self:
-        """Return a copy with whole delays, exactly; this one stays as it is."""
-        return discretised(self)
 
     def extra_repr(self) -> str:
         """Show size and options."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from .axonal_delay import AxonalDelay
-from .learnable_delay import discretised
-from .linear import Events, SpikeLinear
+from .learnable_delay import DelayedModule
+from .linear import Events, SpikeLinear, as_weight
 
 
-class AxonalLinear(nn.Module):
+class AxonalLinear(DelayedModule):
     """A `SpikeLinear` behind an `AxonalDelay`: all synapses of an input have its delay.
 
     Args:
@@ -75,21 +73,8 @@ class AxonalLinear(nn.Module):
         """[out_features]."""
         return self.linear.bias
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return outputs [T, B, out_features] from inputs [T, B, in_features]; nothing came before them."""
-        return self.run(inputs)[0]
-
-    def step(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Take one step: outputs [B, out_features] from inputs [B, in_features], and the state for the next one."""
-        outputs, state = self.run(inputs.unsqueeze(0), state)
-        return outputs.squeeze(0), state
-
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Go on with a sequence; arguments and results as for `AxonalDelay.run`, the outputs [T, B, out_features]."""
-        dropped = functional.dropout(inputs, self.dropout, self.training and self.dropout > 0)
+        """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
+        dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
         arrived, state = self.delays.run(dropped, state)
         return self.linear(arrived), state
-
-    def discretised(self) -> Self:
-        """Return a copy with whole delays, exactly; this one stays as it is."""
-        return discretised(self)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .gaussian_taps import convolve
-from .learnable_delay import LearnableDelay, discretised
+from .learnable_delay import LearnableDelay
 from .linear import as_weight
+from .taps import convolve
 
 
 class DelayedLinear(LearnableDelay):
@@ -93,38 +93,12 @@ class DelayedLinear(LearnableDelay):
             bound = self.in_features**-0.5 if self.in_features else 0.0
             nn.init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return outputs [T, B, out_features] from inputs [T, B, in_features]; nothing came before them."""
-        return self.run(inputs)[0]
-
-    def step(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Take one step: outputs [B, out_features] from inputs [B, in_features], and the state for the next one."""
-        outputs, state = self.run(inputs.unsqueeze(0), state)
-        return outputs.squeeze(0), state
-
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Go on with a sequence.
-
-        Args:
-            inputs: The next steps, [T, B, in_features].
-            state: The inputs of the steps before, oldest first, [max_delay, B, in_features]: one buffer for each input,
-                not for each synapse. By default they were zero.
-
-        Returns:
-            Outputs [T, B, out_features], and the state after them.
-
-        Raises:
-            ValueError: If the shapes do not fit.
-            TypeError: If the inputs are complex.
-        """
+        """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
         window = self.window(dropped, state)
         outputs = convolve(window, self.weight * self.taps())
         return outputs if self.bias is None else outputs + self.bias, self.travelling(window)
-
-    def discretised(self) -> Self:
-        """Return a copy with whole delays, exactly; this layer stays as it is."""
-        return discretised(self)
 
     def to_dcls(self) -> dict[str, Tensor]:
         """Return the state_dict of ``DCLS.construct.modules.Dcls1d(in_features, out_features, kernel_count=1, ...)``.

@@ -4,17 +4,63 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from .gaussian_taps import gaussian_taps, rounded_taps, within
+from .taps import gaussian_taps, rounded_taps, within
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class LearnableDelay(nn.Module):
+class DelayedModule(nn.Module):
+    """Runs whole sequences, parts of them and single steps by one method, `run`; the base of layers with delays.
+
+    Examples:
+        >>> from silif_plugins.synapses import AxonalDelay
+        >>> delays, spikes = AxonalDelay(5, 9), torch.ones(100, 2, 5)
+        >>> first, state = delays.run(spikes[:60])
+        >>> rest, state = delays.run(spikes[60:], state)
+        >>> torch.allclose(torch.cat([first, rest]), delays(spikes))
+        True
+    """
+
+    def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Go on with a sequence.
+
+        Args:
+            inputs: The next steps, [T, B, inputs].
+            state: The inputs of the steps before, oldest first, [max_delay, B, inputs]: one buffer for each input, not
+                for each synapse. By default they were zero.
+
+        Returns:
+            What arrives in these steps, [T, B, outputs], and the state after them.
+
+        Raises:
+            ValueError: If the shapes do not fit.
+            TypeError: If the inputs are complex.
+        """
+        raise NotImplementedError
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return outputs [T, B, outputs] from inputs [T, B, inputs]; nothing came before them."""
+        return self.run(inputs)[0]
+
+    def step(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Take one step: outputs [B, outputs] from inputs [B, inputs], and the state for the next one.
+
+        The state that is given stays as it is, so that gradients flow through steps, and one can step again from it.
+        """
+        outputs, state = self.run(inputs.unsqueeze(0), state)
+        return outputs.squeeze(0), state
+
+    def discretised(self) -> Self:
+        """Return a copy with whole delays, exactly; this layer stays as it is. See `discretised`."""
+        return discretised(self)
+
+
+class LearnableDelay(DelayedModule):
     """Delays from 0 to ``max_delay`` steps, learnt through a Gaussian over the lags; the base of what uses them.
 
     Attributes:
@@ -22,6 +68,12 @@ class LearnableDelay(nn.Module):
         sigma: Width of the Gaussian, a buffer: training narrows it by ``layer.sigma.fill_(...)``.
         max_delay: The longest delay.
         rounded: Whether each input arrives at the whole step next to its delay, and nowhere else.
+
+    Examples:
+        >>> from silif_plugins.synapses import DelayedLinear
+        >>> layer = DelayedLinear(3, 2, max_delay=9)
+        >>> layer.taps().shape
+        torch.Size([10, 2, 3])
     """
 
     sigma: Tensor
@@ -84,7 +136,7 @@ class LearnableDelay(nn.Module):
 
     def travelling(self, window: Tensor) -> Tensor:
         """Return the end of a window, of which inputs are still to arrive: the state [max_delay, B, N]."""
-        return window[len(window) - self.max_delay :]
+        return window[window.shape[0] - self.max_delay :]
 
     def extra_repr(self) -> str:
         """Show the options."""

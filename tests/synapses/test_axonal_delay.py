@@ -149,7 +149,7 @@ def test_copies_and_files():
 
 def test_dropout_drops_whole_spikes():
     layer = connect("axonal", N, 4, dropout=0.5, options={"max_delay": 6})
-    spikes = torch.ones(T, B, N)
+    spikes = torch.ones(T, B, N, dtype=torch.int64)
     assert not torch.equal(layer(spikes), layer(spikes))
     assert torch.equal(layer.eval()(spikes), layer(spikes))
 

@@ -11,7 +11,7 @@ from torch import nn
 from silif_plugins.cli import main
 from silif_plugins.sparch import SpArchNet
 from silif_plugins.synapses import DelayedLinear, discretised, gaussian_taps
-from silif_plugins.synapses.gaussian_taps import within
+from silif_plugins.synapses.taps import within
 from silif_plugins.training import load_network
 
 T, B, INPUTS, OUTPUTS = 17, 3, 4, 5
@@ -211,7 +211,7 @@ def test_planted_delays_are_found():
     student = DelayedLinear(inputs, outputs, max_delay, bias=False)
     nn.init.zeros_(student.weight)
     optimizer = torch.optim.Adam([{"params": [student.weight], "lr": 0.03}, {"params": [student.delay], "lr": 0.3}])
-    start, steps = student.sigma.item(), 400
+    start, steps = student.sigma.item(), 800
     for step in range(steps):
         student.sigma.fill_(start * (0.23 / start) ** min(1.0, 1.5 * step / steps))
         noise = torch.randn(60, 8, inputs)
