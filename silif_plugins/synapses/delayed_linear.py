@@ -15,13 +15,15 @@ from .taps import convolve
 
 
 class DelayedLinear(LearnableDelay):
-    r"""Linear weights of which each has a learnable delay: DCLS, on sequences [T, B, N].
+    """Linear weights of which each has a learnable delay: DCLS, on sequences [T, B, N].
 
-    .. math:: y_t = \sum_j W_{ij} \sum_{l=0}^{\text{max\_delay}} h_l(d_{ij}) \, x_{t-l, j}
+    Each sums its input over the lags l, with the shares of :func:`silif_plugins.synapses.gaussian_taps`::
 
-    with the normalised Gaussian :math:`h` of :func:`silif_plugins.synapses.gaussian_taps`. No output depends on later
-    inputs, and there are as many steps as before: what would arrive after the last one is lost. The published networks
-    are ``max_delay // 2`` steps longer after each layer; append as many steps of zeros to the inputs for that.
+        y[t, i] = sum over j, l of weight[i, j] * share[l, i, j] * x[t - l, j]
+
+    No output depends on later inputs, and there are as many steps as before: what would arrive after the last one is
+    lost. Sequences in the published networks get ``max_delay // 2`` steps longer with each layer; append as many steps
+    of zeros to the inputs for that.
 
     Training starts with a wide Gaussian, which sees all lags, and narrows it: fill ``sigma`` with less after each
     epoch, in the published recipe down to 0.23 (a width of 0.5, with DCLS's 0.27) after a quarter of them. Delays learn

@@ -19,9 +19,10 @@ LEAST_WIDTH = 0.27
 def gaussian_taps(delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
     r"""Return the share of each lag, a Gaussian around the delay that sums to 1.
 
-    .. math:: g_l = \exp(-\tfrac12 ((l - d) / (|\sigma| + 0.27))^2), \quad h_l = g_l / (\sum_m g_m + 10^{-7})
+    It is the kernel of DCLS, version "gauss", of K = ``max_delay + 1`` elements k, in lags l = K - 1 - k::
 
-    It is the kernel of DCLS, version "gauss", of :math:`K` = ``max_delay`` + 1 elements, in lags :math:`l = K - 1 - k`.
+        g[l] = exp(-((l - delay) / (abs(sigma) + 0.27)) ** 2 / 2)
+        share[l] = g[l] / (sum(g) + 1e-7)
 
     Args:
         delay: In steps, of any shape.
@@ -95,8 +96,9 @@ class _Within(torch.autograd.Function):
 def convolve(window: Tensor, taps: Tensor, groups: int = 1) -> Tensor:
     """Sum inputs over lags: ``outputs[t, b, i] = sum over l, j of taps[l, i, j] * window[L - 1 + t - l, b, j]``.
 
-    It is a convolution in two dimensions over [T, B], which reads and writes that layout as it is. Measured on one
-    thread, it takes 0.7 of the time of ``conv1d`` and half of that of a product for each lag.
+    It is a convolution in two dimensions over [T, B], which reads and writes that layout as it is. For 25 lags and 128
+    to 512 neurons, on one thread, a training step takes 0.7 to 0.9 of the time with ``conv1d``, and 0.5 to 0.7 of that
+    with a product for each lag.
 
     Args:
         window: The L - 1 steps before and the T steps of interest, [L - 1 + T, B, inputs].
