@@ -112,6 +112,9 @@ def convolve(window: Tensor, taps: Tensor, groups: int = 1) -> Tensor:
         >>> convolve(torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1), torch.tensor([1.0, 10.0]).view(2, 1, 1)).flatten()
         tensor([12., 23.])
     """
+    steps, batch = window.shape[0] - taps.shape[0] + 1, window.shape[1]
+    if not steps * batch:  # conv2d refuses these
+        return window.new_zeros(steps, batch, taps.shape[1])
     images = window.permute(2, 0, 1).unsqueeze(0)  # [1, inputs, time, batch], channels last in memory
     kernel = taps.flip(0).permute(1, 2, 0).unsqueeze(-1).contiguous(memory_format=torch.channels_last)
     outputs = functional.conv2d(images, kernel, groups=groups)

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from silif_plugins.cli import main
-from silif_plugins.sparch import SpArchNet
-from silif_plugins.synapses import DelayedLinear, discretised, gaussian_taps
+from silif_plugins.sparch import SpArchNet, to_official
+from silif_plugins.synapses import DelayedLinear, connect, discretised, gaussian_taps
 from silif_plugins.synapses.taps import within
 from silif_plugins.training import load_network
 
@@ -321,6 +321,23 @@ def test_a_run_and_its_checkpoint(kind, tmp_path):
     assert (delays.max_delay, delays.rounded) == (5, False)
     torch.testing.assert_close(delays.sigma, torch.tensor(0.5))
     assert torch.isfinite(discretised(net)(torch.rand(2, 20, net.num_inputs).round()).scores).all()
+
+
+@pytest.mark.parametrize("kind", ["delayed", "axonal"])
+def test_the_official_code_has_no_delays(kind):
+    net = SpArchNet(6, (8,), 4, connection=kind, connection_options={"max_delay": 3})
+    with pytest.raises(ValueError, match="delay: the official code has no such tensor"):
+        to_official(net)
+
+
+@pytest.mark.parametrize("kind", ["delayed", "axonal"])
+@pytest.mark.parametrize("shape", [(0, 3, 4), (5, 0, 4)], ids=str)
+def test_nothing_gives_nothing(kind, shape):
+    layer = connect(kind, 4, 5, options={"max_delay": 3})
+    past = torch.rand(3, shape[1], 4)
+    outputs, state = layer.run(torch.zeros(shape), past)
+    assert outputs.shape == (*shape[:2], 5)
+    assert shape[0] or torch.equal(state, past)
 
 
 def test_the_network_says_what_a_delayed_connection_needs():
