@@ -101,7 +101,7 @@ def to_official(net: SpArchNet) -> dict[str, Tensor]:
     if left := sorted(ours.keys() - set(keys.values())):
         raise ValueError(
             f"{left[0]}: the official code has no such tensor; undo pruning (torch.nn.utils.prune.remove) "
-            "and parametrizations first"
+            "and parametrizations first; its connections have no delays"
         )
     return {official: ours[key] for official, key in keys.items()}
 

@@ -58,8 +58,10 @@ class SpArchNet(nn.Module):
         events: Whether weights visit only what is not zero: ``"auto"``, where that is faster by the measured share of
             their inputs (`silif_plugins.synapses.spike_linear`); ``"always"`` or ``"never"``. The results are the same
             to rounding.
-        connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`.
-        connection_options: Further arguments of that kind.
+        connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`: ``"linear"``; ``"delayed"``,
+            with a learnable delay per synapse, or ``"axonal"``, per input. Synaptic operations are counted alike for
+            all kinds: the paper doubles those of delays, this does not.
+        connection_options: Further arguments of that kind, such as ``{"max_delay": 25}``.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the network can be differentiated twice.
 

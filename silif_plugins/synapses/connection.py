@@ -7,15 +7,41 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .axonal_linear import AxonalLinear
+from .delayed_linear import DelayedLinear
 from .linear import Events, SpikeLinear
 
 Factory = Callable[..., nn.Module]
 
-CONNECTIONS: dict[str, Factory] = {"linear": SpikeLinear}
+
+def _delayed(num_inputs: int, num_outputs: int, *, events: Events, **options: Any) -> nn.Module:
+    """Make a connection with a delay per synapse."""
+    if events == "always":
+        raise ValueError("events: got 'always'; a delayed connection is dense: it must be 'auto' or 'never'")
+    return DelayedLinear(num_inputs, num_outputs, **_with_max_delay(options))
+
+
+def _axonal(num_inputs: int, num_outputs: int, **options: Any) -> nn.Module:
+    """Make a connection with a delay per input."""
+    return AxonalLinear(num_inputs, num_outputs, **_with_max_delay(options))
+
+
+def _with_max_delay(options: dict[str, Any]) -> dict[str, Any]:
+    """Raise unless the option is there that has no default."""
+    if "max_delay" not in options:
+        raise ValueError("connection_options: lacks max_delay; it must be the longest delay in steps, such as 25")
+    return options
+
+
+CONNECTIONS: dict[str, Factory] = {"linear": SpikeLinear, "delayed": _delayed, "axonal": _axonal}
 """Makers of connections by the names that networks use; a connection of another kind is added here.
 
 They are called with the numbers of inputs and outputs, and ``bias``, ``dropout``, ``events`` and options of their own
 by name. A connection takes whole sequences [T, B, inputs] and gives [T, B, outputs]; ``weight`` is [outputs, inputs].
+
+- ``"linear"``: `SpikeLinear`.
+- ``"delayed"``: `DelayedLinear`, a learnable delay per synapse, with the options ``max_delay``, ``sigma``, ``rounded``.
+- ``"axonal"``: `AxonalLinear`, a learnable delay per input, with the same options.
 """
 
 
@@ -46,6 +72,8 @@ def connect(
     Examples:
         >>> connect("linear", 140, 128)
         SpikeLinear(in_features=140, out_features=128, bias=False, dropout=0, events='auto')
+        >>> connect("delayed", 140, 128, options={"max_delay": 25})
+        DelayedLinear(in_features=140, out_features=128, bias=False, max_delay=25, rounded=False, dropout=0)
     """
     if kind not in CONNECTIONS:
         raise ValueError(f"connection: got {kind!r}; it must be one of {', '.join(CONNECTIONS)}")

@@ -65,7 +65,7 @@ def spike_linear(
         raise ValueError(f"gate: got shape {tuple(gate.shape)}; it must be that of the spikes, {tuple(spikes.shape)}")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
-    spikes = _as_weight(spikes, weight)
+    spikes = as_weight(spikes, weight)
     seed = int(torch.randint(2**63 - 1, (), generator=generator)) if dropout else 0
     if not _by_events(spikes, weight, events, dropout):
         return functional.linear(_dropped(spikes, dropout, seed), weight, bias)
@@ -78,7 +78,7 @@ def spike_linear(
     return y.view(*spikes.shape[:-1], weight.shape[0])
 
 
-def _as_weight(spikes: Tensor, weight: Tensor) -> Tensor:
+def as_weight(spikes: Tensor, weight: Tensor) -> Tensor:
     """Return spikes in the data type of the weight; autocast chooses for floating-point ones itself."""
     if spikes.is_complex():
         raise TypeError(f"spikes: got {spikes.dtype}; they must be real")

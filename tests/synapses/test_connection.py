@@ -9,7 +9,7 @@ from silif_plugins.synapses import CONNECTIONS, SpikeLinear, connect, transmit
 from silif_plugins.training import TrainConfig
 
 
-class Delayed(nn.Linear):
+class Late(nn.Linear):
     """Inputs arrive some steps late."""
 
     def __init__(self, num_inputs, num_outputs, *, bias, dropout, events, steps=1):
@@ -22,10 +22,8 @@ class Delayed(nn.Linear):
 
 
 def test_a_network_with_connections_of_another_kind(monkeypatch):
-    monkeypatch.setitem(CONNECTIONS, "delayed", Delayed)
-    config = TrainConfig(
-        connection="delayed", connection_options={"steps": 2}, hidden_sizes=(16,), normalization="none"
-    )
+    monkeypatch.setitem(CONNECTIONS, "late", Late)
+    config = TrainConfig(connection="late", connection_options={"steps": 2}, hidden_sizes=(16,), normalization="none")
     net = config.network(8, 4)
     assert net.hidden[0].current.weights.steps == net.readout.current.weights.steps == 2
     plain = SpArchNet(8, (16,), 4, normalization="none", dropout=0.1)

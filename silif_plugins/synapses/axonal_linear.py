@@ -1,0 +1,80 @@
+"""A linear layer for spikes behind axonal delays."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .axonal_delay import AxonalDelay
+from .learnable_delay import DelayedModule
+from .linear import Events, SpikeLinear, as_weight
+
+
+class AxonalLinear(DelayedModule):
+    """A `SpikeLinear` behind an `AxonalDelay`: all synapses of an input have its delay.
+
+    Args:
+        in_features: Number of inputs.
+        out_features: Number of outputs.
+        max_delay: The longest delay, in steps.
+        bias: Whether to add a bias.
+        sigma: Width of the Gaussian at the start, in steps; see `AxonalDelay`.
+        rounded: Whether delays are rounded to whole steps, exactly; they are not learnt then.
+        dropout: Share of inputs that are dropped in training, before they are delayed.
+        events: Whether the weights visit only inputs that are not zero. Delays in whole steps keep spikes few; the
+            Gaussian spreads each one over several steps.
+        device: As for ``nn.Linear``.
+        dtype: As for ``nn.Linear``.
+
+    Raises:
+        ValueError: If an argument is not valid.
+
+    Examples:
+        >>> layer = AxonalLinear(64, 10, max_delay=25)
+        >>> spikes = (torch.rand(100, 8, 64) < 0.05).float()
+        >>> layer(spikes).shape
+        torch.Size([100, 8, 10])
+        >>> layer.discretised()
+        AxonalLinear(
+          (delays): AxonalDelay(64, max_delay=25, rounded=True)
+          (linear): SpikeLinear(in_features=64, out_features=10, bias=True, dropout=0, events='auto')
+        )
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        max_delay: int,
+        bias: bool = True,
+        *,
+        sigma: float | None = None,
+        rounded: bool = False,
+        dropout: float = 0.0,
+        events: Events = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
+        self.dropout = dropout
+        self.delays = AxonalDelay(in_features, max_delay, sigma=sigma, rounded=rounded, device=device, dtype=dtype)
+        self.linear = SpikeLinear(in_features, out_features, bias, events=events, device=device, dtype=dtype)
+
+    @property
+    def weight(self) -> Tensor:
+        """[out_features, in_features]."""
+        return self.linear.weight
+
+    @property
+    def bias(self) -> Tensor | None:
+        """[out_features]."""
+        return self.linear.bias
+
+    def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
+        dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
+        arrived, state = self.delays.run(dropped, state)
+        return self.linear(arrived), state

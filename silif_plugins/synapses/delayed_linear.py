@@ -1,0 +1,163 @@
+"""A linear layer with a delay on each synapse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .learnable_delay import LearnableDelay
+from .linear import as_weight
+from .taps import convolve
+
+
+class DelayedLinear(LearnableDelay):
+    """Linear weights of which each has a learnable delay: DCLS, on sequences [T, B, N].
+
+    Each sums its input over the lags l, with the shares of :func:`silif_plugins.synapses.gaussian_taps`::
+
+        y[t, i] = sum over j, l of weight[i, j] * share[l, i, j] * x[t - l, j]
+
+    No output depends on later inputs, and there are as many steps as before: what would arrive after the last one is
+    lost. Sequences in the published networks get ``max_delay // 2`` steps longer with each layer; append as many steps
+    of zeros to the inputs for that.
+
+    Training starts with a wide Gaussian, which sees all lags, and narrows it: fill ``sigma`` with less after each
+    epoch, in the published recipe down to 0.23 (a width of 0.5, with DCLS's 0.27) after a quarter of them. Delays learn
+    at about 100 times the rate of weights there. `discretised` gives the layer that then runs, with whole delays.
+
+    The convolution is dense, whatever the share of spikes. snnTorch's ``SynapticDelay`` and Norse's ``SynapseDelay``
+    have one delay per channel, as `AxonalDelay`; the ``DelayLinear`` of sc-neurocore interpolates between two lags.
+
+    Args:
+        in_features: Number of inputs.
+        out_features: Number of outputs.
+        max_delay: The longest delay, in steps.
+        bias: Whether to add a bias.
+        sigma: Width of the Gaussian at the start, in steps, before DCLS's 0.27 is added; by default half of
+            ``max_delay``, rounded up, as published.
+        rounded: Whether delays are rounded to whole steps, exactly; they are not learnt then.
+        dropout: Share of inputs that are dropped in training.
+        device: As for ``nn.Linear``.
+        dtype: As for ``nn.Linear``.
+
+    Raises:
+        ValueError: If an argument is not valid.
+
+    Examples:
+        >>> layer = DelayedLinear(64, 10, max_delay=25)
+        >>> spikes = (torch.rand(100, 8, 64) < 0.05).float()
+        >>> layer(spikes).shape
+        torch.Size([100, 8, 10])
+        >>> optimizer = torch.optim.Adam([{"params": [layer.weight, layer.bias]}, {"params": [layer.delay], "lr": 0.1}])
+        >>> exact, state = layer.discretised(), None
+        >>> for x in spikes:
+        ...     y, state = exact.step(x, state)
+        >>> torch.allclose(y, exact(spikes)[-1], atol=1e-5)
+        True
+    """
+
+    bias: nn.Parameter | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        max_delay: int,
+        bias: bool = True,
+        *,
+        sigma: float | None = None,
+        rounded: bool = False,
+        dropout: float = 0.0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(
+            (out_features, in_features), max_delay, sigma=sigma, rounded=rounded, device=device, dtype=dtype
+        )
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
+        self.in_features, self.out_features, self.dropout = in_features, out_features, dropout
+        self.weight = nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        self.register_parameter(
+            "bias", nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weights and bias as ``nn.Linear`` does, and the delays."""
+        super().reset_parameters()
+        nn.init.kaiming_uniform_(self.weight, a=5**0.5)
+        if self.bias is not None:
+            bound = self.in_features**-0.5 if self.in_features else 0.0
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
+        dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
+        window = self.window(dropped, state)
+        outputs = convolve(window, self.weight * self.taps())
+        return outputs if self.bias is None else outputs + self.bias, self.travelling(window)
+
+    def to_dcls(self) -> dict[str, Tensor]:
+        """Return the state_dict of ``DCLS.construct.modules.Dcls1d(in_features, out_features, kernel_count=1, ...)``.
+
+        It has ``dilated_kernel_size=max_delay + 1`` and ``version="gauss"``, and positions instead of delays.
+
+        Examples:
+            >>> {name: tuple(value.shape) for name, value in DelayedLinear(3, 2, 24).to_dcls().items()}
+            {'weight': (2, 3, 1), 'P': (1, 2, 3, 1), 'SIG': (1, 2, 3, 1), 'bias': (2,)}
+        """
+        delay = self.delay.detach().clamp(0, self.max_delay)
+        state = {
+            "weight": self.weight.detach().unsqueeze(-1).clone(),
+            "P": (self.max_delay // 2 - delay).view(1, *delay.shape, 1),
+            "SIG": self.sigma.expand(1, *delay.shape, 1).clone(),
+        }
+        return state if self.bias is None else {**state, "bias": self.bias.detach().clone()}
+
+    @classmethod
+    def from_dcls(cls, state: Mapping[str, Tensor], max_delay: int, **options: Any) -> Self:
+        """Return the layer of a state_dict of ``Dcls1d``, of version "gauss" and with one element per synapse.
+
+        Args:
+            state: ``weight`` [out, in, 1], ``P`` and ``SIG`` [1, out, in, 1], perhaps ``bias`` [out].
+            max_delay: Its ``dilated_kernel_size`` - 1, which the state_dict does not tell.
+            options: Further arguments of the layer.
+
+        Raises:
+            ValueError: If a tensor is missing, has another shape, or ``SIG`` is not the same everywhere.
+
+        Examples:
+            >>> layer = DelayedLinear(3, 2, 24)
+            >>> torch.allclose(DelayedLinear.from_dcls(layer.to_dcls(), 24).delay, layer.delay)
+            True
+        """
+        for name in ("weight", "P", "SIG"):
+            if name not in state:
+                raise ValueError(f"state: got {', '.join(state)}; it must have weight, P and SIG")
+        weight, sigma = state["weight"], state["SIG"]
+        if weight.dim() != 3 or weight.shape[2] != 1:
+            raise ValueError(f"weight: got shape {tuple(weight.shape)}; it must be [outputs, inputs, 1]")
+        for name in ("P", "SIG"):
+            if state[name].shape != (1, *weight.shape):
+                raise ValueError(f"{name}: got shape {tuple(state[name].shape)}; it must be {(1, *weight.shape)}")
+        if not (sigma == sigma.flatten()[0]).all():
+            raise ValueError(f"SIG: got {sigma.min():g} to {sigma.max():g}; it must be the same for all synapses")
+        options = {"dtype": weight.dtype, "device": weight.device, **options}
+        layer = cls(weight.shape[1], weight.shape[0], max_delay, "bias" in state, **options)
+        with torch.no_grad():
+            layer.weight.copy_(weight[..., 0])
+            layer.delay.copy_(max_delay // 2 - state["P"][0, ..., 0])
+            layer.sigma.copy_(sigma.flatten()[0].abs())
+            if layer.bias is not None:
+                layer.bias.copy_(state["bias"])
+        return layer
+
+    def extra_repr(self) -> str:
+        """Show sizes and options."""
+        sizes = f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+        return f"{sizes}, {super().extra_repr()}, dropout={self.dropout:g}"

@@ -1,0 +1,121 @@
+"""Delays between whole steps: the weights of each lag, and the convolution with them.
+
+Learning delays by a Gaussian over lags is DCLS (Khalfaoui-Hassani et al., 2023; Hammouamri et al., 2024).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+LEAST_WIDTH = 0.27
+"""What DCLS adds to sigma: the Gaussian never gets so narrow that a delay between two steps reaches neither."""
+
+
+def gaussian_taps(delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
+    r"""Return the share of each lag, a Gaussian around the delay that sums to 1.
+
+    It is the kernel of DCLS, version "gauss", of K = ``max_delay + 1`` elements k, in lags l = K - 1 - k::
+
+        g[l] = exp(-((l - delay) / (abs(sigma) + 0.27)) ** 2 / 2)
+        share[l] = g[l] / (sum(g) + 1e-7)
+
+    Args:
+        delay: In steps, of any shape.
+        sigma: Width in steps.
+        max_delay: The longest lag.
+
+    Returns:
+        Shares of the lags 0 to ``max_delay``, [max_delay + 1, \*shape of the delays].
+
+    Examples:
+        >>> gaussian_taps(torch.tensor([0.0, 1.5]), torch.tensor(0.23), 3).T.mul(1000).round()
+        tensor([[881., 119.,   0.,   0.],
+                [  9., 491., 491.,   9.]])
+    """
+    g = torch.exp(-0.5 * ((_lags(delay, max_delay) - delay) / (sigma.abs() + LEAST_WIDTH)).square())
+    return g / (g.sum(0) + 1e-7)
+
+
+def rounded_taps(delay: Tensor, max_delay: int) -> Tensor:
+    """Return 1 at the lag nearest to the delay, and 0 at all others; arguments and shape as for `gaussian_taps`.
+
+    Examples:
+        >>> rounded_taps(torch.tensor([0.2, 1.7]), 2).T
+        tensor([[1., 0., 0.],
+                [0., 0., 1.]])
+    """
+    return (_lags(delay, max_delay) == delay.round()).to(delay.dtype)
+
+
+def _lags(delay: Tensor, max_delay: int) -> Tensor:
+    """Return 0 to ``max_delay``, [max_delay + 1, 1, ...]."""
+    return torch.arange(max_delay + 1, dtype=delay.dtype, device=delay.device).view(-1, *[1] * delay.dim())
+
+
+def within(delay: Tensor, max_delay: int) -> Tensor:
+    """Return delays that are at least 0 and at most ``max_delay``.
+
+    A delay that an optimiser took beyond keeps the gradient that leads back: it is not stuck there.
+
+    Examples:
+        >>> delay = torch.tensor([-1.0, -1.0, 2.0], requires_grad=True)
+        >>> within(delay, 5).backward(torch.tensor([1.0, -1.0, 1.0]))
+        >>> delay.grad
+        tensor([ 0., -1.,  1.])
+    """
+    limit: Callable[[Tensor, int], Tensor] = _Within.apply
+    return limit(delay, max_delay)
+
+
+class _Within(torch.autograd.Function):
+    """Clamps, and cuts only gradients whose descent would lead further out."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(delay: Tensor, max_delay: int) -> Tensor:
+        return delay.clamp(0, max_delay)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        delay, ctx.max_delay = inputs
+        ctx.save_for_backward(delay)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (delay,) = ctx.saved_tensors
+        outwards = ((delay < 0) & (grad > 0)) | ((delay > ctx.max_delay) & (grad < 0))
+        return grad.masked_fill(outwards, 0), None
+
+
+def convolve(window: Tensor, taps: Tensor, groups: int = 1) -> Tensor:
+    """Sum inputs over lags: ``outputs[t, b, i] = sum over l, j of taps[l, i, j] * window[L - 1 + t - l, b, j]``.
+
+    It is a convolution in two dimensions over [T, B], which reads and writes that layout as it is. For 25 lags and 128
+    to 512 neurons, on one thread, a training step takes 0.7 to 0.9 of the time with ``conv1d``, and 0.5 to 0.7 of that
+    with a product for each lag.
+
+    Args:
+        window: The L - 1 steps before and the T steps of interest, [L - 1 + T, B, inputs].
+        taps: Weights of each lag, [L, outputs, inputs / groups].
+        groups: As for ``conv2d``: with as many as inputs, each goes to an output of its own.
+
+    Returns:
+        [T, B, outputs].
+
+    Examples:
+        >>> convolve(torch.tensor([1.0, 2.0, 3.0]).view(3, 1, 1), torch.tensor([1.0, 10.0]).view(2, 1, 1)).flatten()
+        tensor([12., 23.])
+    """
+    steps, batch = window.shape[0] - taps.shape[0] + 1, window.shape[1]
+    if not steps * batch:  # conv2d refuses these
+        return window.new_zeros(steps, batch, taps.shape[1])
+    images = window.permute(2, 0, 1).unsqueeze(0)  # [1, inputs, time, batch], channels last in memory
+    kernel = taps.flip(0).permute(1, 2, 0).unsqueeze(-1).contiguous(memory_format=torch.channels_last)
+    outputs = functional.conv2d(images, kernel, groups=groups)
+    return outputs.squeeze(0).permute(1, 2, 0)
