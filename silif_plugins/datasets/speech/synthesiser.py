@@ -10,6 +10,7 @@ import ctypes
 import os
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -74,11 +75,20 @@ def synthesise(
     if "+" in voice and not (variant and (data / "voices" / "!v" / variant).is_file()):
         raise ValueError(f"voice: espeak-ng has no variant {variant!r}, which {voice!r} asks for")
 
+    # Ctrl-C is for the main thread alone. Where a callback from C code runs there, it is lost in between them.
+    with ThreadPoolExecutor(1) as thread:
+        path = installed.get_library_path()
+        return thread.submit(_speak, path, data, text, voice, rate, pitch, pitch_range, seed).result()
+
+
+def _speak(
+    path: str, data: Path, text: str, voice: str, rate: int, pitch: int, pitch_range: int, seed: int
+) -> NDArray[np.int16]:
     chunks: list[bytes] = []
     raised: list[BaseException] = []
 
     def collect(samples: int | None, number: int, events: object) -> int:
-        # An exception (Ctrl-C comes here too) cannot cross C code: keep it, tell espeak-ng to stop, raise it later.
+        # An exception cannot cross C code: keep it, tell espeak-ng to stop, raise it later.
         try:
             if samples and number > 0:
                 chunks.append(ctypes.string_at(samples, 2 * number))
@@ -89,7 +99,7 @@ def synthesise(
 
     callback = _Callback(collect)
     with _one_at_a_time:
-        library = _load(installed.get_library_path())
+        library = _load(path)
         try:
             got = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, os.fsencode(data), _DONT_EXIT)
             if got != SAMPLE_RATE:
