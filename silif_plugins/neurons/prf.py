@@ -77,7 +77,7 @@ class PRF(LogDomainNeuron):
         )
 
     def state_space(self) -> StateSpace:
-        """Return the state space of :func:`prf_space` with this population's parameters."""
+        """Return the state space of ``prf_space`` with this population's parameters."""
         return prf_space(self.log_dt, self.log_omega, self.tau, self.threshold)
 
     def uniform_state(self, batch: Sequence[int], *, generator: torch.Generator | None = None) -> State:

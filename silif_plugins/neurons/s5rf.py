@@ -106,7 +106,7 @@ class S5RF(LogDomainNeuron):
         )
 
     def state_space(self) -> StateSpace:
-        """Return the state space of :func:`s5rf_space` with this population's parameters."""
+        """Return the state space of ``s5rf_space`` with this population's parameters."""
         log_decay, log_dt = (self.get_parameter_or_buffer(name) for name in ("log_decay", "log_dt"))
         return s5rf_space(log_decay, self.omega, log_dt, self.threshold, zoh=self.zoh)
 
