@@ -124,7 +124,7 @@ def network_named(name: object) -> Network:
         'SpArchNet'
         >>> network_named("spach")
         Traceback (most recent call last):
-        ValueError: architecture: got 'spach'; it must be one of sparch; did you mean sparch?
+        ValueError: architecture: got 'spach'; it must be one of ...; did you mean sparch?
     """
     if not isinstance(name, str) or name not in NETWORKS:
         hint = did_you_mean(str(name), NETWORKS)
