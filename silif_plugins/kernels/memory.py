@@ -18,8 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+REUSED = 512 << 10
+"""Bytes from which the memory of a tensor is used again."""
+
 LARGE = 4 << 20
-"""Bytes from which a tensor is large: its memory is used again, and it is written around the caches."""
+"""Bytes from which a tensor is written around the caches."""
 
 STAGGER = 576
 """Bytes between the starts of tensors within their pages: else their rows would compete for the same cache lines."""
@@ -85,7 +88,7 @@ _pool = Pool()
 def empty(like: Tensor, shape: Sequence[int]) -> Tensor:
     """``like.new_empty(shape)`` on the CPU, with memory that is used again where it is large (on Linux)."""
     size = math.prod(shape) * like.element_size()
-    if size < LARGE or sys.platform != "linux":
+    if size < REUSED or sys.platform != "linux":
         return like.new_empty(shape)
     return _pool.empty(size).view(like.dtype).view(shape)
 
@@ -94,7 +97,7 @@ def empty_like(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """``torch.empty_like`` on the CPU, with memory that is used again where it is large (on Linux)."""
     dtype = dtype or tensor.dtype
     size = tensor.numel() * dtype.itemsize
-    if size < LARGE or sys.platform != "linux":
+    if size < REUSED or sys.platform != "linux":
         return torch.empty_like(tensor, dtype=dtype)
     contiguous = tensor.is_contiguous()
     strides = tensor.stride() if contiguous else torch.empty_like(tensor, device="meta").stride()

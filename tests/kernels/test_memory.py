@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from silif_plugins.kernels.memory import LARGE, Pool, empty, empty_like
+from silif_plugins.kernels.memory import LARGE, REUSED, Pool, empty, empty_like
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is only used again on Linux")
 
@@ -55,10 +55,10 @@ def test_layout_follows_the_input(dtype):
 
 def test_any_shape_is_used_again():
     like = torch.empty(0, dtype=torch.float64)
-    first = empty(like, (3, LARGE // 8))
-    assert (first.shape, first.dtype, first.is_contiguous()) == ((3, LARGE // 8), torch.float64, True)
+    first = empty(like, (3, REUSED // 8))
+    assert (first.shape, first.dtype, first.is_contiguous()) == ((3, REUSED // 8), torch.float64, True)
     address = first.data_ptr()
     del first
     gc.collect()
-    assert empty(like, (LARGE // 8, 3)).data_ptr() == address
+    assert empty(like, (REUSED // 8, 3)).data_ptr() == address
     assert empty(like, (0, 5)).shape == (0, 5)
