@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -566,3 +567,26 @@ def test_a_run_that_diverges_ends_with_an_error(capsys, tmp_path):
     code, out, err = run(capsys, "train", *QUICK, "--learning_rate", "1e30", "--out", tmp_path / "run")
     assert (code, out) == (2, "")
     assert "try a lower learning rate" in err
+
+
+def test_stability_says_which_neurons_are_not_and_fails(capsys, tmp_path):
+    run(capsys, "train", *QUICK, "--out", tmp_path / "stable")
+    code, out, _ = run(capsys, "stability", tmp_path / "stable")
+    assert code == 0
+    assert json.loads(out)["stable"]
+    # AdLIF with a < -(1 - β) grows without bound.
+    options = "a=-1.0,decay_w=0.99"
+    run(capsys, "train", *QUICK, "--neuron", "AdLIF", "--neuron-options", options, "--out", tmp_path / "unstable")
+    code, out, _ = run(capsys, "stability", tmp_path / "unstable", "--no-json")
+    assert code == 1
+    assert re.search(r"\n[1-9]\d* neurons are unstable\n", out)
+
+
+def test_evaluate_counts_operations(capsys, tmp_path):
+    run(capsys, "train", *QUICK, "--out", tmp_path / "run")
+    _, out, _ = run(capsys, "evaluate", tmp_path / "run", "--operations")
+    found = json.loads(out)
+    weights = [each for name, each in found["layers"].items() if name.endswith("weights")]
+    assert sum(each["macs"] + each["acs"] for each in weights) == pytest.approx(found["synaptic_operations"])
+    assert found["not_counted"] == {}
+    assert all(found["layers"][name]["macs"] > 0 for name in ("hidden.0", "readout"))

@@ -1,7 +1,8 @@
 """The command line: ``silif COMMAND``, one module a command.
 
-Results go to stdout, progress and logs to stderr. Exit code 0: done; 1: the machine failed (such as a full disk);
-2: the user can mend it; 130: interrupted. Nothing here imports torch before a command does: help is there at once.
+Results go to stdout, progress and logs to stderr. Exit code 0: done; 1: the machine failed (such as a full disk), or
+what was asked is not so (a neuron is unstable); 2: the user can mend it; 130: interrupted. Nothing here imports torch
+before a command does: help is there at once.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from types import ModuleType
 
 from .. import __version__
 from ..hints import did_you_mean
-from .output import show
+from .output import Answer, show
 from .parser import Parser, UsageError
 
 __all__ = ["COMMANDS", "help_of", "main"]
@@ -25,6 +26,7 @@ __all__ = ["COMMANDS", "help_of", "main"]
 COMMANDS = {
     "train": "Train a network.",
     "evaluate": "Evaluate a trained network.",
+    "stability": "Say whether its neurons are stable.",
     "compare": "Compare neurons.",
     "recipes": "List the recipes.",
     "reproduce": "Train what was published again.",
@@ -58,7 +60,7 @@ USER_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryErro
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     try:
-        _run(list(sys.argv[1:] if argv is None else argv))
+        code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except KeyboardInterrupt:
         _complain("interrupted; finished epochs are kept: run it again (silif train: with --resume)")
@@ -77,28 +79,30 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         _complain(f"error: not enough memory; take fewer steps, smaller layers or batches ({error})")
         return 2
-    return 0
+    return code
 
 
 def _complain(message: str) -> None:
     print(f"silif: {message}", file=sys.stderr)
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str]) -> int:
     if not arguments or "--version" in arguments or all(each in HELPS for each in arguments):
         print(__version__ if "--version" in arguments else HELP)
-        return
+        return 0
     name = _name(arguments)
     arguments.remove(name)
     if any(each in HELPS for each in arguments):
         print(help_of(name, [each for each in arguments if each not in HELPS]), end="")
-        return
+        return 0
     command = _command(name)
     settings = command.parser().read(arguments)
     with _logging(settings.verbose):
-        answer = command.run(settings)
-        if answer is not None:
-            show(answer, settings.json)
+        answer: Answer | None = command.run(settings)
+        if answer is None:
+            return 0
+        show(answer, settings.json)
+        return answer.code
 
 
 def _name(arguments: Sequence[str]) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import math
 from collections.abc import Sequence
 
 from ..hints import did_you_mean
+from ..metrics import OperationCount
 from ..tables import table
 from ..training import evaluate, load_network, load_split
 from .output import Answer
@@ -22,6 +24,7 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
     found.add("run", help="Folder of a run, or a .safetensors file of one.")
     found.add("--data", metavar="NAME", help="Another data set than it was trained on.")
     found.add("--split", default="test", metavar="NAME", help="train, valid or test. Default: test.")
+    found.add("--operations", action="store_true", help="Count all operations, of neurons too, layer by layer; slower.")
     return found
 
 
@@ -38,7 +41,8 @@ def run(settings: argparse.Namespace) -> Answer:
             f"{config.data}: got {dataset.num_channels} channels and {dataset.num_classes} classes; "
             f"{settings.run} needs {facts['num_inputs']} and {facts['num_classes']}"
         )
-    figures = evaluate(net, dataset, pad=not config.published)
+    with OperationCount(net) if settings.operations else contextlib.nullcontext() as count:
+        figures = evaluate(net, dataset, pad=not config.published)
     if not math.isfinite(figures.loss):
         raise ValueError(f"{settings.run}: the loss is {figures.loss}; the network has diverged")
     rows = [
@@ -47,8 +51,14 @@ def run(settings: argparse.Namespace) -> Answer:
         ("sparsity", f"{100 * figures.sparsity:.1f} %"),
         ("operations", f"{figures.synaptic_operations:,.0f} synaptic ones a sample"),
     ]
+    data = {"neuron": config.label, "data": config.data, "split": settings.split, **dataclasses.asdict(figures)}
+    text = f"{config.label} on {config.data}, {settings.split} set of {len(dataset):,} samples\n{table(rows)}"
+    if count is not None:
+        data["layers"] = {name: (each / len(dataset))._asdict() for name, each in count.layers.items()}
+        data["not_counted"] = count.unknown
+        text += f"\n\noperations of a sample\n{count.summary(len(dataset))}"
     return Answer(
-        {"neuron": config.label, "data": config.data, "split": settings.split, **dataclasses.asdict(figures)},
-        f"{config.label} on {config.data}, {settings.split} set of {len(dataset):,} samples\n{table(rows)}",
+        data,
+        text,
         f"silif train --init {settings.run} --epochs 5",
     )

@@ -19,11 +19,13 @@ class Answer:
         data: For programs, printed as JSON; of a list each entry has a line.
         text: For people.
         then: The command that comes next.
+        code: The exit code: 1 where what was asked is not so.
     """
 
     data: Any
     text: str
     then: str = ""
+    code: int = 0
 
 
 def show(answer: Answer, as_json: bool | None) -> None:

@@ -1,6 +1,7 @@
 """Why a spiking network does not learn: what its layers do with a sample, and what to change."""
 
 from .advice import DEAD, SATURATED, UNREACHED
+from .clamps import clamped
 from .network import diagnose
 from .recording import ALWAYS, REACH
 from .report import Diagnosis, LayerDiagnosis, Quantiles
@@ -17,5 +18,6 @@ __all__ = [
     "Quantiles",
     "SilenceWarning",
     "SilenceWatch",
+    "clamped",
     "diagnose",
 ]
