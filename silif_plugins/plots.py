@@ -232,6 +232,62 @@ def accuracy_against_operations(summaries: Sequence[Summary]) -> Figure:
     return figure
 
 
+def learning_curves(epochs: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw loss and accuracy over the epochs of a run, on training and validation data.
+
+    Args:
+        epochs: The lines of a run's ``metrics.jsonl``, each with ``epoch``, ``train_loss``, ``train_accuracy``,
+            ``valid_loss`` and ``valid_accuracy``.
+
+    Examples:
+        >>> epochs = [{"epoch": 1, "train_loss": 2.0, "train_accuracy": 0.3, "valid_loss": 1.9, "valid_accuracy": 0.4}]
+        >>> [axes.get_ylabel() for axes in learning_curves(epochs).axes]
+        ['loss', 'accuracy (%)']
+    """
+    figure, panels = _new((7.0, 2.8), ncols=2)
+    numbers = [each["epoch"] for each in epochs]
+    for axes, quantity, scale, unit in zip(panels, ("loss", "accuracy"), (1, 100), ("", " (%)"), strict=True):
+        for place, (split, style) in enumerate({"train": "--", "valid": "-"}.items()):
+            values = [scale * each[f"{split}_{quantity}"] for each in epochs]
+            axes.plot(numbers, values, style, marker=MARKERS[place], markersize=3, color=COLOURS[place], label=split)
+        axes.set(xlabel="epoch", ylabel=quantity + unit)
+        axes.grid(alpha=0.3)
+    panels[0].legend(frameon=False)
+    return figure
+
+
+def confusion(counts: Tensor, classes: Sequence[str]) -> Figure:
+    """Draw how often each class is taken for each other one, as shares of the class; numbers where they fit.
+
+    Args:
+        counts: Samples by class and by decision, [C, C].
+        classes: Names of the classes.
+
+    Raises:
+        ValueError: If ``counts`` is not [C, C].
+
+    Examples:
+        >>> figure = confusion(torch.tensor([[9, 1], [0, 5]]), ["yes", "no"])
+        >>> figure.axes[0].get_xlabel()
+        'decision'
+    """
+    if counts.shape != (len(classes), len(classes)):
+        raise ValueError(f"counts: got shape {tuple(counts.shape)}; it must be [{len(classes)}, {len(classes)}]")
+    side = min(9.0, 2.0 + 0.34 * len(classes))
+    figure, axes = _new((side, side))
+    shares = counts.double() / counts.sum(1, keepdim=True).clamp(min=1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    places = range(len(classes))
+    axes.set(xlabel="decision", ylabel="class", xticks=places, yticks=places, yticklabels=classes)
+    axes.set_xticks(places, classes, rotation=90)
+    if len(classes) <= 20:
+        for row, column in torch.nonzero(counts).tolist():
+            shade = "white" if shares[row, column] > 0.5 else "black"
+            number = f"{100 * shares[row, column]:.0f}"
+            axes.text(column, row, number, ha="center", va="center", fontsize="x-small", color=shade)
+    return figure
+
+
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure in the format of the file's ending; its folder is made if need be.
 

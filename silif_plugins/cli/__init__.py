@@ -27,6 +27,7 @@ COMMANDS = {
     "train": "Train a network.",
     "evaluate": "Evaluate a trained network.",
     "stability": "Say whether its neurons are stable.",
+    "report": "Write a page about a run.",
     "compare": "Compare neurons.",
     "recipes": "List the recipes.",
     "reproduce": "Train what was published again.",
