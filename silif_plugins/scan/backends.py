@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import Dynamics, HardReset, LinearSystem, State, StateSpace, linear_part
+from ..dynamics import Dynamics, Flow, HardReset, LinearSystem, State, StateSpace, linear_part
 from ..kernels.operators import is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
 from . import fused_system
@@ -39,6 +39,7 @@ def choose(
     dtype: torch.dtype,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
+    durations: Tensor | None = None,
 ) -> Literal["reference"] | Fused:
     """Return the name of the implementation: the given one if it can run this scan, the best one for "auto".
 
@@ -53,10 +54,10 @@ def choose(
         if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:
             return "reference"
         name: Fused = "triton" if current.is_cuda else "cpu"
-        return "reference" if _obstacle(name, neurons, current, dtype, surrogate, recurrent) else name
+        return "reference" if _obstacle(name, neurons, current, dtype, surrogate, recurrent, durations) else name
     if backend not in get_args(Fused):
         raise ValueError(f"backend: got {backend!r}; it must be one of {', '.join(BACKENDS)}")
-    if obstacle := _obstacle(backend, neurons, current, dtype, surrogate, recurrent):
+    if obstacle := _obstacle(backend, neurons, current, dtype, surrogate, recurrent, durations):
         raise ValueError(f"backend: {backend!r} cannot run this: {obstacle}; use 'reference' or 'auto'")
     return "cpu" if backend == "cpu" else "triton"
 
@@ -68,9 +69,12 @@ def _obstacle(
     dtype: torch.dtype,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
+    durations: Tensor | None,
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
     system = neurons if isinstance(neurons, LinearSystem) else None
+    if isinstance(neurons, Flow):
+        return "its steps have durations"
     if system is None and linear_part(neurons) is None:
         return f"the dynamics {type(neurons).__name__} are neither a StateSpace nor a HardReset of one"
     if system is not None and backend == "triton":
@@ -112,6 +116,7 @@ def run(
     detach_reset: bool,
     backend: str,
     gate_width: float | None = None,
+    durations: Tensor | None = None,
 ) -> tuple[Any, Any, Tensor]:
     """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
 
@@ -127,6 +132,7 @@ def run(
         backend: Which implementation runs it.
         gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate,
             nor with recurrent weights.
+        durations: Of each step, [T, B], for a :class:`silif_plugins.dynamics.Flow`.
 
     Returns:
         The states of all steps, the last one, and with ``gate_width`` booleans of the shape of ``current``.
