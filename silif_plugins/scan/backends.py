@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..dynamics import Dynamics, Flow, HardReset, LinearSystem, State, StateSpace, linear_part
 from ..kernels.operators import is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
-from . import fused_system
+from . import fused_flow, fused_system
 from .callables import CallableScan, is_step
 from .fused import Scan, run_forward
 from .layout import GIVEN, Forward, Outputs, in_kernel
@@ -73,12 +73,13 @@ def _obstacle(
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
     system = neurons if isinstance(neurons, LinearSystem) else None
-    if isinstance(neurons, Flow):
-        return "its steps have durations"
-    if system is None and linear_part(neurons) is None:
+    flow = neurons if isinstance(neurons, Flow) else None
+    if system is None and flow is None and linear_part(neurons) is None:
         return f"the dynamics {type(neurons).__name__} are neither a StateSpace nor a HardReset of one"
     if system is not None and backend == "triton":
         return f"it has {system.states} states"
+    if flow is not None and backend == "triton":
+        return "its steps have durations"
     if in_forward_mode():
         return "derivatives in forward mode are asked for"
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own switch: kernels run on the CPU, slowly
@@ -92,6 +93,8 @@ def _obstacle(
         return f"the state is {dtype}, and it must be float32 or float64"
     if system is not None:
         return fused_system.obstacle(system, surrogate, recurrent)
+    if flow is not None:
+        return fused_flow.obstacle(surrogate, recurrent, durations)
     if recurrent is not None and backend == "triton":
         return "it has recurrent weights"
     if in_kernel(surrogate)[0] != GIVEN:
@@ -106,7 +109,7 @@ def _obstacle(
 
 
 def run(
-    neurons: StateSpace | HardReset | LinearSystem,
+    neurons: StateSpace | HardReset | LinearSystem | Flow,
     current: Tensor,
     state: Any,
     surrogate: SpikeFunction,
@@ -140,6 +143,9 @@ def run(
     if isinstance(neurons, LinearSystem):
         options = lengths, trace, detach_reset, gate_width
         return fused_system.run(neurons, current, state, surrogate, *options)
+    if isinstance(neurons, Flow):
+        assert durations is not None
+        return fused_flow.run(neurons, current, state, surrogate, lengths, durations, trace, detach_reset)
     space, hard_reset = linear_part(neurons), isinstance(neurons, HardReset)
     assert space is not None
     shape = current.shape

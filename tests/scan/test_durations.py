@@ -17,7 +17,7 @@ MODELS = {
     "C-SiLIF": lambda size: CSiLIF(size),
     "C-SiLIF, whole reset": lambda size: CSiLIF(size, half_reset=False),
 }
-BACKENDS = ["reference"]
+BACKENDS = ["reference", "cpu"]
 FUNCTIONS = {
     "SiLIF": (silif_space, silif_flow, silif_parameters),
     "C-SiLIF": (csilif_space, csilif_flow, csilif_parameters),
