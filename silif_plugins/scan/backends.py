@@ -10,9 +10,10 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import Dynamics, HardReset, State, StateSpace, linear_part
+from ..dynamics import Dynamics, Flow, HardReset, LinearSystem, State, StateSpace, linear_part
 from ..kernels.operators import is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
+from . import fused_flow, fused_system
 from .callables import CallableScan, is_step
 from .fused import Scan, run_forward
 from .layout import GIVEN, Forward, Outputs, in_kernel
@@ -38,6 +39,7 @@ def choose(
     dtype: torch.dtype,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
+    durations: Tensor | None = None,
 ) -> Literal["reference"] | Fused:
     """Return the name of the implementation: the given one if it can run this scan, the best one for "auto".
 
@@ -52,10 +54,10 @@ def choose(
         if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:
             return "reference"
         name: Fused = "triton" if current.is_cuda else "cpu"
-        return "reference" if _obstacle(name, neurons, current, dtype, surrogate, recurrent) else name
+        return "reference" if _obstacle(name, neurons, current, dtype, surrogate, recurrent, durations) else name
     if backend not in get_args(Fused):
         raise ValueError(f"backend: got {backend!r}; it must be one of {', '.join(BACKENDS)}")
-    if obstacle := _obstacle(backend, neurons, current, dtype, surrogate, recurrent):
+    if obstacle := _obstacle(backend, neurons, current, dtype, surrogate, recurrent, durations):
         raise ValueError(f"backend: {backend!r} cannot run this: {obstacle}; use 'reference' or 'auto'")
     return "cpu" if backend == "cpu" else "triton"
 
@@ -67,10 +69,17 @@ def _obstacle(
     dtype: torch.dtype,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
+    durations: Tensor | None,
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
-    if linear_part(neurons) is None:
-        return f"the dynamics {type(neurons).__name__} are neither a StateSpace nor a HardReset"
+    system = neurons if isinstance(neurons, LinearSystem) else None
+    flow = neurons if isinstance(neurons, Flow) else None
+    if system is None and flow is None and linear_part(neurons) is None:
+        return f"the dynamics {type(neurons).__name__} are neither a StateSpace nor a HardReset of one"
+    if system is not None and backend == "triton":
+        return f"it has {system.states} states"
+    if flow is not None and backend == "triton":
+        return "its steps have durations"
     if in_forward_mode():
         return "derivatives in forward mode are asked for"
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own switch: kernels run on the CPU, slowly
@@ -82,6 +91,10 @@ def _obstacle(
         return "it has 2³¹ elements or more"
     if dtype not in (torch.float32, torch.float64):
         return f"the state is {dtype}, and it must be float32 or float64"
+    if system is not None:
+        return fused_system.obstacle(system, surrogate, recurrent)
+    if flow is not None:
+        return fused_flow.obstacle(surrogate, recurrent, durations)
     if recurrent is not None and backend == "triton":
         return "it has recurrent weights"
     if in_kernel(surrogate)[0] != GIVEN:
@@ -96,9 +109,9 @@ def _obstacle(
 
 
 def run(
-    neurons: StateSpace | HardReset,
+    neurons: StateSpace | HardReset | LinearSystem | Flow,
     current: Tensor,
-    state: State | None,
+    state: Any,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
     lengths: Tensor | None,
@@ -106,7 +119,8 @@ def run(
     detach_reset: bool,
     backend: str,
     gate_width: float | None = None,
-) -> tuple[State, State, Tensor]:
+    durations: Tensor | None = None,
+) -> tuple[Any, Any, Tensor]:
     """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
 
     Args:
@@ -116,16 +130,24 @@ def run(
         surrogate: Spike function.
         recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
         lengths: Steps of each sequence, int64 [B].
-        trace: Whether mem and ada of all steps are wanted; empty otherwise.
+        trace: Whether the states of all steps are wanted; empty but for the spikes otherwise.
         detach_reset: Whether the spikes that reset are constants for the gradient.
         backend: Which implementation runs it.
         gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate,
             nor with recurrent weights.
+        durations: Of each step, [T, B], for a :class:`silif_plugins.dynamics.Flow`.
 
     Returns:
         The states of all steps, the last one, and with ``gate_width`` booleans of the shape of ``current``.
     """
-    space, hard_reset = (neurons.space, True) if isinstance(neurons, HardReset) else (neurons, False)
+    if isinstance(neurons, LinearSystem):
+        options = lengths, trace, detach_reset, gate_width
+        return fused_system.run(neurons, current, state, surrogate, *options)
+    if isinstance(neurons, Flow):
+        assert durations is not None
+        return fused_flow.run(neurons, current, state, surrogate, lengths, durations, trace, detach_reset)
+    space, hard_reset = linear_part(neurons), isinstance(neurons, HardReset)
+    assert space is not None
     shape = current.shape
     dims = max(1, len(space.shape))  # of the neurons; what is before them is the batch
     sizes = shape[-dims:] if len(shape) > dims else shape[1:]
