@@ -1,4 +1,4 @@
-"""Event by event beside a clock: python -m benchmarks.events [--rate 20] [--seconds 5] [--batch 32] [--neurons 128].
+"""Event by event beside a clock: python -m benchmarks.events [--rate 20] [--seconds 5] [--batch 32] [--neurons 512].
 
 Forward, float32, one thread: the time of a clock of 1 ms, with the currents of the events on its ticks and zeros
 between them, relative to scan(..., dt=gaps). The latter runs ten times in a row, since the clock leaves nothing in the
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20.0, help="events a second")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--neurons", type=int, default=128)
+    parser.add_argument("--neurons", type=int, default=512)
     arguments = parser.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
