@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from silif_plugins.dynamics import Flow, State, spectral_radius
 from silif_plugins.neurons import LIF, CSiLIF, SiLIF, csilif_flow, csilif_space, silif_flow, silif_space
 from silif_plugins.scan import scan, step
+from silif_plugins.scan.flow_layout import FlowForward
+from silif_plugins.scan.fused_flow import run_forward
 from silif_plugins.testing import csilif_parameters, silif_parameters
 
 MODELS = {
@@ -221,3 +223,81 @@ def test_errors_name_the_argument():
         scan(neuron.state_space(), current, dt=torch.ones(4))
     assert isinstance(neuron.flow(), Flow)
     assert spectral_radius(neuron.state_space()).max() < 1
+
+
+def outputs_and_gradients(backend, flow, current, dt, state, weights, **options):
+    """Run a scan and a loss that reaches every output; return outputs, and gradients of all inputs."""
+    inputs = [tensor.detach().clone().requires_grad_() for tensor in (current, *flow, *state)]
+    neurons, state = Flow(*inputs[1:12]), State(*inputs[12:])
+    spikes, *states = scan(neurons, inputs[0], state, dt=dt, backend=backend, **options)
+    outputs = [spikes, *(field for each in states for field in each)]
+    pairs = zip(outputs, weights[: len(outputs)], strict=True)
+    loss = sum((output * weight[: output.numel()].view_as(output)).sum() for output, weight in pairs)
+    return outputs, torch.autograd.grad(loss, inputs, allow_unused=True, materialize_grads=True)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.integers(1, 80),
+    batch=st.integers(1, 5),
+    neurons=st.sampled_from([1, 7, 16, 32, 100, 512]),
+    name=st.sampled_from(list(MODELS)),
+    dtype=st.sampled_from([torch.float64, torch.float32]),
+    layout=st.sampled_from([(0, 1, 2), (1, 0, 2), (2, 1, 0)]),
+    surrogate=st.sampled_from(["boxcar", "atan", "fast_sigmoid", "triangle"]),
+    each=st.booleans(),
+    cut=st.booleans(),
+    traced=st.booleans(),
+    detach_reset=st.booleans(),
+)
+def test_kernel_equals_reference_whatever_is_asked_for(
+    steps, batch, neurons, name, dtype, layout, surrogate, each, cut, traced, detach_reset
+):
+    """Outputs, states and every gradient; in float32 they are near, but for spikes at the edge of the threshold."""
+    torch.manual_seed(steps)
+    flow = [field.detach().expand(neurons) for field in MODELS[name](neurons).to(dtype).flow()]
+    current = 4 * torch.randn(steps, batch, neurons, dtype=dtype)
+    current = current.permute(layout).contiguous().permute([layout.index(axis) for axis in range(3)])
+    dt = 4 * torch.rand((steps, batch) if each else (steps,), dtype=dtype)
+    state = torch.rand(3, batch, neurons, dtype=dtype)
+    lengths = torch.randint(steps + 1, (batch,)) if cut else None
+    options = {"surrogate": surrogate, "lengths": lengths, "return_states": traced, "detach_reset": detach_reset}
+    weights = torch.randn(7, steps * batch * neurons, dtype=dtype)
+    expected = outputs_and_gradients("reference", flow, current, dt, state, weights, **options)
+    got = outputs_and_gradients("cpu", flow, current, dt, state, weights, **options)
+    if dtype == torch.float32:
+        same = (expected[0][0] == got[0][0]).float().mean()
+        assert same > 0.99
+        return
+    assert torch.equal(expected[0][0], got[0][0])
+    for one, other in zip(expected[0], got[0], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9 * float(one.detach().abs().max().clamp(min=1)))
+    for index, (one, other) in enumerate(zip(expected[1], got[1], strict=True)):
+        scale = one.abs().max().clamp(min=1e-30)
+        assert ((one - other).abs() <= 1e-9 * scale).all(), f"gradient {index}"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"recurrent": torch.randn(6, 6).double()}, "it has recurrent weights, and durations"),
+        ({"surrogate": lambda x: (x > 0).to(x)}, "the surrogate must be boxcar"),
+        ({"dt": torch.ones(40, dtype=torch.float64, requires_grad=True)}, "the gradient of the durations"),
+    ],
+)
+def test_what_has_no_kernel_runs_on_the_reference(options, reason):
+    neuron, current = SiLIF(6).double(), 6 * torch.randn(40, 2, 6, dtype=torch.float64)
+    options = {"dt": torch.ones(40)} | options
+    expected = scan(neuron, current, backend="reference", **options)
+    assert torch.equal(scan(neuron, current, **options)[0], expected[0])
+    with pytest.raises(ValueError, match=reason):
+        scan(neuron, current, backend="cpu", **options)
+
+
+@pytest.mark.parametrize("trace", [False, True])
+def test_opcheck(trace):
+    numbers = torch.stack([field.expand(5) for field in SiLIF(5).double().flow()]).detach().requires_grad_()
+    current = torch.randn(40, 2, 5, dtype=torch.float64).requires_grad_()
+    initial, durations = torch.rand(3, 2, 5, dtype=torch.float64).requires_grad_(), torch.rand(40, 2).double()
+    call = FlowForward(current, durations, numbers, initial, None, trace, 1, 2.0, 0.0, False)
+    torch.library.opcheck(run_forward, tuple(call))

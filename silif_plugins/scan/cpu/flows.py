@@ -35,6 +35,7 @@ from ...kernels.simd import (
 )
 from ..layout import CHUNK
 from .kernels import FIRST, TOTAL, derivative, get, put
+from .systems import fetch
 from .tiles import ADDRESS, LOAD, OUT, PITCH, SAVE, TIME, add_lanes, clear, copy, locate, place, reading, span
 
 NUMBERS, FIELDS = np.array([11, 3])
@@ -64,10 +65,10 @@ def elapse(duration: Any, coefficients: Any, some: Any) -> Any:
     """e^(-slow t) cos(turn t), e^(-slow t) sin(turn t) and d for a duration."""
     slow, gap, turn = coefficients[0], coefficients[1], coefficients[2]
     zero, one, t = splat(slow, 0.0), splat(slow, 1.0), splat(slow, duration)
-    decay = elementary.exp(zero - slow * t)
+    decay = elementary.exp((zero - slow) * t)
     sine, cosine, d = zero, one, zero
     if some[1]:
-        d = elementary.expm1(zero - gap * t) * splat(slow, -0.5)
+        d = elementary.expm1((zero - gap) * t) * splat(slow, -0.5)
     if some[2]:
         sine, cosine = elementary.sincos(turn * t)
     return decay * cosine, decay * sine, d
@@ -75,18 +76,21 @@ def elapse(duration: Any, coefficients: Any, some: Any) -> Any:
 
 @inlined
 def step(m: Any, a: Any, s: Any, current: Any, weights: Any, coefficients: Any, some: Any) -> Any:
-    """The state after a duration and an input, in the order of the reference."""
+    """The state after a duration and an input."""
     _, _, _, m11, m12, m21, b1, b2, k1, k2, threshold = coefficients
-    in_phase, out_of_phase, d = weights
-    p, q = in_phase * (splat(d, 1.0) - d), select(some[0], in_phase * d, out_of_phase)
-    y1, y2 = m + k1 * s, a + k2 * s
-    m = p * y1 + q * (m11 * y1 + m12 * y2) + b1 * current
-    a = p * y2 + q * (m21 * y1 - m11 * y2) + b2 * current
+    p, q, d = weights
+    if some[1]:
+        p, q = p * (splat(d, 1.0) - d), select(some[0], p * d, q)
+    y1, y2 = fma(k1, s, m), fma(k2, s, a)
+    m = fma(p, y1, fma(q, fma(m11, y1, m12 * y2), b1 * current))
+    a = fma(p, y2, fma(q, fma(m21, y1, (splat(d, 0.0) - m11) * y2), b2 * current))
     return m, a, select(m > threshold, splat(d, 1.0), splat(d, 0.0))
 
 
 @compiled
-def advance(rows: Any, job: Any, tile: Any, count: Any, time: Any, active: Any, steps: Any, x: Any, out: Any) -> None:
+def advance(
+    rows: Any, job: Any, tile: Any, count: Any, time: Any, active: Any, steps: Any, x: Any, soon: Any, out: Any
+) -> None:
     """Run a tile through a chunk: ``active`` steps, and zeros in the rest of ``steps``."""
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
     saves, chunks, spk, mem, ada = out
@@ -101,6 +105,7 @@ def advance(rows: Any, job: Any, tile: Any, count: Any, time: Any, active: Any, 
             put(chunks, 0, i, m, like)
             put(chunks, 1, i, a, like)
         for t in range(active):
+            fetch(numbers_at(job.x[ADDRESS], like), soon + t * x[1], i)
             weights = elapse(durations[first + t * job.gate[TIME]], coefficients, some)
             m, a, s = step(m, a, s, get(load1, x, t, i, like), weights, coefficients, some)
             put(spk, t, i, s, like)
@@ -243,7 +248,10 @@ def forward(begin: Any, end: Any, call: Any) -> None:
             spk = span(scratch, SPKS, job.spk, job, tile, time, size)
             mem = span(scratch, MEMS, job.mem, job, tile, time, size)
             ada = span(scratch, ADAS, job.ada, job, tile, time, size)
-            advance(rows, job, tile, count, time, active, steps, x, (time > 0, chunks, spk, mem, ada))
+            soon = place(job.x, tile, time + CHUNK)
+            if time + CHUNK >= job.steps:
+                soon = place(job.x, locate(job, min(index + 1, job.tiles - 1)), FIRST)
+            advance(rows, job, tile, count, time, active, steps, x, soon, (time > 0, chunks, spk, mem, ada))
             if time > 0:
                 copy(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1, OUT)
             copy(rows, SPKS, job.spk, job, tile, time, steps, OUT)
