@@ -8,6 +8,7 @@ from .errors import DataError
 from .events import Recording, Recordings
 from .filterbank import log_mel
 from .frames import FrameDataset
+from .front_ends import FRONT_ENDS, Cochlea, Delta, FrontEnd, LogMel, front_end, register_front_end
 from .hdf5 import read_recordings, write_recordings
 from .loading import load
 from .mnist import SequentialMNIST
@@ -23,6 +24,7 @@ from .spoken_digits import SpokenDigits, spoken_digit_recordings
 from .ssc import SSC
 
 __all__ = [
+    "FRONT_ENDS",
     "SHD",
     "SOURCES",
     "SSC",
@@ -30,10 +32,14 @@ __all__ = [
     "Batch",
     "Batches",
     "ChannelJitter",
+    "Cochlea",
     "DataError",
     "DataSource",
+    "Delta",
     "DropEvents",
     "FrameDataset",
+    "FrontEnd",
+    "LogMel",
     "OwnEvents",
     "Recording",
     "Recordings",
@@ -48,10 +54,12 @@ __all__ = [
     "check_data",
     "download",
     "downloadable",
+    "front_end",
     "hold_out_speakers",
     "load",
     "log_mel",
     "read_recordings",
+    "register_front_end",
     "register_source",
     "resolve",
     "source_names",
