@@ -8,6 +8,7 @@ from .errors import DataError
 from .events import Recording, Recordings
 from .filterbank import log_mel
 from .frames import FrameDataset
+from .free_spoken_digits import FreeSpokenDigits
 from .front_ends import FRONT_ENDS, Cochlea, Delta, FrontEnd, LogMel, front_end, register_front_end
 from .hdf5 import read_recordings, write_recordings
 from .loading import load
@@ -38,6 +39,7 @@ __all__ = [
     "Delta",
     "DropEvents",
     "FrameDataset",
+    "FreeSpokenDigits",
     "FrontEnd",
     "LogMel",
     "OwnEvents",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..memory import excess
-from .cache import Arrays, cached
+from .cache import SMALLEST, Arrays, cached
 from .errors import DataError
 from .frames import FrameDataset
 from .front_ends import FrontEnd
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 _VERSION = 1  # of what front ends make: raise it when it changes, so that old cache entries are not found
 _AT_ONCE = 256
+_SMALLEST = 1 << 20  # bytes of sound below which nothing is cached: half a minute of it, a second of computing
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class ClipDataset(FrameDataset):
             {"version": _VERSION, "skip_damaged": skip_damaged, "front_end": front_end.settings()},
             clips.files,
             lambda: _hear(clips.files, front_end, skip_damaged),
+            smallest=min(SMALLEST, _SMALLEST),
         )
         kept = arrays["kept"]
         super().__init__(
