@@ -250,8 +250,8 @@ def _folds(bench: Bench) -> list[str]:
         "",
         "The best three of the first table. Each column is the accuracy in percent on that speaker, mean ± standard "
         "deviation over the seeds; the last is mean ± standard deviation over the six speakers. The next speaker by "
-        "name validates, the other four train. Learning rates are those above: yweweler, lucas and theo had a part in their "
-        "choice or in that of the three neurons.",
+        "name validates, the other four train. Learning rates are those above: yweweler, lucas and theo had a part in "
+        "their choice or in that of the three neurons.",
         "",
         tables.table([("neuron", *people, "all"), *rows], markdown=True),
         "",

@@ -1,5 +1,6 @@
 """Data sets of spikes and features: shipped ones, published ones from folders, one's own, and the path to batches."""
 
+from .audio_folder import AudioFolder
 from .augmentation import Augmentation, ChannelJitter, DropEvents, TimeJitter
 from .batching import Batch, Batches, ahead, batches
 from .binning import bin_events
@@ -29,6 +30,7 @@ __all__ = [
     "SHD",
     "SOURCES",
     "SSC",
+    "AudioFolder",
     "Augmentation",
     "Batch",
     "Batches",

@@ -64,7 +64,7 @@ def cached(
     """
     paths = sorted(path.absolute() for path in sources)
     folder = cache_folder()
-    if folder is None or sum(path.stat().st_size for path in paths) < (smallest or SMALLEST):
+    if folder is None or sum(path.stat().st_size for path in paths) < min(SMALLEST, smallest or SMALLEST):
         return make()
     key = json.dumps({"settings": dict(settings), "sources": list(map(str, paths))}, sort_keys=True)
     entry = folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
