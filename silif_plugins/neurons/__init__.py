@@ -15,8 +15,11 @@ from ..dynamics import (
     stability_margin,
 )
 from .adlif import AdLIF, CAdLIF
+from .alif import ALIF
 from .brf import BRF, BRFState
 from .csilif import CSiLIF, csilif_space
+from .dlinoss import DLinOSS
+from .fits import FITS, FITSTS, FITSState
 from .hrf import HRF
 from .lif import LI, LIF
 from .log_domain import leak
@@ -31,8 +34,11 @@ from .seadlif import SEAdLIF
 from .silif import COUPLING, SPIKE_COUPLING, SiLIF, silif_space
 
 __all__ = [
+    "ALIF",
     "BRF",
     "COUPLING",
+    "FITS",
+    "FITSTS",
     "HRF",
     "LI",
     "LIF",
@@ -46,6 +52,8 @@ __all__ = [
     "BRFState",
     "CAdLIF",
     "CSiLIF",
+    "DLinOSS",
+    "FITSState",
     "Init",
     "Learn",
     "Neuron",

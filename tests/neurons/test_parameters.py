@@ -24,6 +24,10 @@ PER_NEURON = {
     "C-SiLIF": 4,
     "SE-adLIF": 4,
     "BRF": 2,
+    "FiTS": 1,
+    "FiTS-TS": 3,
+    "ALIF": 3,
+    "D-LinOSS": 4,
 }
 
 
