@@ -1,18 +1,25 @@
-"""How spiking neurons move: the contract that any neuron fulfils, and the two forms that have fast kernels.
+"""How spiking neurons move: the contract that any neuron fulfils, and the forms that have fast kernels.
 
-:class:`StateSpace` is the fast case, :class:`HardReset` the one beside it, and anything else that has the few methods
-of :class:`Dynamics` runs on the reference loop. Nothing here knows parameters, a time loop or a host library.
+:class:`StateSpace` is the fast case, :class:`HardReset` the one beside it; :class:`ModalSpace` and :class:`DenseSpace`
+have up to eight states; and anything else that has the few methods of :class:`Dynamics` runs on the reference loop.
+Nothing here knows parameters, a time loop or a host library.
 """
 
 from .contract import Dynamics, NeuronState, StateT
+from .dense_space import DenseSpace
 from .hard_reset import RESET_MECHANISMS, HardReset, ResetMechanism, linear_part, with_reset
+from .linear_system import LinearSystem
+from .modal_space import ModalSpace
 from .stability import eigenvalues, is_stable, jury_margins, oscillates, spectral_radius, stability_margin
 from .state_space import State, StateSpace
 
 __all__ = [
     "RESET_MECHANISMS",
+    "DenseSpace",
     "Dynamics",
     "HardReset",
+    "LinearSystem",
+    "ModalSpace",
     "NeuronState",
     "ResetMechanism",
     "State",

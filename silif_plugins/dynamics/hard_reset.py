@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ..surrogate import SpikeFunction
 from .contract import Dynamics
-from .state_space import State, StateSpace
+from .linear_system import LinearSystem
+from .state_space import StateSpace
 
 ResetMechanism = Literal["subtract", "zero", "none"]
 """What a spike does to the next step, in the words of snnTorch."""
@@ -26,10 +27,10 @@ class HardReset:
 
     With R of a neuron that loses one by a spike, it loses all that it has: α (u - s) becomes α (u - u s). So is
     ``reset_mechanism="zero"`` of snnTorch. Between the spikes it is the system that it is made of, whose stability it
-    keeps. It has fused kernels as :class:`StateSpace` does.
+    keeps. With two states it has fused kernels as :class:`StateSpace` does.
 
     Attributes:
-        space: The system; its R is per unit of the membrane.
+        space: The system, of two states or more; its R is per unit of the membrane.
 
     Examples:
         >>> from silif_plugins.neurons import LIF
@@ -40,7 +41,7 @@ class HardReset:
         [1.8000..., 0.0]
     """
 
-    space: StateSpace
+    space: StateSpace | LinearSystem
 
     @property
     def shape(self) -> torch.Size:
@@ -59,11 +60,11 @@ class HardReset:
 
     def rest(
         self, shape: tuple[int, ...], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
-    ) -> State:
+    ) -> Any:
         """Return the state at rest, zeros."""
         return self.space.rest(shape, dtype=dtype, device=device)
 
-    def step(self, current: Tensor, state: State, surrogate: SpikeFunction, *, detach_reset: bool = False) -> State:
+    def step(self, current: Tensor, state: Any, surrogate: SpikeFunction, *, detach_reset: bool = False) -> Any:
         """Advance by one time step, as :meth:`.contract.Dynamics.step` says.
 
         The membrane's own gradient through the reset flows in any case.
@@ -73,7 +74,7 @@ class HardReset:
 
 
 def linear_part(dynamics: Dynamics[Any]) -> StateSpace | None:
-    """Return the system that neurons are between their spikes; None if they are none.
+    """Return the system of two states that neurons are between their spikes; None if they are none.
 
     Examples:
         >>> space = StateSpace.of(a11=0.9)
@@ -82,14 +83,16 @@ def linear_part(dynamics: Dynamics[Any]) -> StateSpace | None:
     """
     if isinstance(dynamics, StateSpace):
         return dynamics
-    return dynamics.space if isinstance(dynamics, HardReset) else None
+    if isinstance(dynamics, HardReset) and isinstance(dynamics.space, StateSpace):
+        return dynamics.space
+    return None
 
 
 def with_reset(dynamics: Dynamics[Any], mechanism: ResetMechanism) -> Dynamics[Any]:
     """Give neurons a reset mechanism: ``"subtract"``, their own; ``"zero"``, a :class:`HardReset`; ``"none"``.
 
     Raises:
-        ValueError: If there is no such mechanism, or the dynamics are no :class:`StateSpace` and ``mechanism`` is not
+        ValueError: If there is no such mechanism, or the dynamics are no linear system and ``mechanism`` is not
             their own.
 
     Examples:
@@ -100,10 +103,10 @@ def with_reset(dynamics: Dynamics[Any], mechanism: ResetMechanism) -> Dynamics[A
         raise ValueError(f"reset_mechanism: got {mechanism!r}; it must be one of {', '.join(RESET_MECHANISMS)}")
     if mechanism == "subtract":
         return dynamics
-    if not isinstance(dynamics, StateSpace):
+    if not isinstance(dynamics, (StateSpace, LinearSystem)):
         raise ValueError(
             f"reset_mechanism: got {mechanism!r}; {type(dynamics).__name__} have a reset of their own, 'subtract' here"
         )
     if mechanism == "zero":
         return HardReset(dynamics)
-    return dynamics._replace(r1=torch.zeros_like(dynamics.r1), r2=torch.zeros_like(dynamics.r2))
+    return dynamics.without_reset()

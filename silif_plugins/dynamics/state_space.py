@@ -176,9 +176,19 @@ class StateSpace(NamedTuple):
             The state at t; its ``spk`` are the spikes of this step.
         """
         reset = state.spk.detach() if detach_reset else state.spk
-        mem = self.a11 * state.mem + self.a12 * state.ada + self.b1 * current + self.r1 * reset
-        ada = self.a21 * state.mem + self.a22 * state.ada + self.b2 * current + self.r2 * reset
+        mem, ada = self.advance(current, state.mem, state.ada, reset)
         return State(mem, ada, surrogate(mem - self.threshold))
+
+    def advance(self, current: Tensor, mem: Tensor, ada: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
+        """Return both states of A x + B I + R s, the terms added from left to right."""
+        return (
+            self.a11 * mem + self.a12 * ada + self.b1 * current + self.r1 * reset,
+            self.a21 * mem + self.a22 * ada + self.b2 * current + self.r2 * reset,
+        )
+
+    def without_reset(self) -> StateSpace:
+        """Return the same neurons with R = 0."""
+        return self._replace(r1=torch.zeros_like(self.r1), r2=torch.zeros_like(self.r2))
 
     @property
     def transition(self) -> Tensor:

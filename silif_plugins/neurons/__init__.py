@@ -19,7 +19,7 @@ from .alif import ALIF
 from .brf import BRF, BRFState
 from .csilif import CSiLIF, csilif_space
 from .dlinoss import DLinOSS
-from .fits import FITS, FITSTS, FITSState
+from .fits import FITS, FITSTS
 from .hrf import HRF
 from .lif import LI, LIF
 from .log_domain import leak
@@ -53,7 +53,6 @@ __all__ = [
     "CAdLIF",
     "CSiLIF",
     "DLinOSS",
-    "FITSState",
     "Init",
     "Learn",
     "Neuron",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..dynamics import StateSpace
-from ..surrogate import SpikeFunction
+from ..dynamics import DenseSpace, StateSpace
 from .neuron import Neuron
 from .registry import register_neuron
 from .sampling import Init, Learn, has_values, sampler
@@ -203,76 +200,6 @@ class FITS(FrequencyNeuron):
         )
 
 
-class FITSState(NamedTuple):
-    """What a FiTS neuron with filters remembers.
-
-    Attributes:
-        mem: The mixed membrane potential before its reset, [B, *neurons].
-        ada: Adaptation, [B, *neurons].
-        first: Of the first all-pass filter, [B, *neurons].
-        second: Of the second one, [B, *neurons]; 0 where there is none.
-        spk: Spikes of the last step, [B, *neurons].
-    """
-
-    mem: Tensor
-    ada: Tensor
-    first: Tensor
-    second: Tensor
-    spk: Tensor
-
-
-@dataclass(frozen=True)
-class FITSDynamics:
-    """How FiTS neurons with all-pass filters move; see :class:`FITSTS`.
-
-    Attributes:
-        coupling: √(κ Δ²), [*neurons].
-        kept_m: p.
-        kept_a: q.
-        filters: (β, λ) of each of one or two filters, each [*neurons].
-        threshold: Membrane potential above which the neuron fires.
-    """
-
-    coupling: Tensor
-    kept_m: float
-    kept_a: float
-    filters: tuple[tuple[Tensor, Tensor], ...]
-    threshold: Tensor
-
-    @property
-    def shape(self) -> torch.Size:
-        """Shape of the population, [*neurons]."""
-        return self.coupling.shape
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Data type in which the state is kept."""
-        return self.coupling.dtype
-
-    def rest(
-        self, shape: tuple[int, ...], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
-    ) -> FITSState:
-        """Return the state at rest, zeros."""
-        dtype, device = dtype or self.dtype, device or self.coupling.device
-        return FITSState(*(torch.zeros(shape, dtype=dtype, device=device) for _ in FITSState._fields))
-
-    def step(
-        self, current: Tensor, state: FITSState, surrogate: SpikeFunction, *, detach_reset: bool = False
-    ) -> FITSState:
-        """Advance by one time step, as :meth:`silif_plugins.dynamics.Dynamics.step` says."""
-        spk = state.spk.detach() if detach_reset else state.spk
-        passed = [self.kept_m * (state.mem - spk) - self.coupling * state.ada + current]
-        ada = self.kept_a * state.ada + self.coupling * passed[0]
-        delayed = [state.first, state.second]
-        for index, (beta, _) in enumerate(self.filters):
-            passed.append(delayed[index] - beta * passed[-1])
-            delayed[index] = passed[-2] + beta * passed[-1]
-        mem = passed.pop()
-        for (_, mix), earlier in zip(reversed(self.filters), reversed(passed), strict=True):
-            mem = earlier + mix * (mem - earlier)
-        return FITSState(mem, ada, *delayed, surrogate(mem - self.threshold))
-
-
 @register_neuron("FiTS-TS")
 class FITSTS(FrequencyNeuron):
     """Neurons that are selective for a frequency, with trained all-pass filters that shape when they answer.
@@ -307,7 +234,7 @@ class FITSTS(FrequencyNeuron):
         >>> neuron = FITSTS(100, stages=2)
         >>> spikes, state = neuron(torch.rand(50, 2, 100))
         >>> state._fields
-        ('mem', 'ada', 'first', 'second', 'spk')
+        ('mem', 'x1', 'x2', 'x3', 'x4', 'spk')
     """
 
     def __init__(
@@ -340,19 +267,32 @@ class FITSTS(FrequencyNeuron):
         self.register_values(learn, logit=logit, **filters)
 
     def _mixed(self) -> Tensor:
-        mixed: Tensor = self.raw_mix_1.sigmoid()  # type: ignore[operator]
-        return mixed
+        return self._raw("mix", 1).sigmoid()
 
-    def dynamics(self) -> FITSDynamics:
-        """Return the resonator with its filters."""
-        filters = tuple(
-            (
-                getattr(self, f"raw_beta_{stage}").clamp(-LARGEST_RAW, LARGEST_RAW).tanh(),
-                getattr(self, f"raw_mix_{stage}").sigmoid(),
-            )
-            for stage in range(1, self.stages + 1)
-        )
-        return FITSDynamics(self.coupling(), self.kept_m, self.kept_a, filters, self.threshold)
+    def dynamics(self) -> DenseSpace:
+        """Return the resonator with its filters as a system on (v, a, W), its equations put into each other."""
+        coupling, states = self.coupling(), 2 + self.stages
+        zero, one = torch.zeros_like(coupling), torch.ones_like(coupling)
+        # What each quantity of this step is made of: the states of the last one, and the input.
+        units = [torch.stack([one if i == j else zero for j in range(states + 1)]) for i in range(states + 1)]
+        passed = [self.kept_m * units[0] - coupling * units[1] + units[-1]]
+        rows = [self.kept_a * units[1] + coupling * passed[0]]
+        for stage in range(1, self.stages + 1):
+            beta = self._raw("beta", stage).clamp(-LARGEST_RAW, LARGEST_RAW).tanh()
+            passed.append(units[1 + stage] - beta * passed[-1])
+            rows.append(passed[-2] + beta * passed[-1])
+        mixed = passed.pop()
+        for stage in range(self.stages, 0, -1):
+            mixed = passed[stage - 1] + self._raw("mix", stage).sigmoid() * (mixed - passed[stage - 1])
+        table = torch.stack([mixed, *rows]).movedim((0, 1), (-2, -1))
+        transition, gain = table[..., :-1], table[..., -1]
+        # The reset takes one from v before the step.
+        return DenseSpace.of(transition, gain, -transition[..., 0], torch.eye(states)[0].to(gain), self.threshold)
+
+    def _raw(self, name: str, stage: int) -> Tensor:
+        value = getattr(self, f"raw_{name}_{stage}")
+        assert isinstance(value, Tensor)
+        return value
 
     def extra_repr(self) -> str:
         """Add the number of filters."""

@@ -125,7 +125,8 @@ def run(
     Returns:
         The states of all steps, the last one, and with ``gate_width`` booleans of the shape of ``current``.
     """
-    space, hard_reset = (neurons.space, True) if isinstance(neurons, HardReset) else (neurons, False)
+    space, hard_reset = linear_part(neurons), isinstance(neurons, HardReset)
+    assert space is not None
     shape = current.shape
     dims = max(1, len(space.shape))  # of the neurons; what is before them is the batch
     sizes = shape[-dims:] if len(shape) > dims else shape[1:]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import surrogate as spike_functions
-from ..dynamics import Dynamics, HardReset, State, StateSpace, StateT
+from ..dynamics import Dynamics, State, StateSpace, StateT, linear_part
 from ..surrogate import SpikeFunction
 from . import backends, reference
 from .backends import Backend
@@ -327,7 +327,7 @@ def initial_state(
     """Return the given state after checking that it fits, since it is never broadcast; None, at rest, as it is."""
     if state is None:
         return None
-    if type(state) is not State or not isinstance(space, (StateSpace, HardReset)):
+    if type(state) is not State or linear_part(space) is None:
         needed = type(space.rest(tuple(shape[:0])))
         if not isinstance(state, needed):
             raise TypeError(f"state: got {type(state).__name__}; it must be a {needed.__name__}")
