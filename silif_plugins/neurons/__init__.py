@@ -20,6 +20,7 @@ from .brf import BRF, BRFState
 from .csilif import CSiLIF, csilif_space
 from .dlinoss import DLinOSS
 from .fits import FITS, FITSTS
+from .general import GeneralResetNeuron
 from .hrf import HRF
 from .lif import LI, LIF
 from .log_domain import leak
@@ -53,6 +54,7 @@ __all__ = [
     "CAdLIF",
     "CSiLIF",
     "DLinOSS",
+    "GeneralResetNeuron",
     "Init",
     "Learn",
     "Neuron",

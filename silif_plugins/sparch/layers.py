@@ -171,6 +171,8 @@ class SpikingLayer(nn.Module):
             assert isinstance(weight, Tensor)
             nn.init.xavier_uniform_(weight)
         self.neuron = model(size, **(neuron_options or {}))
+        if recurrent and self.neuron.outputs > 1:
+            raise ValueError(f"recurrent: got neurons with {self.neuron.outputs} outputs; they must have one")
         self.register_parameter(
             "recurrent", nn.Parameter(nn.init.orthogonal_(torch.empty(size, size))) if recurrent else None
         )
@@ -184,8 +186,8 @@ class SpikingLayer(nn.Module):
 
     @property
     def num_outputs(self) -> int:
-        """Features of the output: N, or 2N for a bidirectional layer."""
-        return self.neuron.size[0] * (1 + self.bidirectional)
+        """Features of the output: N times the outputs of a neuron, and twice that for a bidirectional layer."""
+        return self.neuron.size[0] * self.neuron.outputs * (1 + self.bidirectional)
 
     def dynamics(self) -> Dynamics[Any]:
         """Return how the neurons move."""
@@ -227,6 +229,8 @@ class SpikingLayer(nn.Module):
             recurrent=self.recurrent_weights(),
             backend=self.backend,
         )
+        if self.neuron.outputs > 1:
+            spikes, gate = spikes.flatten(2), None if gate is None else gate.flatten(2)
         self.silence(self, spikes)
         if valid is not None:
             spikes = spikes * valid.unsqueeze(-1)  # neurons run on through the padding, which follows the sequence

@@ -175,11 +175,13 @@ class SpArchNet(nn.Module):
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
             assert isinstance(layer, SpikingLayer)
-            operations = operations + synaptic_operations(activity, layer.num_outputs)
+            operations = operations + synaptic_operations(activity, layer.num_outputs // layer.neuron.outputs)
             activity, gate = layer.spikes_and_gate(activity, valid, gate)
             if layer.recurrent is not None:
                 operations = operations + synaptic_operations(activity, layer.neuron.size[0] - 1)
-            rates.append(firing_rates(activity) if valid is None else activity.sum(dim=(0, 1)) / valid.sum())
+            # A graded or negative spike is one spike: its rate has no gradient.
+            fired = (activity != 0).to(activity) if layer.neuron.graded else activity
+            rates.append(firing_rates(fired) if valid is None else fired.sum(dim=(0, 1)) / valid.sum())
         operations = operations + synaptic_operations(activity, self.readout.neuron.size[0])
         return SpArchOutput(self.readout(activity, valid, gate), torch.cat(rates), operations)
 
