@@ -121,6 +121,12 @@ class GeneralReset:
         """Data type in which the state is kept."""
         return self.skip.dtype
 
+    def spectral_radius(self) -> Tensor:
+        r"""Return the largest |eigenvalue| of A, float64 [\*neurons]."""
+        if self.transition.is_complex():
+            return self.transition.to(torch.complex128).abs().amax(dim=-1)
+        return torch.linalg.eigvals(self.transition.double()).abs().amax(dim=-1)
+
     def rest(
         self, shape: tuple[int, ...], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
     ) -> GeneralState:

@@ -12,10 +12,12 @@ from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
 from .run import Diverged, RunError, train
+from .zoo import Animal, table_of, unstable, zoo
 
 __all__ = [
     "DEFAULT_NETWORK",
     "NETWORKS",
+    "Animal",
     "Diverged",
     "Evaluation",
     "Output",
@@ -36,5 +38,8 @@ __all__ = [
     "settings_of",
     "summarize",
     "summary_table",
+    "table_of",
     "train",
+    "unstable",
+    "zoo",
 ]
