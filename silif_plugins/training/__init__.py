@@ -12,7 +12,7 @@ from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
 from .run import Diverged, RunError, train
-from .zoo import Animal, table_of, unstable, zoo
+from .side_by_side import Animal, table_of, unstable, zoo
 
 __all__ = [
     "DEFAULT_NETWORK",

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from .. import tables
-from ..dynamics import GeneralReset, is_stable, linear_part
+from ..dynamics import GeneralReset, LinearSystem, is_stable, linear_part
 from ..neurons import LI, Neuron
 from .checkpoint import load_network
 from .comparison import Summary, cells, compare, summarize
@@ -135,6 +135,8 @@ def _stable(neuron: Neuron) -> torch.Tensor | None:
     dynamics = neuron.dynamics()
     if isinstance(dynamics, GeneralReset):
         return (dynamics.spectral_radius() < 1).flatten()
+    if isinstance(dynamics, LinearSystem):
+        return is_stable(dynamics).flatten()
     between = getattr(dynamics, "between_spikes", None)
     system = linear_part(dynamics) if between is None else between()
     return None if system is None else is_stable(system).flatten()
@@ -146,17 +148,16 @@ def table_of(animals: Sequence[Animal], *, markdown: bool = True) -> str:
     Examples:
         >>> one = Summary("SiLIF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.03, 20.0)
         >>> print(table_of([Animal(one, {0.03: 0.8, 0.1: 0.9}, 0.0, 0.25)]))
-        | neuron | test accuracy | operations | sparsity | parameters | unstable  | rate | seeds | seconds |
-        |--------|---------------|------------|----------|------------|-----------|------|-------|---------|
-        | SiLIF  | 90.0 ± 0.5 %  | 170k ± 2k  | 96.0 %   | 38,716     | 0 → 25 %  | 0.03 | 3     | 20      |
+        | neuron | test accuracy | operations | sparsity | parameters | unstable | rate | seeds | seconds |
+        |--------|---------------|------------|----------|------------|----------|------|-------|---------|
+        | SiLIF  | 90.0 ± 0.5 %  | 170k ± 2k  | 96.0 %   | 38,716     | 0 → 25 % | 0.03 | 3     | 20      |
     """
     head = ("neuron", "test accuracy", "operations", "sparsity", "parameters", "unstable")
     rows: list[tuple[str, ...]] = [(*head, "rate", "seeds", "seconds")]
     for animal in animals:
         *first, rate, seeds, seconds = cells(animal.summary)
-        rows.append(
-            (*first, f"{_percent(animal.unstable_before)}, {_percent(animal.unstable_after)}", rate, seeds, seconds)
-        )
+        shares = f"{_percent(animal.unstable_before)} → {_percent(animal.unstable_after)} %"
+        rows.append((*first, shares, rate, seeds, seconds))
     return tables.table(rows, markdown=markdown)
 
 
