@@ -10,9 +10,10 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import Dynamics, HardReset, State, StateSpace, linear_part
+from ..dynamics import Dynamics, HardReset, LinearSystem, State, StateSpace, linear_part
 from ..kernels.operators import is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
+from . import fused_system
 from .callables import CallableScan, is_step
 from .fused import Scan, run_forward
 from .layout import GIVEN, Forward, Outputs, in_kernel
@@ -69,8 +70,11 @@ def _obstacle(
     recurrent: Tensor | None,
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
-    if linear_part(neurons) is None:
-        return f"the dynamics {type(neurons).__name__} are neither a StateSpace nor a HardReset"
+    system = neurons if isinstance(neurons, LinearSystem) else None
+    if system is None and linear_part(neurons) is None:
+        return f"the dynamics {type(neurons).__name__} are neither a StateSpace nor a HardReset of one"
+    if system is not None and backend == "triton":
+        return f"it has {system.states} states"
     if in_forward_mode():
         return "derivatives in forward mode are asked for"
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own switch: kernels run on the CPU, slowly
@@ -82,6 +86,8 @@ def _obstacle(
         return "it has 2³¹ elements or more"
     if dtype not in (torch.float32, torch.float64):
         return f"the state is {dtype}, and it must be float32 or float64"
+    if system is not None:
+        return fused_system.obstacle(system, surrogate, recurrent)
     if recurrent is not None and backend == "triton":
         return "it has recurrent weights"
     if in_kernel(surrogate)[0] != GIVEN:
@@ -96,9 +102,9 @@ def _obstacle(
 
 
 def run(
-    neurons: StateSpace | HardReset,
+    neurons: StateSpace | HardReset | LinearSystem,
     current: Tensor,
-    state: State | None,
+    state: Any,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
     lengths: Tensor | None,
@@ -106,7 +112,7 @@ def run(
     detach_reset: bool,
     backend: str,
     gate_width: float | None = None,
-) -> tuple[State, State, Tensor]:
+) -> tuple[Any, Any, Tensor]:
     """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
 
     Args:
@@ -116,7 +122,7 @@ def run(
         surrogate: Spike function.
         recurrent: Weights from spikes to currents of the next step, [N, N] (from, to), or None.
         lengths: Steps of each sequence, int64 [B].
-        trace: Whether mem and ada of all steps are wanted; empty otherwise.
+        trace: Whether the states of all steps are wanted; empty but for the spikes otherwise.
         detach_reset: Whether the spikes that reset are constants for the gradient.
         backend: Which implementation runs it.
         gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate,
@@ -125,6 +131,9 @@ def run(
     Returns:
         The states of all steps, the last one, and with ``gate_width`` booleans of the shape of ``current``.
     """
+    if isinstance(neurons, LinearSystem):
+        options = lengths, trace, detach_reset, gate_width
+        return fused_system.run(neurons, current, state, surrogate, *options)
     space, hard_reset = linear_part(neurons), isinstance(neurons, HardReset)
     assert space is not None
     shape = current.shape

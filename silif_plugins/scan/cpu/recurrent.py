@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...kernels.memory import empty_like
 from ..layout import CHUNK, Backward, Forward, Gradients, Outputs, empty_gradients
-from .run import Job, view_of
+from .run import Job, code_of, view_of
 from .run import forward as run_forward
 
 
@@ -25,7 +25,7 @@ def forward(call: Forward) -> Outputs:
     runs = _runs(call.lengths, current.shape[0])
     if current.numel():
         first = call._replace(current=total[:1], initial=before, lengths=None if runs is None else runs[0])
-        job = Job("forward", first, spk=spikes, final=after)
+        job = Job(code_of("forward", first), first, spk=spikes, final=after)
         for t, now in enumerate(current.unbind()):
             # Product, then sum: the order of the reference, and its rounding.
             torch.add(now, before[2] @ weights, out=total[t])
@@ -58,7 +58,7 @@ def backward(call: Backward) -> Gradients:
     grad = torch.zeros_like(states[:1, 0])
     grad_mem, grad_ada = call.grad_mem, call.grad_ada
     job = Job(
-        "backward",
+        code_of("backward", call),
         call._replace(current=total[:1], initial=states[0], lengths=None if runs is None else runs[0]),
         grad_spk=grad,
         grad_mem=None if grad_mem is None else grad_mem[:1],
@@ -82,7 +82,7 @@ def backward(call: Backward) -> Gradients:
             lengths=None if call.lengths is None else (call.lengths - start).clamp(0, size),
         )
         again = {"spk": after[:, 2], "mem": after[:, 0], "ada": after[:, 1], "final": torch.empty_like(initial)}
-        Job("forward", piece, **again).run()
+        Job(code_of("forward", piece), piece, **again).run()
         for t in reversed(range(start, start + size)):
             if t + 1 < steps:
                 torch.mm(grad_total[t + 1], transposed, out=grad[0])

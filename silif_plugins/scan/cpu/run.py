@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,15 @@ from ...kernels.compile import machine_code
 from ...kernels.memory import LARGE, empty, empty_like
 from ...kernels.threads import run_tasks
 from ..layout import Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
-from . import kernels
+from ..system_layout import (
+    SystemBackward,
+    SystemForward,
+    SystemGradients,
+    SystemOutputs,
+    empty_system_gradients,
+    empty_system_outputs,
+)
+from . import kernels, systems
 from .tiles import PADDED, WIDTH, job_dtype
 
 
@@ -22,7 +31,7 @@ def forward(call: Forward) -> Outputs:
     outputs = empty_outputs(call, empty_like, empty)
     trace, gated = call.trace, call.gate_width is not None
     Job(
-        "forward",
+        code_of("forward", call),
         call,
         spk=outputs.spikes,
         final=outputs.final,
@@ -39,7 +48,7 @@ def backward(call: Backward) -> Gradients:
     """Run the adjoint, without weights."""
     grads = empty_gradients(call, empty_like)
     job = Job(
-        "backward",
+        code_of("backward", call),
         call,
         chunks=call.chunks,
         grad_x=grads.current if call.needs_current else None,
@@ -58,12 +67,17 @@ class Job:
     """A kernel and what it is told; it can be run again after changing a field.
 
     Args:
-        name: ``"forward"`` or ``"backward"``.
+        code: Machine code of the kernel and the layout of its job.
         call: What the scan is told.
         fields: Views (tensors [T, B, N] or absent) and numbers of the kernels' job.
     """
 
-    def __init__(self, name: str, call: Forward | Backward, **fields: Tensor | float | None) -> None:
+    def __init__(
+        self,
+        code: tuple[Any, np.dtype[Any]],
+        call: Forward | Backward | SystemForward | SystemBackward,
+        **fields: Tensor | float | None,
+    ) -> None:
         current, coefficients, lengths = call.current, call.coefficients, call.lengths
         steps, batch, neurons = current.shape
         sequences = [current, call.initial, *(value for value in fields.values() if isinstance(value, Tensor))]
@@ -78,10 +92,11 @@ class Job:
         # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
         # of two shares them evenly; the sums take some percent of the input's memory.
         self.tasks = min(tiles, max(4, min(32, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
-        self.sums = torch.zeros((self.tasks if name == "backward" else 0, 9, neurons), dtype=torch.float64)
+        adjoint = "grad_initial" in fields
+        self.sums = torch.zeros((self.tasks if adjoint else 0, *coefficients.shape), dtype=torch.float64)
         self.elements = current.numel()
         self.lengths = None if lengths is None else lengths.contiguous()  # kept: the kernel has its address alone
-        self.kernel, layout = _kernel(name + "_hard" * call.hard_reset, current.dtype)
+        self.kernel, layout = code
         values: dict[str, Any] = {
             "steps": steps,
             "batch": batch,
@@ -113,15 +128,58 @@ class Job:
             run_tasks(self.kernel, self.tasks, self.record.ctypes.data, self.elements)
 
     def coefficient_gradients(self, dtype: torch.dtype) -> Tensor:
-        """What backward has added up, [9, N]."""
+        """What backward has added up, in the shape of the coefficients."""
         return self.sums.sum(0).to(dtype)
 
 
+def code_of(name: str, call: Forward | Backward) -> tuple[Any, np.dtype[Any]]:
+    """Return machine code and job of the kernel ``"forward"`` or ``"backward"`` for two states."""
+    return _code(getattr(kernels, name + "_hard" * call.hard_reset), call.current.dtype)
+
+
+def forward_system(call: SystemForward) -> SystemOutputs:
+    """Run neurons of more states."""
+    outputs = empty_system_outputs(call, empty_like, empty)
+    Job(
+        _system_code("forward", call),
+        call,
+        spk=outputs.spikes,
+        final=outputs.final,
+        chunks=outputs.chunks,
+        mem=outputs.trace if call.trace else None,
+        gates=None if call.gate_width is None else outputs.gates,
+        gate_width=call.gate_width,
+    ).run()
+    return outputs
+
+
+def backward_system(call: SystemBackward) -> SystemGradients:
+    """Run the adjoint of neurons of more states."""
+    grads = empty_system_gradients(call, empty_like)
+    job = Job(
+        _system_code("backward", call),
+        call,
+        chunks=call.chunks,
+        grad_x=grads.current if call.needs_current else None,
+        grad_spk=call.grad_spikes,
+        grad_final=call.grad_final,
+        grad_mem=call.grad_trace,
+        grad_initial=grads.initial,
+    )
+    job.run()
+    return grads._replace(coefficients=job.coefficient_gradients(call.current.dtype))
+
+
+def _system_code(name: str, call: SystemForward | SystemBackward) -> tuple[Any, np.dtype[Any]]:
+    states = call.initial.shape[0] - 2
+    return _code(systems.kernel(name, states, call.coefficients.shape[0] - 3 * states - 1), call.current.dtype)
+
+
 @cache
-def _kernel(name: str, dtype: torch.dtype) -> tuple[Any, np.dtype[Any]]:
+def _code(kernel: Callable[..., None], dtype: torch.dtype) -> tuple[Any, np.dtype[Any]]:
     """Return a kernel's machine code and the layout of its job."""
     layout = job_dtype(np.dtype(str(dtype).removeprefix("torch.")))
-    return machine_code(getattr(kernels, name), layout), layout
+    return machine_code(kernel, layout), layout
 
 
 def view_of(tensor: Tensor) -> tuple[int, ...]:

@@ -1,0 +1,231 @@
+"""Bundles: several vectors at once, such as the states of a neuron, with operations that are written out.
+
+A bundle is a tuple of vectors. How many there are is known when a kernel is compiled: nothing of it is left in the
+machine code, and states stay in registers. A transition matrix is a bundle, too, of its entries row by row: n x n of
+them for n states, or 2n, those of n / 2 blocks of two states on the diagonal.
+"""
+
+# mypy: disable-error-code="untyped-decorator, misc"
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .simd import REGISTER_BYTES, Vector
+
+
+def _many(builder: Any, kind: Any, value: Any, count: int) -> Sequence[Any]:
+    """The vectors of a bundle; of a single vector as many copies as asked for."""
+    vectors: Sequence[Any] = (
+        cgutils.unpack_tuple(builder, value, count) if isinstance(kind, types.UniTuple) else [value] * count
+    )
+    return vectors
+
+
+def _fma(builder: Any, x: Any, y: Any, z: Any) -> Any:
+    bits = REGISTER_BYTES * 8 // x.type.count
+    name = f"llvm.fmuladd.v{x.type.count}f{bits}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(x.type, [x.type] * 3), name)
+    return builder.call(function, [x, y, z])
+
+
+def _each(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the code of an operation on each vector; where some arguments are bundles, the others serve for all."""
+
+    def code(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        count = sig.return_type.count
+        columns = [_many(builder, kind, value, count) for kind, value in zip(sig.args, args, strict=True)]
+        return context.make_tuple(
+            builder, sig.return_type, [build(builder, *each) for each in zip(*columns, strict=True)]
+        )
+
+    return code
+
+
+def _bundle(*kinds: Any) -> Any:
+    return next(kind for kind in kinds if isinstance(kind, types.UniTuple))
+
+
+@intrinsic
+def plus(typing_context: Any, x: Any, y: Any) -> Any:
+    """X + y, each."""
+    return _bundle(x, y)(x, y), _each(lambda builder, x, y: builder.fadd(x, y))
+
+
+@intrinsic
+def times(typing_context: Any, x: Any, y: Any) -> Any:
+    """X * y, each."""
+    return _bundle(x, y)(x, y), _each(lambda builder, x, y: builder.fmul(x, y))
+
+
+@intrinsic
+def fused(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
+    """X * y + z, each, in one instruction where the processor has it."""
+    return _bundle(x, y, z)(x, y, z), _each(_fma)
+
+
+@intrinsic
+def dot(typing_context: Any, x: Any, y: Any) -> Any:
+    """The sum of products, each rounded, from left to right."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        result = None
+        for one, other in zip(*(cgutils.unpack_tuple(builder, arg) for arg in args), strict=True):
+            product = builder.fmul(one, other)
+            result = product if result is None else builder.fadd(result, product)
+        return result
+
+    return x.dtype(x, y), build
+
+
+@intrinsic
+def fused_dot(typing_context: Any, x: Any, y: Any) -> Any:
+    """The sum of products, as fast as it goes."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pairs = list(zip(*(cgutils.unpack_tuple(builder, arg) for arg in args), strict=True))
+        result = builder.fmul(*pairs[0])
+        for one, other in pairs[1:]:
+            result = _fma(builder, one, other, result)
+        return result
+
+    return x.dtype(x, y), build
+
+
+@intrinsic
+def repeat(typing_context: Any, like: Any, value: Any) -> Any:
+    """A vector as many times as a tuple has elements."""
+    kind = types.UniTuple(value, len(like))
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return context.make_tuple(builder, kind, [args[1]] * kind.count)
+
+    return kind(like, value), build
+
+
+def _row(states: int, entries: int, row: int) -> list[tuple[int, int]]:
+    """Column, and place among the entries, of what stands in a row of a transition matrix."""
+    if entries == states * states:
+        return [(column, row * states + column) for column in range(states)]
+    first = row - row % 2
+    return [(first + column, 2 * row + column) for column in range(2)]
+
+
+@intrinsic
+def applied(typing_context: Any, matrix: Any, x: Any) -> Any:
+    """A x: the products of each row rounded and added from left to right."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        a, values = (cgutils.unpack_tuple(builder, arg) for arg in args)
+        rows = []
+        for i in range(x.count):
+            products = [builder.fmul(a[place], values[j]) for j, place in _row(x.count, matrix.count, i)]
+            total = products[0]
+            for product in products[1:]:
+                total = builder.fadd(total, product)
+            rows.append(total)
+        return context.make_tuple(builder, x, rows)
+
+    return x(matrix, x), build
+
+
+@intrinsic
+def applied_back(typing_context: Any, matrix: Any, x: Any) -> Any:
+    """Aᵀ x, as fast as it goes."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        a, values = (cgutils.unpack_tuple(builder, arg) for arg in args)
+        columns: list[Any] = [None] * x.count
+        for i in range(x.count):
+            for j, place in _row(x.count, matrix.count, i):
+                before = columns[j]
+                if before is None:
+                    columns[j] = builder.fmul(a[place], values[i])
+                else:
+                    columns[j] = _fma(builder, a[place], values[i], before)
+        return context.make_tuple(builder, x, columns)
+
+    return x(matrix, x), build
+
+
+@intrinsic
+def with_outer(typing_context: Any, matrix: Any, x: Any, y: Any) -> Any:
+    """A + x yᵀ, for all entries of A row by row."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        a, left, right = (cgutils.unpack_tuple(builder, arg) for arg in args)
+        pairs = [(one, other) for one in left for other in right]
+        entries = [_fma(builder, *pair, entry) for pair, entry in zip(pairs, a, strict=True)]
+        return context.make_tuple(builder, matrix, entries)
+
+    return matrix(matrix, x, y), build
+
+
+def _address(builder: Any, pointer: Any, index: Any, stride: Any, place: int) -> Any:
+    shift = builder.mul(stride, ir.Constant(stride.type, place))
+    return builder.gep(pointer, [builder.add(index, shift)])
+
+
+@intrinsic
+def load(typing_context: Any, like: Any, numbers: Any, index: Any, stride: Any) -> Any:
+    """Vectors of one register, as many as a tuple has elements, from an index on and ``stride`` numbers apart."""
+    vector = Vector(numbers.dtype, 1)
+    kind = types.UniTuple(vector, len(like))
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = context.get_value_type(vector).as_pointer()
+        values = []
+        for place in range(kind.count):
+            value = builder.load(builder.bitcast(_address(builder, *args[1:], place), pointer))
+            value.align = numbers.dtype.bitwidth // 8
+            values.append(value)
+        return context.make_tuple(builder, kind, values)
+
+    return kind(like, numbers, types.intp, types.intp), build
+
+
+@intrinsic
+def store(typing_context: Any, numbers: Any, index: Any, stride: Any, values: Any) -> Any:
+    """Write a bundle from an index on, its vectors ``stride`` numbers apart."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
+        for place, value in enumerate(cgutils.unpack_tuple(builder, args[3])):
+            address = builder.bitcast(_address(builder, *args[:3], place), value.type.as_pointer())
+            builder.store(value, address).align = numbers.dtype.bitwidth // 8
+
+    return types.void(numbers, types.intp, types.intp, values), build
+
+
+@intrinsic
+def stream(typing_context: Any, numbers: Any, index: Any, stride: Any, values: Any) -> Any:
+    """The same around the caches; every address must be a multiple of a register's width."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
+        for place, value in enumerate(cgutils.unpack_tuple(builder, args[3])):
+            address = builder.bitcast(_address(builder, *args[:3], place), value.type.as_pointer())
+            instruction = builder.store(value, address)
+            instruction.align = REGISTER_BYTES
+            instruction.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
+
+    return types.void(numbers, types.intp, types.intp, values), build
+
+
+@intrinsic
+def accumulate(typing_context: Any, numbers: Any, index: Any, stride: Any, values: Any) -> Any:
+    """Add a bundle to float64 numbers from an index on, ``stride`` numbers apart."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
+        kind = ir.VectorType(ir.DoubleType(), values.dtype.lanes)
+        for place, value in enumerate(cgutils.unpack_tuple(builder, args[3])):
+            address = builder.bitcast(_address(builder, *args[:3], place), kind.as_pointer())
+            before = builder.load(address)
+            before.align = 8
+            added = value if value.type == kind else builder.fpext(value, kind)
+            builder.store(builder.fadd(before, added), address).align = 8
+
+    return types.void(numbers, types.intp, types.intp, values), build

@@ -1,0 +1,180 @@
+"""The fused scan of systems of more than two states, as PyTorch operators: on the CPU."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..dynamics import LinearSystem, ModalSpace
+from ..kernels.operators import check_operands, differentiable_function, is_recorded, one_by_one, operator, shapes_of
+from ..surrogate import SpikeFunction, in_forward_mode
+from .fused import refuse
+from .layout import GIVEN, chunk_count, in_kernel
+from .system_layout import (
+    SystemBackward,
+    SystemForward,
+    SystemOutputs,
+    empty_system_gradients,
+    empty_system_outputs,
+)
+
+DENSE_STATES = 4
+"""States up to which a dense system has kernels."""
+
+
+def check_inputs(call: SystemForward | SystemBackward) -> None:
+    """Raise TypeError unless the inputs of a scan are what the kernels take them for."""
+    current, initial, numbers = call.current, call.initial, call.coefficients.shape[0]
+    if in_forward_mode():
+        raise RuntimeError("the fused scan has no derivative in forward mode; use backend='reference' or 'auto'")
+    if current.dim() != 3 or current.dtype not in (torch.float32, torch.float64):
+        got = f"{current.dtype} of shape {tuple(current.shape)}"
+        raise TypeError(f"current: got {got}; it must be float32 or float64 of shape [T, B, N]")
+    states = initial.shape[0] - 2
+    if states < 2 or numbers not in (states * states + 3 * states + 1, 5 * states + 1):
+        raise TypeError(f"coefficients: got {numbers} rows; for {states} states there must be others")
+    _, batch, neurons = current.shape
+    check_operands(
+        current, coefficients=(call.coefficients, (numbers, neurons)), initial=(initial, (states + 2, batch, neurons))
+    )
+    check_operands(current, torch.int64, lengths=(call.lengths, (batch,)))
+
+
+@operator("scan_system", SystemForward)
+def run_forward(call: SystemForward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Run neurons over a sequence; the results are those of :class:`.system_layout.SystemOutputs`."""
+    from . import cpu
+
+    check_inputs(call)
+    return tuple(cpu.forward_system(call))
+
+
+@shapes_of(run_forward, SystemForward)
+def _(call: SystemForward) -> tuple[Tensor, ...]:
+    return tuple(empty_system_outputs(call))
+
+
+@operator("scan_system_backward", SystemBackward)
+def run_backward(call: SystemBackward) -> tuple[Tensor, Tensor, Tensor]:
+    """Run the adjoint; the results are those of :class:`.system_layout.SystemGradients`."""
+    from . import cpu
+
+    check_inputs(call)
+    current, states = call.current, call.initial.shape[0] - 2
+    steps, batch, neurons = current.shape
+    check_operands(
+        current,
+        chunks=(call.chunks, (states * chunk_count(steps), batch, neurons)),
+        grad_spikes=(call.grad_spikes, current.shape),
+        grad_final=(call.grad_final, call.initial.shape),
+        grad_trace=(call.grad_trace, ((states + 1) * steps, batch, neurons)),
+    )
+    return tuple(cpu.backward_system(call))
+
+
+@shapes_of(run_backward, SystemBackward)
+def _(call: SystemBackward) -> tuple[Tensor, ...]:
+    return tuple(empty_system_gradients(call))
+
+
+torch.library.register_autograd(run_backward, refuse)
+
+SystemScanBackward = differentiable_function(run_backward, lambda ctx, inputs, output: None, refuse)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    current, coefficients, initial, lengths, *ctx.options = inputs
+    ctx.save_for_backward(current, coefficients, initial, lengths, output[2])
+    ctx.set_materialize_grads(False)
+
+
+def _differentiate(
+    ctx: Any,
+    grad_spikes: Tensor | None,
+    grad_final: Tensor | None,
+    grad_chunks: Tensor | None,
+    grad_trace: Tensor | None,
+    grad_gates: Tensor | None,
+) -> tuple[Tensor | None, ...]:
+    current, coefficients, initial, lengths, chunks = ctx.saved_tensors
+    trace, *surrogate, detach_reset, _ = ctx.options
+    adjoint: Any = SystemScanBackward.apply if torch.is_grad_enabled() else run_backward
+    needs_current = ctx.needs_input_grad[0]
+    grads = adjoint(
+        current,
+        coefficients,
+        initial,
+        lengths,
+        chunks,
+        grad_spikes,
+        grad_final,
+        grad_trace if trace else None,
+        *surrogate,
+        detach_reset,
+        needs_current,
+    )
+    wanted = grads[0] if needs_current else None, grads[1], grads[2]
+    return *wanted, *[None] * (len(SystemForward._fields) - len(wanted))
+
+
+torch.library.register_autograd(run_forward, _differentiate, setup_context=_save)
+
+SystemScan = differentiable_function(run_forward, _save, _differentiate)
+
+torch.library.register_vmap(run_forward, one_by_one(run_forward))
+torch.library.register_vmap(run_backward, one_by_one(run_backward))
+
+
+def obstacle(system: LinearSystem, surrogate: SpikeFunction, recurrent: Tensor | None) -> str | None:
+    """Why there is no kernel for a system of these states, or with these options; None if there is."""
+    if not isinstance(system, ModalSpace) and system.states > DENSE_STATES:
+        return f"dense systems have kernels up to {DENSE_STATES} states, and it has {system.states}"
+    if recurrent is not None:
+        return "it has recurrent weights, and more than two states"
+    if in_kernel(surrogate)[0] == GIVEN:
+        return "with more than two states the surrogate must be boxcar, atan, fast_sigmoid or triangle"
+    return None
+
+
+def run(
+    system: LinearSystem,
+    current: Tensor,
+    state: Any,
+    surrogate: SpikeFunction,
+    lengths: Tensor | None,
+    trace: bool,
+    detach_reset: bool,
+    gate_width: float | None = None,
+) -> tuple[Any, Any, Tensor]:
+    """Run neurons of any shape; as :func:`.backends.run`."""
+    kind = type(system.rest(()))
+    shape, sizes = current.shape, _sizes(system, current)
+    neurons = math.prod(sizes)
+    flat = current.reshape(shape[0], math.prod(shape[1:]) // max(1, neurons), neurons)
+    batch = flat.shape[1:]
+    numbers = [number.to(flat.dtype).expand(sizes) for number in system.coefficients()]
+    coefficients = torch.stack(numbers).reshape(len(numbers), neurons)
+    if state is None:
+        initial = flat.new_zeros((len(kind._fields), *batch))
+    else:
+        initial = torch.stack([field.reshape(batch) for field in state])
+    if lengths is not None:
+        lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
+    call = SystemForward(flat, coefficients, initial, lengths, trace, *in_kernel(surrogate), detach_reset, gate_width)
+    outputs = SystemOutputs(*(run_forward(*call) if is_recorded() else SystemScan.apply(*call)))
+    spikes = outputs.spikes.reshape(shape)
+    if trace:
+        states = kind(*outputs.trace.reshape(shape[0], -1, *shape[1:]).unbind(1), spikes)
+    else:
+        states = kind(*[spikes[:0]] * (len(kind._fields) - 1), spikes)
+    last = kind(*(field.reshape(shape[1:]) for field in outputs.final.unbind()))
+    return states, last, outputs.gates.reshape(shape) if gate_width is not None else outputs.gates
+
+
+def _sizes(system: LinearSystem, current: Tensor) -> torch.Size:
+    """The shape of the population, as the current has it."""
+    dims = max(1, len(system.shape))
+    return current.shape[-dims:] if current.dim() > dims else current.shape[1:]
