@@ -86,8 +86,6 @@ def drawn(name, size=16, steps=200):
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 @pytest.mark.parametrize("name", MODELS)
 def test_it_is_the_published_equation(name, backend, seed):
-    if backend == "cpu" and name not in LINEAR:
-        pytest.skip("more than two states")
     torch.manual_seed(seed)
     neuron, current = drawn(name)
     parameters = {key: value.numpy() for key, value in neuron.state_dict().items()}
