@@ -31,6 +31,7 @@ def dense(states: int, neurons: int) -> DenseSpace:
 
 def training_step(space: StateSpace | ModalSpace | DenseSpace, x: Tensor) -> Contender:
     """Forward and backward, gradients of the input and of all numbers included."""
+
     def trained(number: Tensor) -> Tensor:
         return number.detach().clone().expand(x.shape[2]).requires_grad_()
 

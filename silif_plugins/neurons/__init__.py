@@ -22,7 +22,7 @@ from .dlinoss import DLinOSS
 from .fits import FITS, FITSTS
 from .general import GeneralResetNeuron
 from .hrf import HRF
-from .lif import LI, LIF
+from .lif import LI, LIF, MEMBRANE_DECAYS
 from .log_domain import leak
 from .neuron import Neuron, hostable
 from .prf import PRF
@@ -43,6 +43,7 @@ __all__ = [
     "HRF",
     "LI",
     "LIF",
+    "MEMBRANE_DECAYS",
     "NEURONS",
     "PRF",
     "RECURRENT",

@@ -15,7 +15,7 @@ from ..neurons import Neuron
 from ..scan import Backend, as_lengths
 from ..surrogate import SpikeFunction
 from ..synapses import Events
-from .layers import InitialState, Normalization, Readout, SpikingLayer
+from .layers import InitialState, Normalization, Readout, SpikingLayer, check_readout
 
 
 class SpArchOutput(NamedTuple):
@@ -62,6 +62,9 @@ class SpArchNet(nn.Module):
             with a learnable delay per synapse, or ``"axonal"``, per input. Synaptic operations are counted alike for
             all kinds: the paper doubles those of delays, this does not.
         connection_options: Further arguments of that kind, such as ``{"max_delay": 25}``.
+        readout_decay: Fixed decay of the readout's leaky integrators, such as 0.9355 for 15 steps; by default each
+            trains its own.
+        skip_steps: Steps at the beginning of a sequence that do not count in the scores, and so not in the loss.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the network can be differentiated twice.
 
@@ -94,10 +97,12 @@ class SpArchNet(nn.Module):
         events: Events = "auto",
         connection: str = "linear",
         connection_options: Mapping[str, Any] | None = None,
+        readout_decay: float | None = None,
+        skip_steps: int = 0,
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
-        self.check(hidden_sizes, dropout)
+        self.check(hidden_sizes, dropout, readout_decay, skip_steps)
         self.num_inputs = num_inputs
         self.hidden = nn.ModuleList()
         for index, size in enumerate(hidden_sizes):
@@ -133,10 +138,18 @@ class SpArchNet(nn.Module):
             connection=connection,
             connection_options=connection_options,
             backend=backend,
+            decay=readout_decay,
+            skip_steps=skip_steps,
         )
 
     @staticmethod
-    def check(hidden_sizes: Sequence[int], dropout: float = 0.0, **others: Any) -> None:
+    def check(
+        hidden_sizes: Sequence[int],
+        dropout: float = 0.0,
+        readout_decay: float | None = None,
+        skip_steps: int = 0,
+        **others: Any,
+    ) -> None:
         """Raise ValueError for options of which no network can be made; the message names one.
 
         Examples:
@@ -149,6 +162,7 @@ class SpArchNet(nn.Module):
             raise ValueError(f"hidden_sizes: got {got}; it must be positive sizes, one for each hidden layer")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
+        check_readout(readout_decay, skip_steps)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> SpArchOutput:
         """Classify sequences.
