@@ -19,6 +19,7 @@ from .alif import ALIF
 from .brf import BRF, BRFState
 from .csilif import CSiLIF, csilif_space
 from .dlinoss import DLinOSS
+from .drf import DRF
 from .fits import FITS, FITSTS
 from .general import GeneralResetNeuron
 from .hrf import HRF
@@ -38,6 +39,7 @@ __all__ = [
     "ALIF",
     "BRF",
     "COUPLING",
+    "DRF",
     "FITS",
     "FITSTS",
     "HRF",

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call
 
-from silif_plugins.dynamics import StateSpace, is_stable, oscillates, spectral_radius
-from silif_plugins.neurons import ALIF, FITS, FITSTS, NEURONS, DLinOSS
+from silif_plugins.dynamics import ModalSpace, StateSpace, is_stable, oscillates, spectral_radius
+from silif_plugins.neurons import ALIF, DRF, FITS, FITSTS, NEURONS, DLinOSS
 from silif_plugins.neurons.fits import CEILING, limit
 from silif_plugins.scan import scan
 from silif_plugins.testing import values
@@ -21,11 +21,15 @@ MODELS = {
     "FiTS, two filters": lambda size, **options: FITSTS(size, stages=2, mix=(0.05, 0.25), beta=(-0.8, 0.8), **options),
     "ALIF": ALIF,
     "D-LinOSS": DLinOSS,
+    "D-RF": DRF,
+    "D-RF, three branches": lambda size, **options: DRF(size, branches=3, **options),
 }
 DRIVE = {"FiTS": 1.0, "FiTS, one filter": 1.0, "FiTS, two filters": 1.0, "ALIF": 8.0, "D-LinOSS": 0.5}
+DRIVE |= {"D-RF": 1.0, "D-RF, three branches": 1.0}
 """How strong a current, with mean 0, makes it fire now and then."""
 
-LINEAR = [name for name in MODELS if "filter" not in name]
+LINEAR = [name for name in MODELS if "filter" not in name and "RF" not in name]
+"""Those of two states."""
 
 
 def sigmoid(x):
@@ -74,7 +78,19 @@ def dlinoss(p, neuron, current):
         yield y > np.exp(p["log_level"])
 
 
-LOOPS = dict(zip(MODELS, (fits, fits, fits, alif, dlinoss), strict=True))
+def drf(p, neuron, current):
+    branches = range(1, neuron.branches + 1)
+    poles = [np.exp(np.exp(p["log_dt"]) * (-np.exp(p[f"log_decay_{i}"]) + 1j * p[f"omega_{i}"])) for i in branches]
+    z, r, s = [0j] * len(poles), 0.0, 0.0
+    for now in current:
+        z = [pole * each + now for pole, each in zip(poles, z, strict=True)]
+        r = np.exp(-np.exp(p["log_recovery"])) * r + s
+        membrane = sum(p[f"weight_{i}"] * each.real for i, each in zip(branches, z, strict=True))
+        s = membrane > 1 + p["rise"] * r
+        yield s
+
+
+LOOPS = dict(zip(MODELS, (fits, fits, fits, alif, dlinoss, drf, drf), strict=True))
 
 
 def drawn(name, size=16, steps=200):
@@ -118,19 +134,20 @@ def test_gradients_are_finite_and_reach_every_parameter(name):
         assert (parameter.grad != 0).float().mean() > (0.8 if key == "stiffness" else 0.9), key
 
 
-@pytest.mark.parametrize("name", LINEAR)
-@settings(max_examples=300, deadline=None)
+@pytest.mark.parametrize("name", [*LINEAR, "D-RF"])
+@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_every_parameter_gives_a_stable_neuron(name, data):
     neuron = MODELS[name](1).double()
     with torch.no_grad():
         for value in neuron.parameters():
             value.copy_(data.draw(values() | values(low=-20, high=10)))
-    space = neuron.state_space()
-    assert all(field.isfinite().all() for field in space)
+    space = neuron.dynamics()
+    numbers = space.coefficients() if isinstance(space, ModalSpace) else space
+    assert all(number.isfinite().all() for number in numbers)
     assert spectral_radius(space).item() < 1
     assert is_stable(space).item()
-    sum(field.sum() for field in space if field.requires_grad).backward()
+    sum(number.sum() for number in numbers if number.requires_grad).backward()
     assert all(value.grad.isfinite().all() for value in neuron.parameters())
 
 
@@ -205,10 +222,10 @@ def test_the_state_stays_bounded_over_ten_thousand_steps(name):
     assert max(largest) < 20 * max(largest[:1])
 
 
-@pytest.mark.parametrize("name", ["FiTS", "FiTS-TS", "ALIF", "D-LinOSS"])
+@pytest.mark.parametrize("name", ["FiTS", "FiTS-TS", "ALIF", "D-LinOSS", "D-RF"])
 def test_which_have_a_state_space(name):
     model = NEURONS[name]
-    assert model.has_state_space() == isinstance(model(2).dynamics(), StateSpace) == (name != "FiTS-TS")
+    assert model.has_state_space() == isinstance(model(2).dynamics(), StateSpace) == (name not in ("FiTS-TS", "D-RF"))
 
 
 @pytest.mark.parametrize(
@@ -219,6 +236,7 @@ def test_which_have_a_state_space(name):
         (lambda: FITSTS(3, stages=3), "stages: got 3; it must be 1 or 2"),
         (lambda: FITSTS(3, beta=1.0), "beta must be between -1 and 1"),
         (lambda: FITSTS(3, mix=0.0), "mix between 0 and 1"),
+        (lambda: DRF(3, branches=4), "branches: got 4; it must be 1 to 3"),
         (lambda: DLinOSS(3, damping=0.0), "damping: got 0; it must be positive"),
     ],
 )

@@ -28,6 +28,7 @@ PER_NEURON = {
     "FiTS-TS": 3,
     "ALIF": 3,
     "D-LinOSS": 4,
+    "D-RF": 9,
 }
 
 
