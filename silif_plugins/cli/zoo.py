@@ -12,7 +12,7 @@ from typing import Any
 from .. import plots
 from ..files import write_file
 from ..neurons import NEURONS, RECURRENT
-from ..training import Animal, TrainConfig, table_of, zoo
+from ..training import Animal, TrainConfig, rates_of, table_of, zoo
 from . import base
 from .base import Base
 from .output import Answer, note
@@ -90,8 +90,10 @@ def run(settings: argparse.Namespace) -> Answer:
         raise UsageError("zoo: every run diverged; give lower rates")
     plot = settings.out / "accuracy_against_operations.png"
     plots.save(plots.accuracy_against_operations([each.summary for each in animals]), plot)
-    write_file(settings.out / "table.md", (table_of(animals) + "\n").encode())
-    return Answer([facts(each) for each in animals], f"{table_of(animals, markdown=False)}\n\nplot: {plot}")
+    tried = "Validation accuracy of the first seed by learning rate"
+    write_file(settings.out / "table.md", f"{table_of(animals)}\n\n{tried}:\n\n{rates_of(animals)}\n".encode())
+    shown = f"{table_of(animals, markdown=False)}\n\n{tried.lower()}\n{rates_of(animals, markdown=False)}"
+    return Answer([facts(each) for each in animals], f"{shown}\n\nplot: {plot}")
 
 
 def facts(animal: Animal) -> dict[str, Any]:

@@ -25,9 +25,9 @@ class DRF(LogDomainNeuron):
         s[t] = H(Σ_i c_i Re z_i[t] - threshold - β r[t]),   ρ = exp(-exp(log_recovery))
 
     Two states for each branch and one for the threshold, which leaves the branches alone; log_decay_i, ω_i, c_i,
-    log Δ, log_recovery and β are trained for every neuron. Source: D-RF (NeurIPS 2025, arXiv 2509.17186), with an exponential
-    in the place of its finite filter of past spikes. Its initial values we have not seen: these are C-SiLIF's, at the
-    first modes of S4D-Lin.
+    log Δ, log_recovery and β are trained for every neuron. Source: D-RF (NeurIPS 2025, arXiv 2509.17186), with an
+    exponential in the place of its finite filter of past spikes. Its initial values we have not seen: these are
+    C-SiLIF's, at the first modes of S4D-Lin.
 
     Stable for every value of the parameters: the eigenvalues are exp(Δ λ_i), their conjugates and ρ, all inside the
     unit circle.

@@ -12,7 +12,7 @@ from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
 from .run import Diverged, RunError, train
-from .side_by_side import Animal, table_of, unstable, zoo
+from .side_by_side import Animal, rates_of, table_of, unstable, zoo
 
 __all__ = [
     "DEFAULT_NETWORK",
@@ -33,6 +33,7 @@ __all__ = [
     "load_checkpoint",
     "load_network",
     "load_split",
+    "rates_of",
     "recalibrate",
     "register_network",
     "settings_of",

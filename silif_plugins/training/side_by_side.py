@@ -161,5 +161,23 @@ def table_of(animals: Sequence[Animal], *, markdown: bool = True) -> str:
     return tables.table(rows, markdown=markdown)
 
 
+def rates_of(animals: Sequence[Animal], *, markdown: bool = True) -> str:
+    """Lay out the validation accuracy of the first seed at each learning rate; a dash where it diverged.
+
+    Examples:
+        >>> one = Summary("RF", 3, 38716, 0.9, 0.005, 170e3, 2e3, 0.96, 0.1, 20.0)
+        >>> print(rates_of([Animal(one, {0.03: 0.8, 0.1: 0.9, 1.0: None}, 0.0, 0.25)]))
+        | neuron | 0.03   | 0.1    | 1 |
+        |--------|--------|--------|---|
+        | RF     | 80.0 % | 90.0 % | - |
+    """
+    rates = sorted({rate for animal in animals for rate in animal.valid_accuracy})
+    rows = [("neuron", *(f"{rate:g}" for rate in rates))]
+    for animal in animals:
+        found = [animal.valid_accuracy.get(rate) for rate in rates]
+        rows.append((animal.summary.neuron, *("-" if each is None else f"{100 * each:.1f} %" for each in found)))
+    return tables.table(rows, markdown=markdown)
+
+
 def _percent(share: float | None) -> str:
     return "?" if share is None else f"{100 * share:.2g}"
