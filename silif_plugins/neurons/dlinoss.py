@@ -9,11 +9,17 @@ import torch
 from torch import Tensor
 
 from ..dynamics import StateSpace
-from .hrf import DAMPINGS, oscillation
+from .hrf import oscillation
 from .log_domain import LOG_LARGEST
 from .neuron import Neuron
 from .registry import register_neuron
 from .sampling import Init, Learn, positive, sampler
+
+LEAST_DAMPED, MOST_DAMPED = 1e-5, 1e3
+"""Where Δ G is clamped: so that the determinant is below 1 in float32, too."""
+
+INSIDE = 1e-3
+"""How far Δ² A stays from where the pair of eigenvalues meets, which rounding moves most there."""
 
 LARGEST_LOGIT = 15.0
 """Magnitude at which the logit of the timestep is cut: Δ is from 3e-7 to 1 - 3e-7."""
@@ -27,7 +33,7 @@ class DLinOSS(Neuron):
 
     for y'' = I - A y - G y'. The stiffness A, log G, the logit of Δ and log θ are trained for every neuron; ``mem`` is
     y / θ and ``ada`` z / θ, which has the spikes of a trained threshold θ. In the forward pass Δ² A is clamped to where
-    the oscillator rings, from 2 + Δ G - 2 √(1 + Δ G) to 2 + Δ G + 2 √(1 + Δ G).
+    the oscillator rings, 1e-3 inside of 2 + Δ G - 2 √(1 + Δ G) and 2 + Δ G + 2 √(1 + Δ G).
 
     Stable for every value of the parameters: there both eigenvalues have the modulus √S, where S = 1 / (1 + Δ G) < 1 is
     the determinant.
@@ -88,10 +94,14 @@ class DLinOSS(Neuron):
         """Return one step of the scheme, with the clamped parameters, as a state space on (y, z) / θ."""
         logit = self.logit_dt.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
         dt = logit.sigmoid()
-        damped = (self.log_damping + torch.nn.functional.logsigmoid(logit)).clamp(*map(math.log, DAMPINGS)).exp()
+        damped = (
+            (self.log_damping + torch.nn.functional.logsigmoid(logit))
+            .clamp(math.log(LEAST_DAMPED), math.log(MOST_DAMPED))
+            .exp()
+        )
         width = 2 * torch.sqrt(1 + damped)
-        # In doubles 2 + x - 2 √(1+x) loses its digits: it is x² over the sum.
-        lowest, highest = damped**2 / (2 + damped + width), 2 + damped + width
+        # 2 + x - 2 √(1+x) would lose its digits: it is x² over the sum.
+        lowest, highest = damped**2 / (2 + damped + width) + INSIDE, 2 + damped + width - INSIDE
         stiffness = torch.minimum(torch.maximum(dt**2 * self.stiffness, lowest), highest)
         survives = 1 / (1 + damped)
         kept, pulled, moved, stays = oscillation(stiffness, survives)

@@ -70,7 +70,7 @@ def alif(p, neuron, current):
 def dlinoss(p, neuron, current):
     dt, g = sigmoid(p["logit_dt"]), np.exp(p["log_damping"])
     root = np.sqrt(1 + dt * g)
-    a = p["stiffness"].clip((2 + dt * g - 2 * root) / dt**2, (2 + dt * g + 2 * root) / dt**2)
+    a = p["stiffness"].clip((2 + dt * g - 2 * root + 1e-3) / dt**2, (2 + dt * g + 2 * root - 1e-3) / dt**2)
     z = y = 0.0
     for now in current:
         z = (z + dt * (now - a * y)) / (1 + dt * g)
@@ -149,6 +149,19 @@ def test_every_parameter_gives_a_stable_neuron(name, data):
     assert is_stable(space).item()
     sum(number.sum() for number in numbers if number.requires_grad).backward()
     assert all(value.grad.isfinite().all() for value in neuron.parameters())
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_so_does_every_one_in_float32(name):
+    """A grid of extremes and likely values, each with each."""
+    extremes = torch.tensor([-1e4, -30.0, -8.0, -1.0, 0.0, 0.5, 1.0, 8.0, 30.0, 1e4])
+    parameters = list(MODELS[name](1).parameters())
+    grid = torch.cartesian_prod(*[extremes] * len(parameters)).view(-1, len(parameters))
+    neuron = MODELS[name](len(grid))
+    with torch.no_grad():
+        for value, column in zip(neuron.parameters(), grid.T, strict=True):
+            value.copy_(column)
+    assert is_stable(neuron.dynamics()).all()
 
 
 @settings(max_examples=300, deadline=None)
