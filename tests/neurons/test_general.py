@@ -169,7 +169,7 @@ def test_the_lif_of_spikingssm_is_a_special_case():
         GeneralResetNeuron.of(HardReset(SiLIF(3).state_space()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["diagonal", "dense"]), st.integers(1, 5), st.data())
 def test_what_is_said_to_be_stable_is(transition, states, data):
     neuron = GeneralResetNeuron(1, states=states, transition=transition).double()

@@ -135,7 +135,7 @@ def test_gradients_are_finite_and_reach_every_parameter(name):
 
 
 @pytest.mark.parametrize("name", [*LINEAR, "D-RF"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_every_parameter_gives_a_stable_neuron(name, data):
     neuron = MODELS[name](1).double()
@@ -164,7 +164,7 @@ def test_so_does_every_one_in_float32(name):
     assert is_stable(neuron.dynamics()).all()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from([1, 2]), st.data())
 def test_no_filter_makes_fits_unstable(stages, data):
     """The criterion of its docstring, by the eigenvalues of all three or four states."""
@@ -221,6 +221,7 @@ def test_dlinoss_rings_with_the_root_of_its_determinant():
     assert oscillates(space).float().mean() > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_the_state_stays_bounded_over_ten_thousand_steps(name):
     neuron = MODELS[name](32)
