@@ -230,6 +230,30 @@ class DoubleGaussian(Surrogate):
         return self.scale * ((1 + self.height) * narrow - 2 * self.height * wide)
 
 
+@dataclass(frozen=True)
+class MultiGaussian(Surrogate):
+    """(1 + height) g(x; 0, σ) - height (g(x; σ, stretch σ) + g(x; -σ, stretch σ)), g(x; μ, σ) = exp(-((x-μ)/σ)²/2).
+
+    A bell, and two wide ones beside it taken away. Source: Yin et al. (2021), without the factors of normal densities,
+    as the published code of S5-RF has it.
+
+    Examples:
+        >>> MultiGaussian().derivative(torch.tensor([0.0, 2.0]))
+        tensor([ 0.8541, -0.2380])
+    """
+
+    height: float = 0.15
+    stretch: float = 6.0
+    sigma: float = 0.5
+
+    def derivative(self, x: Tensor) -> Tensor:
+        """Return the difference of the bells."""
+        wide = sum(
+            torch.exp(-0.5 * ((x + mean) / (self.stretch * self.sigma)) ** 2) for mean in (-self.sigma, self.sigma)
+        )
+        return (1 + self.height) * torch.exp(-0.5 * (x / self.sigma) ** 2) - self.height * wide
+
+
 def _normal(x: Tensor, sigma: float) -> Tensor:
     return torch.exp(-0.5 * (x / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
 
@@ -243,6 +267,7 @@ SURROGATES: dict[str, Callable[..., SpikeFunction]] = {
     "triangle": Triangle,
     "slayer": Slayer,
     "double_gaussian": DoubleGaussian,
+    "multi_gaussian": MultiGaussian,
 }
 """Surrogates by name, with the defaults of their classes; :func:`register_surrogate` adds one."""
 

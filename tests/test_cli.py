@@ -488,22 +488,22 @@ def test_recipes_are_listed(capsys):
 def test_reproduce_prints_measured_beside_published(shd, capsys, tmp_path):
     settings = ["--epochs", 1, "--hidden-sizes", 8, "--steps", 20, "--max-time", 1.0]
     code, out, _ = run(
-        capsys, "reproduce", "shd/silif-512", "shd/se-adlif-1", "--data.shd", shd, "--seeds", 2, *settings,
+        capsys, "reproduce", "shd/silif-512", "ssc/delrec", "--data.shd", shd, "--seeds", 2, *settings,
         "--out", tmp_path / "out", "--no-json",
     )  # fmt: skip
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80 or str(tmp_path) in max(out.splitlines(), key=len)
-    assert "shd/se-adlif-1  accuracy    not run" in out
-    out = (tmp_path / "out" / "shd-silif-512-shd-se-adlif-1.md").read_text()
+    assert "ssc/delrec     accuracy    not run" in out
+    out = (tmp_path / "out" / "shd-silif-512-ssc-delrec.md").read_text()
     rows = {
         line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in out.splitlines()[:4]
     }
-    assert rows["shd/se-adlif-1"][:2] == ["not run", "94.59 ± 0.27 %"]
+    assert rows["ssc/delrec"][:2] == ["not run", "82.58 ± 0.08 %"]
     accuracy, _, _, sparsity, _, _, seeds = rows["shd/silif-512"]
     assert "±" in accuracy
     assert (sparsity, seeds) == ("98.66 ± 0.09 %", "2")
     assert "shd/silif-512: epoch chosen on the held-out speakers 3 of the training set." in out
-    assert "shd/se-adlif-1: not run, it needs a loss that leaves out the first 10 steps" in out
+    assert "ssc/delrec: not run, it needs synaptic delays in recurrent connections" in out
     assert "Published (test-selection): the epoch was chosen on the test set" in out
     assert "Not the published settings" in out
     assert len(list((tmp_path / "out" / "shd" / "silif-512").glob("*/result.json"))) == 2

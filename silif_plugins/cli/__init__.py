@@ -29,6 +29,7 @@ COMMANDS = {
     "stability": "Say whether its neurons are stable.",
     "report": "Write a page about a run.",
     "compare": "Compare neurons.",
+    "zoo": "Compare all neurons, each at its best learning rate.",
     "recipes": "List the recipes.",
     "reproduce": "Train what was published again.",
     "download": "Download SHD or SSC.",

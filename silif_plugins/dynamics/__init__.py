@@ -8,6 +8,7 @@ have up to eight states; :class:`Flow` runs for any duration; and anything else 
 from .contract import Dynamics, NeuronState, StateT
 from .dense_space import DenseSpace
 from .flow import Flow
+from .general_reset import RESET_ACTIONS, RESET_CONDITIONS, GeneralReset, GeneralState, ResetAction, ResetCondition
 from .hard_reset import RESET_MECHANISMS, HardReset, ResetMechanism, linear_part, with_reset
 from .linear_system import LinearSystem
 from .modal_space import ModalSpace
@@ -15,14 +16,20 @@ from .stability import eigenvalues, is_stable, jury_margins, oscillates, spectra
 from .state_space import State, StateSpace
 
 __all__ = [
+    "RESET_ACTIONS",
+    "RESET_CONDITIONS",
     "RESET_MECHANISMS",
     "DenseSpace",
     "Dynamics",
     "Flow",
+    "GeneralReset",
+    "GeneralState",
     "HardReset",
     "LinearSystem",
     "ModalSpace",
     "NeuronState",
+    "ResetAction",
+    "ResetCondition",
     "ResetMechanism",
     "State",
     "StateSpace",

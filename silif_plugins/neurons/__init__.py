@@ -15,10 +15,15 @@ from ..dynamics import (
     stability_margin,
 )
 from .adlif import AdLIF, CAdLIF
+from .alif import ALIF
 from .brf import BRF, BRFState
 from .csilif import CSiLIF, csilif_flow, csilif_space
+from .dlinoss import DLinOSS
+from .drf import DRF
+from .fits import FITS, FITSTS
+from .general import GeneralResetNeuron
 from .hrf import HRF
-from .lif import LI, LIF
+from .lif import LI, LIF, MEMBRANE_DECAYS
 from .log_domain import leak
 from .neuron import Neuron, hostable
 from .prf import PRF
@@ -31,11 +36,16 @@ from .seadlif import SEAdLIF
 from .silif import COUPLING, SPIKE_COUPLING, SiLIF, silif_flow, silif_space
 
 __all__ = [
+    "ALIF",
     "BRF",
     "COUPLING",
+    "DRF",
+    "FITS",
+    "FITSTS",
     "HRF",
     "LI",
     "LIF",
+    "MEMBRANE_DECAYS",
     "NEURONS",
     "PRF",
     "RECURRENT",
@@ -46,6 +56,8 @@ __all__ = [
     "BRFState",
     "CAdLIF",
     "CSiLIF",
+    "DLinOSS",
+    "GeneralResetNeuron",
     "Init",
     "Learn",
     "Neuron",

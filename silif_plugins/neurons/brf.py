@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..dynamics import StateSpace
 from ..surrogate import SpikeFunction
 from .neuron import Neuron
 from .registry import register_neuron
@@ -85,6 +86,12 @@ class BRFDynamics:
             refractory,
             surrogate(mem - self.least - refractory),
         )
+
+    def between_spikes(self) -> StateSpace:
+        """Return the linear system on u that they are while they have not fired for long."""
+        real = torch.sqrt(1 - (self.dt * self.omega) ** 2) - self.dt * self.offset
+        imaginary = self.dt * self.omega
+        return StateSpace.of(a11=real, a12=-imaginary, a21=imaginary, a22=real, b1=self.dt, threshold=self.least)
 
 
 @register_neuron("BRF")

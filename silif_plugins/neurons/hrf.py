@@ -20,6 +20,17 @@ ANGLES = (1e-3, 1.99)
 """Where Δ ω is clamped; at 2 the scheme would no longer be stable without damping."""
 
 
+def oscillation(stiffness: Tensor, survives: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A damped oscillator's step on (Δ × velocity, position), row by row: velocity first, with implicit damping.
+
+    Args:
+        stiffness: Δ² times the stiffness: (Δ ω)² of an angular frequency ω.
+        survives: S = 1 / (1 + Δ × damping), the determinant of the step.
+    """
+    pulled = stiffness * survives
+    return survives, -pulled, survives, 1 - pulled
+
+
 @register_neuron("HRF")
 class HRF(Neuron):
     """Harmonic resonate-and-fire neurons.
@@ -88,12 +99,12 @@ class HRF(Neuron):
         log_dt = math.log(self.dt)
         angle = (self.log_omega + log_dt).clamp(*map(math.log, ANGLES)).exp()
         survives = 1 / (1 + 2 * (self.log_damping + log_dt).clamp(*map(math.log, DAMPINGS)).exp())
-        stiffness = angle**2 * survives
+        kept, pulled, moved, stays = oscillation(angle**2, survives)
         return StateSpace.of(
-            a11=survives,
-            a12=-stiffness / self.dt,
-            a21=self.dt * survives,
-            a22=1 - stiffness,
+            a11=kept,
+            a12=pulled / self.dt,
+            a21=self.dt * moved,
+            a22=stays,
             b1=self.gain * self.dt * survives,
             b2=self.gain * self.dt**2 * survives,
             threshold=self.threshold,

@@ -52,6 +52,12 @@ class Neuron(nn.Module):
     own_surrogate: ClassVar[str | None] = None
     """Name of the spike function that takes the place of the paper's boxcar where none is given."""
 
+    outputs: int = 1
+    """Outputs of each neuron; where there are several, spikes have one more dimension."""
+
+    graded: bool = False
+    """Whether spikes have other values than 0 and 1."""
+
     published_names: ClassVar[Mapping[str, str]] = {}
     """What the paper's published code calls the parameters, and we; empty for a model that it does not have."""
 
@@ -129,7 +135,7 @@ class Neuron(nn.Module):
         """
         shape = (*batch, *self.size)
         rest = self.dynamics().rest(shape)
-        return type(rest)(*(torch.rand(shape, generator=generator).to(self.threshold) for _ in rest))
+        return type(rest)(*(torch.rand(part.shape, generator=generator).to(self.threshold) for part in rest))
 
     def extra_repr(self) -> str:
         """Say the size, and the threshold where it is one number."""

@@ -115,13 +115,13 @@ class S5RF(LogDomainNeuron):
         return uniform_complex_state((*batch, *self.size), self.threshold, 1.0, generator)
 
 
-def hippo_frequencies(size: Sequence[int]) -> Tensor:
+def hippo_frequencies(size: Sequence[int], block: int = BLOCK) -> Tensor:
     r"""Imaginary parts of the eigenvalues of the normal part of HiPPO-LegS, in blocks, [\*size].
 
     That matrix has -1/2 on its diagonal and ∓ sqrt((2i+1)(2j+1)) / 2 below and above it (Gu et al., 2022).
     """
     neurons = math.prod(size)
-    root = torch.sqrt(2 * torch.arange(min(BLOCK, neurons), dtype=torch.float64) + 1)
+    root = torch.sqrt(2 * torch.arange(min(block, neurons), dtype=torch.float64) + 1)
     skew = torch.triu(torch.outer(root, root) / 2, diagonal=1)
     frequencies = torch.linalg.eigvalsh(-1j * (skew - skew.T)).to(torch.get_default_dtype())
     return frequencies.repeat(-(-neurons // len(frequencies)))[:neurons].reshape(tuple(size))

@@ -34,6 +34,9 @@ CONVENTIONS = {
     "late-spikes": "events at or after max_time were written out of bounds and lost; ours are dropped on purpose",
     "padding": "padded steps, which hold 0, a loud value, were input like any other; ours are too, by published: true",
     "sparsity": "sparsity includes the input channels and divides by one batch too few; ours is of hidden neurons",
+    "fixed-readout": "the published count includes the decays of the readout, which are fixed; that here does not",
+    "se-adlif-readout": "the score is the sum over time of the readout's softmax, as in SpArch",
+    "s5-rf-training": "weights decayed by 1e-4, samples were shifted and, of SSC, mixed; none of that here",
     "silif-count": "38.7k is the parameter count of SiLIF; that of this network is 38,460",
 }
 """What a published number rests on, by the names that recipes use."""

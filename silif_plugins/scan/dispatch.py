@@ -357,13 +357,15 @@ def initial_state(
     """Return the given state after checking that it fits, since it is never broadcast; None, at rest, as it is."""
     if state is None:
         return None
+    own = (shape,) * len(state)
     if type(state) is not State or not (isinstance(space, Flow) or linear_part(space) is not None):
-        needed = type(space.rest(tuple(shape[:0])))
-        if not isinstance(state, needed):
-            raise TypeError(f"state: got {type(state).__name__}; it must be a {needed.__name__}")
-    for name, field in zip(state._fields, state, strict=True):
-        if field.shape != shape:
-            raise ValueError(f"state.{name}: got shape {tuple(field.shape)}; the input needs {tuple(shape)}")
+        needed = space.rest(tuple(shape), device="meta")
+        if not isinstance(state, type(needed)):
+            raise TypeError(f"state: got {type(state).__name__}; it must be a {type(needed).__name__}")
+        own = tuple(field.shape for field in needed)
+    for name, field, size in zip(state._fields, state, own, strict=True):
+        if field.shape != size:
+            raise ValueError(f"state.{name}: got shape {tuple(field.shape)}; the input needs {tuple(size)}")
         check_real(f"state.{name}", field)
     return cast(StateT, type(state)(*(field.to(dtype) for field in state)))
 

@@ -50,10 +50,15 @@ def run(
             state = neurons.step(now, state, surrogate, **options)
             states.append(state)
         else:
-            runs = (t < lengths).view(-1, *[1] * (now.dim() - 1))
+            runs = t < lengths
             # Sequences that are over run on zeros: a gradient of zero times NaN would be NaN.
-            now, *fields = (torch.where(runs, field, 0) for field in (now, *state))
+            now, *fields = (_where(runs, field) for field in (now, *state))
             new = neurons.step(now, type(state)(*fields), surrogate, **options)
-            states.append(type(new)(*(torch.where(runs, field, 0) for field in new)))
-            state = type(new)(*(torch.where(runs, *fields) for fields in zip(new, state, strict=True)))
+            states.append(type(new)(*(_where(runs, field) for field in new)))
+            state = type(new)(*(_where(runs, *fields) for fields in zip(new, state, strict=True)))
     return states, state
+
+
+def _where(runs: Tensor, new: Tensor, old: Tensor | float = 0) -> Tensor:
+    """Take the new values for the sequences that still run, booleans [B]."""
+    return torch.where(runs.view(-1, *[1] * (new.dim() - 1)), new, old)

@@ -7,13 +7,16 @@ from .checkpoints import CheckpointError, from_official, load_official, save_off
 from .layers import InitialState, Normalization, Readout, SpikingLayer
 from .network import SpArchNet, SpArchOutput
 from .registration import RegisteredLayer, register
+from .s5rf_network import ComplexResonators, S5RFNet
 
 __all__ = [
     "CheckpointError",
+    "ComplexResonators",
     "InitialState",
     "Normalization",
     "Readout",
     "RegisteredLayer",
+    "S5RFNet",
     "SpArchNet",
     "SpArchOutput",
     "SpikingLayer",

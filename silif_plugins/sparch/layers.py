@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
 from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, with_reset
-from ..neurons import LI, Neuron, is_recurrent, neuron_class
+from ..neurons import LI, MEMBRANE_DECAYS, Neuron, is_recurrent, neuron_class
 from ..scan import BACKENDS, Backend, scan, scan_with_gate
 from ..surrogate import SpikeFunction, resolve
 from ..synapses import Events, connect, transmit
@@ -171,6 +171,8 @@ class SpikingLayer(nn.Module):
             assert isinstance(weight, Tensor)
             nn.init.xavier_uniform_(weight)
         self.neuron = model(size, **(neuron_options or {}))
+        if recurrent and self.neuron.outputs > 1:
+            raise ValueError(f"recurrent: got neurons with {self.neuron.outputs} outputs; they must have one")
         self.register_parameter(
             "recurrent", nn.Parameter(nn.init.orthogonal_(torch.empty(size, size))) if recurrent else None
         )
@@ -184,8 +186,8 @@ class SpikingLayer(nn.Module):
 
     @property
     def num_outputs(self) -> int:
-        """Features of the output: N, or 2N for a bidirectional layer."""
-        return self.neuron.size[0] * (1 + self.bidirectional)
+        """Features of the output: N times the outputs of a neuron, and twice that for a bidirectional layer."""
+        return self.neuron.size[0] * self.neuron.outputs * (1 + self.bidirectional)
 
     def dynamics(self) -> Dynamics[Any]:
         """Return how the neurons move."""
@@ -227,6 +229,8 @@ class SpikingLayer(nn.Module):
             recurrent=self.recurrent_weights(),
             backend=self.backend,
         )
+        if self.neuron.outputs > 1:
+            spikes, gate = spikes.flatten(2), None if gate is None else gate.flatten(2)
         self.silence(self, spikes)
         if valid is not None:
             spikes = spikes * valid.unsqueeze(-1)  # neurons run on through the padding, which follows the sequence
@@ -257,9 +261,11 @@ class Readout(nn.Module):
         connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`.
         connection_options: Further arguments of that kind.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`.
+        decay: Fixed decay of the leaky integrators; by default each trains its own, from SpArch's range.
+        skip_steps: Steps at the beginning of a sequence that do not count in the scores.
 
     Raises:
-        ValueError: If an argument is not one of those listed.
+        ValueError: If an argument is not one of those listed or allowed.
 
     Examples:
         >>> scores = Readout(128, 20)(torch.rand(100, 8, 128))
@@ -280,10 +286,13 @@ class Readout(nn.Module):
         connection: str = "linear",
         connection_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
+        decay: float | None = None,
+        skip_steps: int = 0,
     ) -> None:
         super().__init__()
         check_initial_state(initial_state)
         check_backend(backend)
+        check_readout(decay, skip_steps)
         self.current = WeightedInput(
             num_inputs,
             num_classes,
@@ -294,17 +303,21 @@ class Readout(nn.Module):
             connection=connection,
             connection_options=connection_options,
         )
-        self.neuron = LI(num_classes)
+        self.neuron = LI(num_classes) if decay is None else LI(num_classes, decay_u=decay, learn=False)
         self.initial_state = initial_state
         self.backend: Backend = backend
+        self.skip_steps = skip_steps
 
     def forward(self, inputs: Tensor, valid: Tensor | None = None, gate: Tensor | None = None) -> Tensor:
-        """Return scores [B, C] from spikes [T, B, num_inputs]; a sample's scores sum to its number of valid steps."""
+        """Return scores [B, C] from spikes [T, B, num_inputs]; a sample's scores sum to the number of steps that count.
+
+        Samples without such steps have scores of 0.
+        """
         current = self.current(inputs, valid, gate)
         state = first_state(self.neuron, self.initial_state, current)
         _, _, states = scan(self.neuron, current, state, return_states=True, backend=self.backend)
         shares = states.mem.softmax(dim=-1)
-        return (shares if valid is None else shares * valid.unsqueeze(-1)).sum(dim=0)
+        return (shares if valid is None else shares * valid.unsqueeze(-1))[self.skip_steps :].sum(dim=0)
 
 
 def backwards(sequences: Tensor, valid: Tensor | None) -> Tensor:
@@ -338,6 +351,15 @@ def check_initial_state(kind: str) -> None:
     """Raise if the kind of initial state is unknown."""
     if kind not in get_args(InitialState):
         raise ValueError(f"initial_state: got {kind!r}; it must be one of {', '.join(get_args(InitialState))}")
+
+
+def check_readout(decay: float | None, skip_steps: int) -> None:
+    """Raise if a readout cannot have this decay, or skip so many steps."""
+    low, high = MEMBRANE_DECAYS
+    if decay is not None and not low <= decay <= high:
+        raise ValueError(f"readout_decay: got {decay}; it must be from {low:.4f} to {high:.4f}, or none to train it")
+    if skip_steps < 0:
+        raise ValueError(f"skip_steps: got {skip_steps}; it must be 0 or more")
 
 
 def check_reset_mechanism(name: str) -> None:

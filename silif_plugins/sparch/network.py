@@ -15,7 +15,7 @@ from ..neurons import Neuron
 from ..scan import Backend, as_lengths
 from ..surrogate import SpikeFunction
 from ..synapses import Events
-from .layers import InitialState, Normalization, Readout, SpikingLayer
+from .layers import InitialState, Normalization, Readout, SpikingLayer, check_readout
 
 
 class SpArchOutput(NamedTuple):
@@ -62,6 +62,9 @@ class SpArchNet(nn.Module):
             with a learnable delay per synapse, or ``"axonal"``, per input. Synaptic operations are counted alike for
             all kinds: the paper doubles those of delays, this does not.
         connection_options: Further arguments of that kind, such as ``{"max_delay": 25}``.
+        readout_decay: Fixed decay of the readout's leaky integrators, such as 0.9355 for 15 steps; by default each
+            trains its own.
+        skip_steps: Steps at the beginning of a sequence that do not count in the scores, and so not in the loss.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the network can be differentiated twice.
 
@@ -94,10 +97,12 @@ class SpArchNet(nn.Module):
         events: Events = "auto",
         connection: str = "linear",
         connection_options: Mapping[str, Any] | None = None,
+        readout_decay: float | None = None,
+        skip_steps: int = 0,
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
-        self.check(hidden_sizes, dropout)
+        self.check(hidden_sizes, dropout, readout_decay, skip_steps)
         self.num_inputs = num_inputs
         self.hidden = nn.ModuleList()
         for index, size in enumerate(hidden_sizes):
@@ -133,10 +138,18 @@ class SpArchNet(nn.Module):
             connection=connection,
             connection_options=connection_options,
             backend=backend,
+            decay=readout_decay,
+            skip_steps=skip_steps,
         )
 
     @staticmethod
-    def check(hidden_sizes: Sequence[int], dropout: float = 0.0, **others: Any) -> None:
+    def check(
+        hidden_sizes: Sequence[int],
+        dropout: float = 0.0,
+        readout_decay: float | None = None,
+        skip_steps: int = 0,
+        **others: Any,
+    ) -> None:
         """Raise ValueError for options of which no network can be made; the message names one.
 
         Examples:
@@ -149,6 +162,7 @@ class SpArchNet(nn.Module):
             raise ValueError(f"hidden_sizes: got {got}; it must be positive sizes, one for each hidden layer")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
+        check_readout(readout_decay, skip_steps)
 
     def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> SpArchOutput:
         """Classify sequences.
@@ -175,11 +189,13 @@ class SpArchNet(nn.Module):
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
             assert isinstance(layer, SpikingLayer)
-            operations = operations + synaptic_operations(activity, layer.num_outputs)
+            operations = operations + synaptic_operations(activity, layer.num_outputs // layer.neuron.outputs)
             activity, gate = layer.spikes_and_gate(activity, valid, gate)
             if layer.recurrent is not None:
                 operations = operations + synaptic_operations(activity, layer.neuron.size[0] - 1)
-            rates.append(firing_rates(activity) if valid is None else activity.sum(dim=(0, 1)) / valid.sum())
+            # A graded or negative spike is one spike: its rate has no gradient.
+            fired = (activity != 0).to(activity) if layer.neuron.graded else activity
+            rates.append(firing_rates(fired) if valid is None else fired.sum(dim=(0, 1)) / valid.sum())
         operations = operations + synaptic_operations(activity, self.readout.neuron.size[0])
         return SpArchOutput(self.readout(activity, valid, gate), torch.cat(rates), operations)
 

@@ -12,10 +12,12 @@ from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
 from .run import Diverged, RunError, train
+from .side_by_side import Animal, rates_of, table_of, unstable, zoo
 
 __all__ = [
     "DEFAULT_NETWORK",
     "NETWORKS",
+    "Animal",
     "Diverged",
     "Evaluation",
     "Output",
@@ -31,10 +33,14 @@ __all__ = [
     "load_checkpoint",
     "load_network",
     "load_split",
+    "rates_of",
     "recalibrate",
     "register_network",
     "settings_of",
     "summarize",
     "summary_table",
+    "table_of",
     "train",
+    "unstable",
+    "zoo",
 ]

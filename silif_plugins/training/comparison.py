@@ -64,7 +64,9 @@ class Summary:
     seconds: float
 
 
-def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> list[_Result]:
+def compare(
+    configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1, skip_diverged: bool = False
+) -> list[_Result]:
     """Train every configuration and collect the results; what the folder holds already is not trained again.
 
     The processes know the networks that are registered here; their factories must be found in modules by their names.
@@ -73,6 +75,7 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
         configs: The runs, told apart by neuron and seed (of other networks than the default one, by its name, too).
         folder: Where each run gets a folder of its own, and ``results.jsonl`` a line for each.
         jobs: How many runs at a time, each in a process with one thread.
+        skip_diverged: Leave runs whose loss is not finite out of the results, instead of raising.
 
     Raises:
         ValueError: If two configurations have the same neuron and seed, or one is not valid.
@@ -114,7 +117,8 @@ def compare(configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1) -> l
                         logger.info("compare  epoch %d/%d  %s: validation %.3f", done, total, neuron, accuracy)
                     bar.set_postfix_str(f"{neuron}: validation {accuracy:.3f}")
                 _raise_error(pending)
-            results = [job.result() for job in pending]
+            kept = [job for job in pending if not (skip_diverged and isinstance(job.exception(), Diverged))]
+            results = [job.result() for job in kept]
         except BaseException as error:
             for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()  # leaving the pool would wait for its runs to end

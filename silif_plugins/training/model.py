@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..hints import did_you_mean
-from ..sparch import SpArchNet
+from ..sparch import S5RFNet, SpArchNet
 from .options import Option, of_function
 
 Factory = Callable[..., nn.Module]
@@ -150,3 +150,5 @@ DEFAULT_NETWORK = "sparch"
 register_network(
     DEFAULT_NETWORK, SpArchNet, defaults={"hidden_sizes": (128, 128), "dropout": 0.1}, check=SpArchNet.check
 )
+
+register_network("s5-rf", S5RFNet, defaults={"hidden_sizes": (128, 128), "dropout": 0.1}, check=S5RFNet.check)

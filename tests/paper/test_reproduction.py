@@ -28,10 +28,10 @@ def test_a_run_that_diverges_leaves_the_others_alone(tmp_path):
 
 
 def test_what_is_missing_is_not_run(tmp_path):
-    (done,) = reproduce([recipes.describe(recipes.find("shd/s5-rf"))], {}, tmp_path)
+    (done,) = reproduce([recipes.describe(recipes.find("ssc/delrec"))], {}, tmp_path)
     text = comparison([done])
-    assert "| shd/s5-rf | not run  | 91.86 %" in text
+    assert "| ssc/delrec | not run  | 82.58 ± 0.08 %" in text
     assert text.endswith(
-        "it needs complex weights and skips between S5-RF layers, which this version of silif_plugins does not have."
+        "it needs synaptic delays in recurrent connections, which this version of silif_plugins does not have."
     )
     assert not list(tmp_path.iterdir())

@@ -241,3 +241,26 @@ def test_dynamic_quantisation():
     assert "quantized" in type(quantised.hidden[1].current.weights).__module__
     scores = quantised((torch.rand(2, 20, 10) < 0.3).float()).scores
     torch.testing.assert_close(scores.sum(1), torch.full((2,), 20.0))
+
+
+def test_steps_that_do_not_count_and_a_fixed_readout():
+    torch.manual_seed(0)
+    options = {"neuron": "LIF", "readout_decay": 0.9}
+    net = SpArchNet(5, (6,), 3, **options)
+    late = SpArchNet(5, (6,), 3, skip_steps=10, **options)
+    late.load_state_dict(net.state_dict())
+    assert not any("readout.neuron" in name for name, _ in net.named_parameters())
+    assert net.readout.neuron.decay_u.unique().item() == pytest.approx(0.9)
+    inputs = 5 * torch.rand(4, 30, 5)
+    net.eval()
+    late.eval()
+    torch.testing.assert_close(late(inputs).scores, net(inputs).scores - net(inputs[:, :10]).scores)
+    lengths = torch.tensor([30, 12, 10, 4])
+    scores = late(inputs, lengths).scores
+    torch.testing.assert_close(scores.sum(1), torch.tensor([20.0, 2.0, 0.0, 0.0]))
+    for wrong, message in (
+        ({"readout_decay": 0.5}, "readout_decay: got 0.5"),
+        ({"skip_steps": -1}, "skip_steps: got -1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SpArchNet(5, (6,), 3, **wrong)

@@ -1,0 +1,221 @@
+"""The general reset: how a neuron fires, when it is reset and what a reset does, apart from each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from ..surrogate import SpikeFunction
+
+ResetAction = Literal["subtract", "zero", "scale", "none"]
+"""What a reset does to the next step."""
+
+RESET_ACTIONS: tuple[ResetAction, ...] = get_args(ResetAction)
+
+ResetCondition = Callable[[Tensor, Tensor, Tensor, SpikeFunction], Tensor]
+"""A function (states [..., n], outputs y [..., m], spikes [..., m], spike function) -> resets [..., k].
+
+States and outputs are per unit of the threshold above it: y is 0 at the threshold, real parts of states too. It must be
+differentiable to be trained through.
+"""
+
+RESET_CONDITIONS: dict[str, ResetCondition] = {
+    "spike": lambda states, outputs, spikes, surrogate: spikes,
+    "any": lambda states, outputs, spikes, surrogate: spikes.abs().amax(-1, keepdim=True).clamp(max=1),
+    "output": lambda states, outputs, spikes, surrogate: surrogate(outputs),
+    "state": lambda states, outputs, spikes, surrogate: surrogate(states.real if states.is_complex() else states),
+}
+"""When a neuron is reset: where an output has a spike, by as much as that is; once where any of them has one; where an
+output, or the real part of a state, is above the threshold."""
+
+MOST_BITS = 8
+
+
+class GeneralState(NamedTuple):
+    """What neurons with a general reset remember.
+
+    Attributes:
+        mem: The outputs y before they are quantised, [B, *neurons], or [B, *neurons, m] where there are several.
+        x: The n states, [B, *neurons, n], or [B, *neurons, n, 2] for complex ones.
+        resets: The resets that the next step carries out, [B, *neurons, k].
+        spk: The spikes, of the shape of ``mem``.
+    """
+
+    mem: Tensor
+    x: Tensor
+    resets: Tensor
+    spk: Tensor
+
+
+@dataclass(frozen=True)
+class GeneralReset:
+    r"""Neurons of n states with m outputs, and a reset in three parts that can be chosen apart from each other.
+
+        x[t] = A x[t-1] + B I[t] - what the resets r[t-1] take,   y[t] = 2 Re(C x[t]) + D I[t]   (C x + D I, if real)
+        s[t] = the spikes of y[t],   r[t] = the resets that follow from x[t], y[t] and s[t]
+
+    - Spikes: "binary", H(y - threshold); "ternary", that and -H(-y - threshold); "k-bit", how many of the levels
+      threshold, 2 threshold, ... (2^k - 1) threshold lie below y.
+    - Condition: "spike", "any", "output", "state", or a function; see ``RESET_CONDITIONS``.
+    - Action: "subtract" takes R r, "zero" all of A x where there is a reset, "scale" a share λ of it, "none" nothing.
+
+    After Karilanova, Dey and Özçelikkale (2025), whose text we do not have: a reconstruction from its abstract and the
+    companion papers, not its equations.
+
+    Attributes:
+        transition: A, complex [\*neurons, n] (diagonal) or real [\*neurons, n, n].
+        input: B, [\*neurons, n].
+        readout: C, [\*neurons, m, n].
+        skip: D, [\*neurons, m].
+        reset: R, [\*neurons, n, k]; for "scale" λ, [\*neurons]; None for the other actions.
+        level: The threshold, [\*neurons] or a number.
+        spikes: How y becomes spikes.
+        condition: When there is a reset.
+        action: What it does.
+
+    Raises:
+        ValueError: If spikes or action are not one of those.
+
+    Examples:
+        A leaky integrator that is emptied by a spike, as in SpikingSSM:
+
+        >>> from silif_plugins.scan import scan
+        >>> tau, one = torch.full((1, 1, 1), 0.125), torch.ones(1, 1)
+        >>> lif = GeneralReset(tau, one, one.unsqueeze(-1), 0 * one, None, torch.tensor(1.0), action="zero")
+        >>> scan(lif, torch.tensor([0.9, 0.9, 0.9]).view(3, 1, 1))[0].flatten()
+        tensor([0., 1., 0.])
+    """
+
+    transition: Tensor
+    input: Tensor
+    readout: Tensor
+    skip: Tensor
+    reset: Tensor | None
+    level: Tensor
+    spikes: str = "binary"
+    condition: str | ResetCondition = "spike"
+    action: ResetAction = "subtract"
+
+    threshold = None
+    """There may be several."""
+
+    def __post_init__(self) -> None:
+        """Check the names."""
+        levels(self.spikes)
+        reset_condition(self.condition)
+        if self.action not in RESET_ACTIONS:
+            raise ValueError(f"action: got {self.action!r}; it must be one of {', '.join(RESET_ACTIONS)}")
+
+    @property
+    def shape(self) -> torch.Size:
+        r"""Shape of the population, [\*neurons]."""
+        return self.input.shape[:-1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Data type in which the state is kept."""
+        return self.skip.dtype
+
+    def spectral_radius(self) -> Tensor:
+        r"""Return the largest |eigenvalue| of A, float64 [\*neurons]."""
+        if self.transition.is_complex():
+            return self.transition.to(torch.complex128).abs().amax(dim=-1)
+        return torch.linalg.eigvals(self.transition.double()).abs().amax(dim=-1)
+
+    def rest(
+        self, shape: tuple[int, ...], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+    ) -> GeneralState:
+        """Return the state at rest, zeros."""
+        dtype, device = dtype or self.dtype, device or self.skip.device
+        outputs, states = self.readout.shape[-2:]
+        complex_ = (2,) if self.transition.is_complex() else ()
+        out = () if outputs == 1 else (outputs,)
+        # None at rest: no condition but one of the user's own depends on more than the number of outputs.
+        resets = self._resets(self.input.new_zeros(1, states), self.skip.new_zeros(1, outputs), torch.zeros_like)
+        sizes = (out, (states, *complex_), resets.shape[-1:], out)
+        return GeneralState(*(torch.zeros((*shape, *size), dtype=dtype, device=device) for size in sizes))
+
+    def step(
+        self, current: Tensor, state: GeneralState, surrogate: SpikeFunction, *, detach_reset: bool = False
+    ) -> GeneralState:
+        """Advance by one time step, as :meth:`silif_plugins.dynamics.Dynamics.step` says."""
+        resets = state.resets.detach() if detach_reset else state.resets
+        is_complex = self.transition.is_complex()
+        before = torch.view_as_complex(state.x.contiguous()) if is_complex else state.x
+        moved = self.transition * before if is_complex else (self.transition @ before.unsqueeze(-1)).squeeze(-1)
+        now = current.unsqueeze(-1)
+        x = self._reset(moved, resets) + self.input * now
+        read = (self.readout * x.unsqueeze(-2)).sum(-1)
+        outputs = (2 * read.real if is_complex else read) + self.skip * now
+        spikes = self._spikes(outputs, surrogate)
+        after = self._resets(x, outputs, surrogate, spikes)
+        mem, spk = (part.squeeze(-1) if part.shape[-1] == 1 else part for part in (outputs, spikes))
+        return GeneralState(mem, torch.view_as_real(x) if is_complex else x, after, spk)
+
+    def _reset(self, moved: Tensor, resets: Tensor) -> Tensor:
+        if self.action == "none":
+            return moved
+        if self.action == "subtract":
+            assert self.reset is not None
+            return moved - (self.reset * resets.unsqueeze(-2)).sum(-1)
+        whole = resets.abs().amax(-1, keepdim=True).clamp(max=1)
+        if self.action == "zero":
+            return moved * (1 - whole)
+        assert self.reset is not None
+        return moved * (1 - self.reset.unsqueeze(-1) * whole)
+
+    def _spikes(self, outputs: Tensor, surrogate: SpikeFunction) -> Tensor:
+        level = self.level.unsqueeze(-1)
+        if self.spikes == "ternary":
+            return surrogate(outputs - level) - surrogate(-outputs - level)
+        found = surrogate(outputs - level)
+        for number in range(2, levels(self.spikes) + 1):
+            found = found + surrogate(outputs - number * level)
+        return found
+
+    def _resets(self, x: Tensor, outputs: Tensor, surrogate: SpikeFunction, spikes: Tensor | None = None) -> Tensor:
+        level = self.level.unsqueeze(-1)
+        spikes = torch.zeros_like(outputs) if spikes is None else spikes
+        return reset_condition(self.condition)(x - level, outputs - level, spikes, surrogate)
+
+
+def reset_condition(condition: str | ResetCondition) -> ResetCondition:
+    """Return the condition of a name, or pass a function through.
+
+    Raises:
+        ValueError: If there is no such condition.
+
+    Examples:
+        >>> reset_condition("spikes")
+        Traceback (most recent call last):
+        ValueError: condition: got 'spikes'; it must be a function or one of spike, any, output, state
+    """
+    if not isinstance(condition, str):
+        return condition
+    if condition not in RESET_CONDITIONS:
+        names = ", ".join(RESET_CONDITIONS)
+        raise ValueError(f"condition: got {condition!r}; it must be a function or one of {names}")
+    return RESET_CONDITIONS[condition]
+
+
+def levels(spikes: str) -> int:
+    """Return how many values above 0 an output has.
+
+    Raises:
+        ValueError: If there is no such kind of spikes.
+
+    Examples:
+        >>> levels("binary"), levels("ternary"), levels("3-bit")
+        (1, 1, 7)
+    """
+    if spikes in ("binary", "ternary"):
+        return 1
+    match = re.fullmatch(r"(\d)-bit", spikes)
+    if not match or not 1 <= int(match[1]) <= MOST_BITS:
+        raise ValueError(f"spikes: got {spikes!r}; it must be binary, ternary, or 1-bit to {MOST_BITS}-bit")
+    return int(2 ** int(match[1])) - 1

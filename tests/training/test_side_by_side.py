@@ -1,0 +1,83 @@
+"""The zoo: every neuron gets its best learning rate, nothing is trained twice, and what diverges is no contender."""
+
+import json
+
+import pytest
+import torch
+
+from silif_plugins.cli import main
+from silif_plugins.neurons import NEURONS
+from silif_plugins.sparch import SpArchNet
+from silif_plugins.training import unstable, zoo
+
+QUICK = {"data": "sequential-digits", "hidden_sizes": (8,), "epochs": 1}
+
+
+def results(validation):
+    """Stand in for training: results by (neuron, rate)."""
+
+    def compare(configs, folder, *, jobs, skip_diverged):
+        assert skip_diverged
+        return [
+            {
+                "neuron": config.label, "seed": config.seed, "learning_rate": config.learning_rate, "parameters": 7,
+                "valid_accuracy": validation[config.label, config.learning_rate], "test_accuracy": 0.1 * config.seed,
+                "test_synaptic_operations": 1.0, "test_sparsity": 0.9, "seconds": 1.0, "folder": str(folder),
+            }
+            for config in configs if (config.label, config.learning_rate) in validation
+        ]  # fmt: skip
+
+    return compare
+
+
+def test_the_best_rate_is_chosen_on_the_validation_set(monkeypatch, tmp_path):
+    module = zoo.__globals__
+    monkeypatch.setitem(module, "compare", results({("LIF", 0.1): 0.5, ("LIF", 0.3): 0.6, ("RF", 0.1): 0.4}))
+    monkeypatch.setitem(module, "_unstable_of", lambda found: (None, float(len(found))))
+    settings = [{"neuron": name, **QUICK} for name in ("LIF", "RF", "AdLIF")]
+    lif, rf = sorted(zoo(settings, tmp_path, rates=(0.1, 0.3), seeds=3), key=lambda each: each.summary.neuron)
+    assert (lif.summary.learning_rate, rf.summary.learning_rate) == (0.3, 0.1)
+    assert (lif.summary.seeds, rf.summary.seeds, rf.unstable_after) == (3, 3, 3)
+    assert rf.valid_accuracy == {0.1: 0.4, 0.3: None}  # it diverged there, and AdLIF with both
+    with pytest.raises(ValueError, match="give rates that differ"):
+        zoo(settings, tmp_path, rates=(0.1, 0.1))
+
+
+def test_unstable_neurons_are_counted_for_every_model():
+    torch.manual_seed(0)
+    for name in NEURONS:
+        share = unstable(SpArchNet(5, (200,), 2, neuron=name))
+        assert share == pytest.approx(0.5, abs=0.15) if name == "AdLIF" else share == 0
+    far = {"states": 2, "stable": False, "decay": -0.1}
+    for transition in ("diagonal", "dense"):
+        options = {**far, "transition": transition}
+        assert unstable(SpArchNet(5, (20,), 2, neuron="general-reset", neuron_options=options)) == 1
+    assert unstable(torch.nn.Linear(3, 3)) is None
+
+
+@pytest.mark.slow
+def test_a_zoo_is_made_once_and_grows(tmp_path, capsys):
+    command = ["zoo", "--data", "sequential-digits", "--hidden-sizes", "8", "--epochs", "1", "--rates", "0.03,0.1"]
+    command += ["--seeds", "1", "--jobs", "1", "--out", str(tmp_path), "--json"]
+    assert main([*command, "--neurons", "LIF"]) == 0
+    assert [each["neuron"] for each in json.loads(capsys.readouterr().out)] == ["LIF"]
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("last.safetensors")}
+    assert len(stamps) == 2
+    assert main([*command, "--neurons", "LIF,FiTS"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {each["neuron"] for each in found} == {"LIF", "FiTS"}
+    assert set(found[0]["valid_accuracy"]) == {"0.03", "0.1"}
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+    assert "| FiTS " in (tmp_path / "table.md").read_text()
+
+
+def test_what_the_command_refuses(capsys):
+    for words, says in (
+        (["--seeds", "0"], "seeds"),
+        (["--rates", "fast"], "rates: got fast"),
+        (["--rates", ","], "rates: got none"),
+        (["--neurons", "LIFF"], "did you mean LIF?"),
+        (["--neurons", ","], "neurons: got none"),
+    ):
+        assert main(["zoo", *words]) == 2
+        assert says in " ".join(capsys.readouterr().err.split())
