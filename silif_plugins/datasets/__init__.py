@@ -8,21 +8,24 @@ from .errors import DataError
 from .events import Recording, Recordings
 from .filterbank import log_mel
 from .frames import FrameDataset
+from .functions import is_function, register_function
 from .hdf5 import read_recordings, write_recordings
 from .loading import load
 from .mnist import SequentialMNIST
+from .own_data import OWN, own_source
 from .own_events import OwnEvents
 from .register import SOURCES, register_source, source_names, sources_in_words
 from .resolving import check_data, resolve
 from .sequential_digits import SequentialDigits
 from .shd import SHD
-from .source import DataSource
-from .speakers import hold_out_speakers
+from .source import DataSource, Root
+from .speakers import hold_out, hold_out_speakers
 from .speech_commands import SpeechCommands
 from .spoken_digits import SpokenDigits, spoken_digit_recordings
 from .ssc import SSC
 
 __all__ = [
+    "OWN",
     "SHD",
     "SOURCES",
     "SSC",
@@ -37,6 +40,7 @@ __all__ = [
     "OwnEvents",
     "Recording",
     "Recordings",
+    "Root",
     "SequentialDigits",
     "SequentialMNIST",
     "SpeechCommands",
@@ -48,10 +52,14 @@ __all__ = [
     "check_data",
     "download",
     "downloadable",
+    "hold_out",
     "hold_out_speakers",
+    "is_function",
     "load",
     "log_mel",
+    "own_source",
     "read_recordings",
+    "register_function",
     "register_source",
     "resolve",
     "source_names",

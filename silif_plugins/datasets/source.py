@@ -141,6 +141,10 @@ class DataSource:
                 raise ValueError(f"{name}: got {value}, but for {self.name} it must be {allowed}{hint}")
         return chosen
 
+    def settled(self, options: Mapping[str, Any]) -> tuple[DataSource, dict[str, Any]]:
+        """Return what the options make of it, and those that are then left: itself, if it is there already."""
+        return self, dict(options)
+
     def find(self, root: Root, pattern: str) -> list[Path]:
         """Return the files of a pattern in a folder, or else where other libraries put them."""
         return find_files(root, pattern, inside=self.inside)

@@ -3,8 +3,8 @@
 SpArchNet is the default one of them; `register_network` adds others.
 """
 
+from .checkpoint import Trained, load_network
 from .checkpoint import load as load_checkpoint
-from .checkpoint import load_network
 from .comparison import Summary, cells, compare, summarize, summary_table
 from .config import TrainConfig, every_setting, settings_of
 from .data import Splits, load_split
@@ -23,6 +23,7 @@ __all__ = [
     "Splits",
     "Summary",
     "TrainConfig",
+    "Trained",
     "cells",
     "check_device",
     "compare",

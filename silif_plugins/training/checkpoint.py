@@ -12,11 +12,12 @@ import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from ..datasets import FrameDataset
 from ..files import write_file
 from ..optional import require
 from ..sparch import CheckpointError
@@ -85,7 +86,47 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
     return tensors, facts
 
 
-def load_network(path: str | os.PathLike[str]) -> tuple[nn.Module, TrainConfig, dict[str, Any]]:
+class Trained(NamedTuple):
+    """A trained network, in evaluation mode.
+
+    Attributes:
+        network: The network.
+        config: Settings of its run.
+        facts: What else its checkpoint says.
+    """
+
+    network: nn.Module
+    config: TrainConfig
+    facts: dict[str, Any]
+
+    @property
+    def num_inputs(self) -> int:
+        """Channels that it takes."""
+        return int(self.facts["num_inputs"])
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of its scores; numbers, if nobody has named them."""
+        said = self.facts.get("data_set", {}).get("classes")
+        return tuple(map(str, range(self.facts["num_classes"]))) if said is None else tuple(said)
+
+    def check(self, dataset: FrameDataset, name: str = "dataset") -> None:
+        """Raise unless a data set has the channels and the classes that the network knows.
+
+        Raises:
+            ValueError: If it has others.
+        """
+        if (dataset.num_channels, dataset.num_classes) != (self.num_inputs, len(self.classes)):
+            raise ValueError(
+                f"{name}: got {dataset.num_channels} channels and {dataset.num_classes} classes; "
+                f"the network needs {self.num_inputs} and {len(self.classes)}"
+            )
+        if dataset.classes != self.classes:
+            got, needed = (", ".join(each) for each in (dataset.classes, self.classes))
+            raise ValueError(f"{name}: got the classes {got}; the network knows {needed}")
+
+
+def load_network(path: str | os.PathLike[str]) -> Trained:
     """Rebuild a trained network in evaluation mode, with its settings and what was said of it.
 
     Args:
@@ -101,13 +142,25 @@ def load_network(path: str | os.PathLike[str]) -> tuple[nn.Module, TrainConfig, 
     try:
         config = TrainConfig.from_mapping(facts.get("config"))
         num_inputs, num_classes = _size(facts, "num_inputs"), _size(facts, "num_classes")
+        _check_data_set(facts.get("data_set", {}), num_classes)
         if (outline := config.outline(num_inputs, num_classes)) is not None:
             _fitting(outline, tensors)  # before the memory is taken that the settings ask for
         net = config.network(num_inputs, num_classes)
         restore(net, tensors)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    return net.eval(), config, facts
+    return Trained(net.eval(), config, facts)
+
+
+def _check_data_set(about: Any, num_classes: int) -> None:
+    """Raise ValueError unless what is said of the data can be used."""
+    if not isinstance(about, dict):
+        raise ValueError(f"data_set: got {about!r}; it must be facts by their names")
+    classes = about.get("classes")
+    if classes is not None and not (
+        isinstance(classes, list) and len(classes) == num_classes and all(isinstance(each, str) for each in classes)
+    ):
+        raise ValueError(f"data_set.classes: got {classes!r}; it must be {num_classes} names")
 
 
 def start_from(net: nn.Module, path: str | os.PathLike[str], config: TrainConfig) -> None:
