@@ -7,6 +7,7 @@ from .downloads import download, downloadable
 from .errors import DataError
 from .events import Recording, Recordings
 from .filterbank import log_mel
+from .folder_dataset import FolderDataset
 from .frames import FrameDataset
 from .functions import is_function, register_function
 from .hdf5 import read_recordings, write_recordings
@@ -36,6 +37,7 @@ __all__ = [
     "DataError",
     "DataSource",
     "DropEvents",
+    "FolderDataset",
     "FrameDataset",
     "OwnEvents",
     "Recording",

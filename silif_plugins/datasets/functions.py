@@ -6,18 +6,16 @@ named it too: on the command line, or by `register_function`.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import re
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from ..hints import did_you_mean
-from .errors import DataError
-from .frames import FrameDataset
-from .own_data import own_source
+from .own_data import MadeSource
 from .register import SOURCES, register_source
 from .source import DataSource, Root
 
@@ -32,30 +30,6 @@ def is_function(name: Root) -> bool:
         (True, False, False)
     """
     return _NAME.fullmatch(str(name)) is not None
-
-
-@dataclass(frozen=True)
-class FunctionSource(DataSource):
-    """What a function makes: it is called when the data are needed, with the options that it has as arguments."""
-
-    def settled(self, options: Mapping[str, Any]) -> tuple[DataSource, dict[str, Any]]:
-        """Call the function; return what it made, and the options that are left for that."""
-        own = {name: value for name, value in options.items() if name in self.defaults}
-        assert self.load is not None
-        try:
-            made = self.load(**own)
-        except Exception as error:
-            raise _told(self.name, error) from error
-        try:
-            source = own_source(made, self.name)
-        except DataError as error:
-            raise DataError(f"{self.name}: {error.field}", error.problem, error.path) from error
-        return source, {name: value for name, value in options.items() if name not in own}
-
-    def frames(self, split: str, root: Root | None = None, **options: Any) -> FrameDataset:
-        """Call the function, and take a split of what it makes."""
-        source, left = self.settled(options)
-        return source.frames(split, root, **left)
 
 
 def register_function(name: str) -> DataSource:
@@ -99,7 +73,15 @@ def register_function(name: str) -> DataSource:
         hint = did_you_mean(function_name, known)
         raise ValueError(f"data: got {name!r}, but {module_name} has no function {function_name}{hint}")
     _check_arguments(name, function)
-    return register_source(FunctionSource(name, f"what {name} returns", load=function))
+
+    @functools.wraps(function)
+    def make(**options: Any) -> Any:
+        try:
+            return function(**options)
+        except Exception as error:
+            raise _told(name, error) from error
+
+    return register_source(MadeSource(name, f"what {name} returns", load=make))
 
 
 def _check_arguments(name: str, function: Callable[..., Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,19 @@ class Samples:
     labels: list[int] | list[str]
     classes: tuple[str, ...] | None = None
     sensor: tuple[int, ...] | None = None
+
+    def indices(self, classes: Sequence[str]) -> NDArray[np.int64]:
+        """Return the index of each sample's class, [samples].
+
+        Raises:
+            DataError: If a name is none of a class.
+        """
+        numbers = []
+        for sample, label in enumerate(self.labels):
+            if isinstance(label, str) and label not in classes:
+                raise DataError("labels", f"sample {sample} has {label!r}, but classes are {', '.join(classes)}")
+            numbers.append(classes.index(label) if isinstance(label, str) else label)
+        return np.array(numbers, np.int64)
 
 
 def gather(data: Any, split: str) -> FrameDataset | Recordings | Samples:
@@ -73,7 +87,7 @@ def gather(data: Any, split: str) -> FrameDataset | Recordings | Samples:
         labels.append(item[1])
     if not inputs:
         raise DataError(split, "got no samples")
-    return Samples(inputs, _labels(labels, split), _names(_said(data, "classes")), sensor)
+    return Samples(inputs, number(labels, f"{split}: labels"), _names(_said(data, "classes")), sensor)
 
 
 def _pair(inputs: Any, labels: Any, split: str) -> Samples:
@@ -89,7 +103,7 @@ def _pair(inputs: Any, labels: Any, split: str) -> Samples:
         whole = [_input(each, f"{split}: sample {index}") for index, each in enumerate(inputs)]
     else:
         raise DataError(f"{split}: frames", f"got {type(inputs).__name__}, but it must be an array, a tensor or a list")
-    named = _labels(labels, split)
+    named = number(labels, f"{split}: labels")
     if len(named) != len(whole):
         raise DataError(f"{split}: labels", f"got {len(named)} labels, but there are {len(whole)} samples")
     if not len(whole):
@@ -119,24 +133,48 @@ def _input(values: Any, where: str, *, tonic: bool = False) -> NDArray[Any]:
     return array
 
 
-def _labels(values: Any, split: str) -> list[int] | list[str]:
-    """Return integers or names, one for every sample."""
-    single = (
-        [each.item() if isinstance(each, Tensor | np.ndarray) and each.size == 1 else each for each in values]
-        if (isinstance(values, list | tuple))
-        else values
-    )
+def number(values: Any, field: str) -> list[int] | list[str]:
+    """Return integers or names, one for every sample.
+
+    Raises:
+        DataError: If they are something else.
+    """
+    if isinstance(values, list | tuple):
+        values = [
+            each.item() if isinstance(each, Tensor | np.ndarray) and _size(each) == 1 else each for each in values
+        ]
     try:
-        array = as_array(single)
-    except ValueError:  # of different lengths
-        array = np.zeros((0, 0), object)
+        array = as_array(values)
+    except ValueError as error:
+        raise DataError(
+            field, "got lists of different lengths, but it must be an integer or a name for every sample"
+        ) from error
     if array.dtype.kind == "S" or (array.dtype.kind == "O" and all(isinstance(each, str | bytes) for each in array)):
         array = np.array([_text(each) for each in array])
     if array.ndim != 1 or (array.size and array.dtype.kind not in "biuU"):
         hint = "; of one-hot labels, give labels.argmax(1)" if array.ndim == 2 and array.dtype.kind in "biuf" else ""
         got = f"got {array.dtype} of shape {array.shape}"
-        raise DataError(f"{split}: labels", f"{got}, but it must be an integer or a name for every sample{hint}")
+        raise DataError(field, f"{got}, but it must be an integer or a name for every sample{hint}")
     return array.tolist() if array.dtype.kind == "U" else [int(each) for each in array]
+
+
+def _size(values: Tensor | NDArray[Any]) -> int:
+    return values.numel() if isinstance(values, Tensor) else values.size
+
+
+def whole_number(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> int | None:
+    """Return a number that a file may have under a name: an integer from 0.
+
+    Raises:
+        DataError: If it is something else.
+    """
+    if name not in arrays:
+        return None
+    array = arrays[name]
+    if array.size != 1 or array.dtype.kind not in "iu" or int(array.item()) < 0:
+        got = f"got {array.dtype} of shape {array.shape}" if array.size != 1 else f"got {array.item()}"
+        raise DataError(name, f"{got}, but it must be an integer from 0", path)
+    return int(array.item())
 
 
 def _said(data: Any, attribute: str) -> Any:
@@ -170,7 +208,9 @@ def settle(
     Raises:
         DataError: If a label is none of the classes, shapes differ, or the splits are of different kinds.
     """
-    names = _class_names(parts, classes)
+    said = {split: part.classes for split, part in parts.items() if part.classes is not None}
+    labels = {split: part.labels for split, part in parts.items() if isinstance(part, Samples)}
+    names = class_names(labels, said) if classes is None else tuple(map(str, classes))
     settled: dict[str, FrameDataset | Recordings] = {}
     for split, part in parts.items():
         try:
@@ -185,41 +225,39 @@ def settle(
     return settled
 
 
-def _class_names(
-    parts: Mapping[str, FrameDataset | Recordings | Samples], classes: Sequence[str] | None
-) -> tuple[str, ...]:
-    if classes is not None:
-        return tuple(map(str, classes))
-    said = {split: part.classes for split, part in parts.items() if part.classes is not None}
+def class_names(labels: Mapping[str, list[int] | list[str]], said: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the names of the classes: those that the splits say, the names that occur as labels, or numbers.
+
+    Raises:
+        DataError: If the splits say different ones, or the highest number cannot be the number of a class.
+
+    Examples:
+        >>> class_names({"train": ["no", "yes"], "test": ["yes"]}, {}), class_names({"train": [0, 2]}, {})
+        (('no', 'yes'), ('0', '1', '2'))
+    """
     if said:
         first, *others = said
         for split in others:
             if said[split] != said[first]:
                 got, allowed = (", ".join(said[each]) for each in (split, first))
-                raise DataError(split, f"got the classes {got}, but {first} has {allowed}")
+                raise DataError(f"{split}: classes", f"got {got}, but {first} has {allowed}")
         return said[first]
-    labels = {split: set(part.labels) for split, part in parts.items() if isinstance(part, Samples)}
-    every = set().union(*labels.values())
-    words = sorted(str(each) for each in every if isinstance(each, str))
+    every = {label for each in labels.values() for label in each}
+    words = sorted(each for each in every if isinstance(each, str))
     if words and len(words) < len(every):
         raise DataError("labels", "got names in one split and numbers in another")
     if words:
         return tuple(words)
-    split, part = next((split, part) for split, part in parts.items() if isinstance(part, Samples))
-    highest = max(int(each) for each in part.labels)
-    if highest >= max(_MANY, len(part.labels)):
-        problem = f"got {highest} for one of {len(part.labels)} samples; number the classes from 0, or name them"
+    split, first_labels = next(iter(labels.items()))
+    highest = max((int(each) for each in first_labels), default=0)
+    if highest >= max(_MANY, len(first_labels)):
+        problem = f"got {highest} for one of {len(first_labels)} samples; number the classes from 0, or name them"
         raise DataError(f"{split}: labels", problem)
     return tuple(map(str, range(max(highest, 0) + 1)))
 
 
 def _settled(part: Samples, classes: tuple[str, ...]) -> FrameDataset | Recordings:
-    numbers = []
-    for sample, label in enumerate(part.labels):
-        if isinstance(label, str) and label not in classes:
-            raise DataError("labels", f"sample {sample} has {label!r}, but classes are {', '.join(classes)}")
-        numbers.append(classes.index(label) if isinstance(label, str) else label)
-    labels = np.array(numbers, np.int64)
+    labels = part.indices(classes)
     if isinstance(part.inputs, np.ndarray):
         return FrameDataset(part.inputs, labels, classes=classes)
     events = [each.dtype.names is not None for each in part.inputs]
@@ -227,10 +265,21 @@ def _settled(part: Samples, classes: tuple[str, ...]) -> FrameDataset | Recordin
         return _recordings(part, labels, classes)
     if any(events):
         raise DataError("samples", f"sample {events.index(True)} has events, sample {events.index(False)} frames")
-    return _padded(part.inputs, labels, classes)
+    return padded(part.inputs, labels, classes)
 
 
-def _padded(inputs: list[NDArray[Any]], labels: NDArray[np.int64], classes: tuple[str, ...]) -> FrameDataset:
+def padded(
+    inputs: list[NDArray[Any]],
+    labels: NDArray[np.int64],
+    classes: tuple[str, ...],
+    *,
+    speakers: Sequence[int] | None = None,
+) -> FrameDataset:
+    """Put frames [steps, channels] of different lengths into one data set.
+
+    Raises:
+        DataError: If their channels differ, one has no step, or they do not fit into memory.
+    """
     channels, lengths = inputs[0].shape[1], [len(each) for each in inputs]
     for sample, each in enumerate(inputs):
         if each.shape[1] != channels or not len(each):
@@ -244,7 +293,8 @@ def _padded(inputs: list[NDArray[Any]], labels: NDArray[np.int64], classes: tupl
     frames = np.zeros(shape, kind)
     for sample, each in enumerate(inputs):
         frames[sample, : len(each)] = each
-    return FrameDataset(frames, labels, classes=classes, lengths=lengths if min(lengths) < shape[1] else None)
+    shorter = lengths if min(lengths) < shape[1] else None
+    return FrameDataset(frames, labels, classes=classes, lengths=shorter, speakers=speakers)
 
 
 def _recordings(part: Samples, labels: NDArray[np.int64], classes: tuple[str, ...]) -> Recordings:

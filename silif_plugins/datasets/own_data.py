@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import DataError
@@ -84,3 +85,33 @@ def own_source(data: Any, name: str = OWN, *, classes: Sequence[str] | None = No
         return part
 
     return DataSource(name, name, load=load, splits=splits, fixed={"steps": first.steps, "pool": 1})
+
+
+@dataclass(frozen=True)
+class MadeSource(DataSource):
+    """A data set whose ``load`` makes all splits at once, and returns what `own_source` takes.
+
+    Its options are those of ``load``, and of what that makes, such as the steps of events.
+    """
+
+    def settled(self, root: Root | None, options: Mapping[str, Any]) -> tuple[DataSource, Root | None, dict[str, Any]]:
+        """Make it; return what was made, no folder, and the options that are left for that."""
+        assert self.load is not None
+        own = {name: value for name, value in options.items() if name in self.defaults}
+        made = self.load(**self._place(root), **own)
+        try:
+            source = own_source(made, self.name)
+        except DataError as error:
+            raise DataError(f"{self.name}: {error.field}", error.problem, error.path) from error
+        return source, None, {name: value for name, value in options.items() if name not in own}
+
+    def frames(self, split: str, root: Root | None = None, **options: Any) -> FrameDataset:
+        """Make it, and take a split of that.
+
+        Raises:
+            ValueError: If there is no such split.
+        """
+        source, _, left = self.settled(root, options)
+        if split not in (there := source.splits(None)):
+            raise ValueError(f"split: got {split!r}, but {self.name} has {', '.join(there)}")
+        return source.frames(split, **left)

@@ -62,7 +62,7 @@ class DataSource:
 
     name: str
     title: str
-    load: Callable[..., FrameDataset] | None = None
+    load: Callable[..., Any] | None = None
     recordings: Callable[..., Recordings] | None = None
     files: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -141,9 +141,9 @@ class DataSource:
                 raise ValueError(f"{name}: got {value}, but for {self.name} it must be {allowed}{hint}")
         return chosen
 
-    def settled(self, options: Mapping[str, Any]) -> tuple[DataSource, dict[str, Any]]:
-        """Return what the options make of it, and those that are then left: itself, if it is there already."""
-        return self, dict(options)
+    def settled(self, root: Root | None, options: Mapping[str, Any]) -> tuple[DataSource, Root | None, dict[str, Any]]:
+        """Return the data set that is there with these options, its folder, and the options that are left for it."""
+        return self, root, dict(options)
 
     def find(self, root: Root, pattern: str) -> list[Path]:
         """Return the files of a pattern in a folder, or else where other libraries put them."""

@@ -148,8 +148,7 @@ def load_split(config: TrainConfig, split: str) -> FrameDataset:
 def _settled(config: TrainConfig) -> tuple[DataSource, Root | None, dict[str, Any]]:
     """Return the data set that the settings name, its folder, and those of its own options that it still takes."""
     source, root = resolve(config.data)
-    source, own = source.settled(config.data_options)
-    return source, root, own
+    return source.settled(root, config.data_options)
 
 
 def _train_set(config: TrainConfig, source: DataSource, root: Root | None, options: dict[str, Any]) -> FrameDataset:
