@@ -9,6 +9,7 @@ from .events import Recording, Recordings
 from .filterbank import log_mel
 from .folder_dataset import FolderDataset
 from .frames import FrameDataset
+from .front_ends import FRONT_ENDS, Cochlea, Delta, FrontEnd, LogMel, front_end, register_front_end
 from .functions import is_function, register_function
 from .hdf5 import read_recordings, write_recordings
 from .loading import load
@@ -26,6 +27,7 @@ from .spoken_digits import SpokenDigits, spoken_digit_recordings
 from .ssc import SSC
 
 __all__ = [
+    "FRONT_ENDS",
     "OWN",
     "SHD",
     "SOURCES",
@@ -34,11 +36,15 @@ __all__ = [
     "Batch",
     "Batches",
     "ChannelJitter",
+    "Cochlea",
     "DataError",
     "DataSource",
+    "Delta",
     "DropEvents",
     "FolderDataset",
     "FrameDataset",
+    "FrontEnd",
+    "LogMel",
     "OwnEvents",
     "Recording",
     "Recordings",
@@ -54,6 +60,7 @@ __all__ = [
     "check_data",
     "download",
     "downloadable",
+    "front_end",
     "hold_out",
     "hold_out_speakers",
     "is_function",
@@ -61,6 +68,7 @@ __all__ = [
     "log_mel",
     "own_source",
     "read_recordings",
+    "register_front_end",
     "register_function",
     "register_source",
     "resolve",

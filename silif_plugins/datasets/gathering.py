@@ -140,9 +140,7 @@ def number(values: Any, field: str) -> list[int] | list[str]:
         DataError: If they are something else.
     """
     if isinstance(values, list | tuple):
-        values = [
-            each.item() if isinstance(each, Tensor | np.ndarray) and _size(each) == 1 else each for each in values
-        ]
+        values = [each.item() if _is_single(each) else each for each in values]
     try:
         array = as_array(values)
     except ValueError as error:
@@ -158,8 +156,9 @@ def number(values: Any, field: str) -> list[int] | list[str]:
     return array.tolist() if array.dtype.kind == "U" else [int(each) for each in array]
 
 
-def _size(values: Tensor | NDArray[Any]) -> int:
-    return values.numel() if isinstance(values, Tensor) else values.size
+def _is_single(value: Any) -> bool:
+    """Whether it is a tensor or an array of one number."""
+    return value.numel() == 1 if isinstance(value, Tensor) else isinstance(value, np.ndarray) and value.size == 1
 
 
 def whole_number(arrays: Mapping[str, NDArray[Any]], name: str, path: Path) -> int | None:

@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from ..memory import excess
-from .cache import Arrays, cached
+from .clips import ClipDataset, Clips
 from .errors import DataError
-from .filterbank import FRAME, HOP, RATE, log_mel
 from .folders import find_files
-from .frames import FrameDataset
+from .front_ends import FrontEnd, LogMel
 from .register import register_source
 from .source import DataSource
-from .wav import read_clip
 
 SPLITS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 """The lists of the published folder; what is in neither is for training."""
 
 _INSIDE = "SpeechCommands/speech_commands_v0.02"
-_VERSION = 1  # of the features: raise it when they change, so that old cache entries are not found
-_AT_ONCE = 256
+
+LOG_MEL = LogMel()
+"""40 log-mel energies every 10 ms of the first second."""
 
 
-class SpeechCommands(FrameDataset):
+class SpeechCommands(ClipDataset):
     """Google Speech Commands v0.02 (Warden, 2018; CC BY 4.0): 35 words, 105,829 clips of at most a second.
 
     Reads the published layout: a folder of 16 kHz wav files for each word, ``validation_list.txt`` and
     ``testing_list.txt``. Folders that start with ``_``, as ``_background_noise_``, and folders without wav files are
-    left out. Features are those of `silif_plugins.datasets.filterbank.log_mel`, 98 steps a second; shorter clips have
-    fewer steps. They are not normalised: the network's batch norm does that.
+    left out. By default features are those of `silif_plugins.datasets.filterbank.log_mel`, 98 steps a second; shorter
+    clips have fewer steps. They are not normalised: the network's batch norm does that.
 
     Args:
         root: The folder.
         split: ``"train"``, ``"valid"`` or ``"test"``.
-        bands: Number of mel bands.
-        max_time: Length in seconds to which longer clips are cut.
+        front_end: What turns sound into samples; 40 log-mel energies every 10 ms by default.
 
     Raises:
         FileNotFoundError: If there is no such folder, or a list or a listed file is missing.
-        ValueError: If the split is unknown, ``bands`` is not valid, or ``max_time`` is shorter than a frame.
-        DataError: If a file is not a 16-bit mono wav of 16 kHz, is cut off or empty, or a list names a folder that
-            is not there. It is a ValueError that names the file.
+        ValueError: If the split is unknown.
+        DataError: If a file is not a 16-bit mono wav, is cut off or empty, or a list names a folder that is not there.
+            It is a ValueError that names the file.
 
     Examples:
         >>> dataset = SpeechCommands("speech_commands_v0.02", "test")    # doctest: +SKIP
@@ -53,23 +46,11 @@ class SpeechCommands(FrameDataset):
         SpeechCommands(11005 samples, 98 steps, 40 channels, 35 classes)
     """
 
-    def __init__(self, root: str | os.PathLike[str], split: str, *, bands: int = 40, max_time: float = 1.0) -> None:
-        if not FRAME / RATE <= max_time < math.inf:
-            raise ValueError(f"max_time: got {max_time} s; it must be at least {FRAME / RATE} s, one frame")
-        samples = round(max_time * RATE)
-        files = clips(root, split)
-        if problem := excess(4 * len(files) * (samples // HOP) * bands):
-            raise ValueError(f"max_time: got {max_time} s; features of {len(files)} clips {problem}")
-        classes = words(root)
+    def __init__(self, root: str | os.PathLike[str], split: str, *, front_end: FrontEnd = LOG_MEL) -> None:
+        files, classes = clips(root, split), words(root)
         index = {name: number for number, name in enumerate(classes)}
-        arrays = cached(
-            f"speech-commands-{split}",
-            {"version": _VERSION, "bands": bands, "samples": samples},
-            files,
-            lambda: _features(files, samples, bands),
-        )
         labels = [index[file.parent.name] for file in files]
-        super().__init__(arrays["frames"], np.array(labels, np.int64), classes=classes, lengths=arrays["lengths"])
+        super().__init__(Clips(files, labels, classes), front_end, name=f"speech-commands-{split}")
 
 
 def words(root: str | os.PathLike[str]) -> list[str]:
@@ -141,22 +122,6 @@ def _read_list(path: Path, classes: set[str]) -> set[str]:
         if line.count("/") != 1 or line.split("/")[0] not in classes:
             raise DataError("list", f"got {line!r}, which is not FOLDER/FILE with one of the folders beside it", path)
     return lines
-
-
-def _features(files: list[Path], samples: int, bands: int) -> Arrays:
-    steps = 1 + (samples - FRAME) // HOP
-    frames = np.zeros((len(files), steps, bands), np.float32)
-    lengths = np.zeros(len(files), np.int64)
-    for first in range(0, len(files), _AT_ONCE):
-        waveforms = [read_clip(file)[:samples] for file in files[first : first + _AT_ONCE]]
-        # Clips of one length are transformed together; nearly all have a full second.
-        for size in {len(waveform) for waveform in waveforms}:
-            places = [place for place, waveform in enumerate(waveforms) if len(waveform) == size]
-            features = log_mel(torch.from_numpy(np.stack([waveforms[place] for place in places])), bands=bands)
-            rows = first + np.array(places)
-            frames[rows, : features.shape[1]] = features.numpy()
-            lengths[rows] = features.shape[1]
-    return {"frames": frames, "lengths": lengths}
 
 
 register_source(

@@ -1,4 +1,4 @@
-"""Reading wav files of speech: 16-bit mono PCM at 16 kHz, under either of its two headers.
+"""Reading wav files of speech: 16-bit mono PCM, under either of its two headers.
 
 Python's own reader refuses the extensible header before 3.12, and answers a damaged file with a bare RuntimeError.
 """
@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
-from .filterbank import RATE
 
 _LARGEST = 1 << 28
 """Bytes of the longest file that is read: two hours."""
@@ -25,8 +24,8 @@ _SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")
 _FULL_SCALE = 32768.0
 
 
-def read_clip(path: Path) -> NDArray[np.float32]:
-    """Read a 16-bit mono wav file of 16 kHz as numbers from -1 to 1, [samples].
+def read_sound(path: Path) -> tuple[NDArray[np.float32], int]:
+    """Read a 16-bit mono wav file: numbers from -1 to 1, [samples], and how many they are a second.
 
     Raises:
         DataError: If it is not that, or is cut off or empty; the message names the file.
@@ -39,8 +38,9 @@ def read_clip(path: Path) -> NDArray[np.float32]:
         ...     with wave.open(str(path), "wb") as file:
         ...         file.setparams((1, 2, 16_000, 2, "NONE", ""))
         ...         file.writeframes(np.array([0, -16_384], "<i2").tobytes())
-        ...     read_clip(path).tolist()
-        [0.0, -0.5]
+        ...     samples, rate = read_sound(path)
+        >>> samples.tolist(), rate
+        ([0.0, -0.5], 16000)
     """
     with open(path, "rb") as file:
         content = file.read(_LARGEST + 1)
@@ -55,12 +55,12 @@ def read_clip(path: Path) -> NDArray[np.float32]:
         elif name == b"data":
             if kind is None:
                 raise DataError("wav", "damaged: samples come before their format", path)
-            if kind != (1, 16, RATE):
-                got = f"got {kind[0]} channels of {kind[1]} bit at {kind[2]} Hz"
-                raise DataError("wav", f"{got}, but it must be 1 channel of 16 bit at {RATE} Hz", path)
+            if kind[:2] != (1, 16):
+                got = f"got {kind[0]} channels of {kind[1]} bit"
+                raise DataError("wav", f"{got}, but it must be 1 channel of 16 bit", path)
             if len(chunk) != promised or promised % 2 or not promised:
                 raise DataError("wav", f"has {len(chunk)} of {promised} bytes of samples: cut off or empty", path)
-            return np.frombuffer(chunk, "<i2").astype(np.float32) / _FULL_SCALE
+            return np.frombuffer(chunk, "<i2").astype(np.float32) / _FULL_SCALE, kind[2]
     raise DataError("wav", "damaged, or not a wav file (has no samples)", path)
 
 

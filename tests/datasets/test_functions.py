@@ -75,7 +75,7 @@ def test_a_function_is_a_data_set(module):
     [
         ("mine_for_tests:framez", "mine_for_tests has no function framez; did you mean frames?"),
         ("mine_for_tests:number", "mine_for_tests has no function number"),
-        ("mine_for_tests:needs", "mine_for_tests:needs: its argument folder is no option; every one must have a name and a"),
+        ("mine_for_tests:needs", "mine_for_tests:needs: its argument folder is no option; every one must have a n"),
         ("mine_for_tests:takes", "mine_for_tests:takes: its argument *any is no option"),
         ("mine_for_test:frames", "there is no module mine_for_test, neither here nor installed"),
         ("no.such:frames", "there is no module no, neither here nor installed"),

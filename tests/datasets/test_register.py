@@ -120,7 +120,7 @@ def test_wrong_sources_are_refused():
 
 
 def test_names_say_first_what_needs_no_folder():
-    assert source_names() == ["sequential-digits", "spoken-digits", "gsc", "mnist", "shd", "ssc", "events"]
+    assert source_names() == ["sequential-digits", "spoken-digits", "gsc", "mnist", "shd", "ssc", "arrays", "events"]
     assert all(name in sources_in_words() for name in source_names())
 
 

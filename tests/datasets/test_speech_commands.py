@@ -9,7 +9,8 @@ import torch
 
 from silif_plugins.datasets import DataError, cache, load
 from silif_plugins.datasets.filterbank import log_mel
-from silif_plugins.datasets.speech_commands import SpeechCommands, clips, read_clip
+from silif_plugins.datasets.speech_commands import SpeechCommands, clips
+from silif_plugins.datasets.wav import read_sound
 
 
 def write_clip(path, samples, rate=16_000, channels=1, width=2):
@@ -55,14 +56,14 @@ def test_splits_classes_and_lengths(root):
 def test_features_are_those_of_the_single_clip(root):
     dataset = SpeechCommands(root, "test")
     for (frames, _), file in zip(dataset, clips(root, "test"), strict=False):
-        waveform = torch.from_numpy(read_clip(file))
+        waveform = torch.from_numpy(read_sound(file)[0])
         torch.testing.assert_close(frames, log_mel(waveform))
         assert not dataset.frames[0, 82:].any()
 
 
 def test_samples_are_read_as_torchaudio_does(root):
     write_clip(root / "yes" / "aa_nohash_0.wav", np.array([0, 16384, -32768, 32767]))
-    assert read_clip(root / "yes" / "aa_nohash_0.wav").tolist() == [0, 0.5, -1, 32767 / 32768]
+    assert read_sound(root / "yes" / "aa_nohash_0.wav")[0].tolist() == [0, 0.5, -1, 32767 / 32768]
 
 
 def test_cached(root, tmp_path, monkeypatch):
@@ -70,7 +71,7 @@ def test_cached(root, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "TICK", 0)
     monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
     first = SpeechCommands(root, "train")
-    monkeypatch.setattr("silif_plugins.datasets.speech_commands.read_clip", None)  # not needed again
+    monkeypatch.setattr("silif_plugins.datasets.clips.read_sound", None)  # not needed again
     again = SpeechCommands(root, "train")
     assert torch.equal(first.frames, again.frames)
     assert torch.equal(first.lengths, again.lengths)
@@ -105,7 +106,6 @@ def spoil(root, what):
         ("text", "not a wav file"),
         ("nothing", "not a wav file"),
         ("no samples", "cut off or empty"),
-        ("rate", "1 channels of 16 bit at 8000 Hz"),
         ("stereo", "2 channels"),
         ("8 bit", "1 channels of 8 bit"),
         ("float", r"not a wav file of PCM \(format 0x0003\)"),
@@ -125,10 +125,10 @@ def test_bad_folders_are_named(root, tmp_path):
     with pytest.raises(ValueError, match="split: got 'dev'"):
         SpeechCommands(root, "dev")
     with pytest.raises(ValueError, match=r"max_time: got 0.01"):
-        SpeechCommands(root, "test", max_time=0.01)
+        load(root, "test", max_time=0.01)
     for long in (1e12, float("inf"), float("nan")):
-        with pytest.raises(ValueError, match=rf"max_time: got {long}.* s; "):
-            SpeechCommands(root, "test", max_time=long)
+        with pytest.raises(ValueError, match=rf"max_time: got {long}"):
+            load(root, "test", max_time=long)
     with pytest.raises(ValueError, match="steps: got 100, but for gsc it must be None"):
         load(root, "test", steps=100)
     lists = root / "testing_list.txt"
