@@ -1,5 +1,6 @@
 """Data sets of spikes and features: shipped ones, published ones from folders, one's own, and the path to batches."""
 
+from .array_files import read_arrays
 from .augmentation import Augmentation, ChannelJitter, DropEvents, TimeJitter
 from .batching import Batch, Batches, ahead, batches
 from .binning import bin_events
@@ -25,6 +26,7 @@ from .speakers import hold_out, hold_out_speakers
 from .speech_commands import SpeechCommands
 from .spoken_digits import SpokenDigits, spoken_digit_recordings
 from .ssc import SSC
+from .wav import read_sound
 
 __all__ = [
     "FRONT_ENDS",
@@ -67,7 +69,9 @@ __all__ = [
     "load",
     "log_mel",
     "own_source",
+    "read_arrays",
     "read_recordings",
+    "read_sound",
     "register_front_end",
     "register_function",
     "register_source",

@@ -3,8 +3,8 @@
 SpArchNet is the default one of them; `register_network` adds others.
 """
 
-from .checkpoint import Trained, load_network
 from .checkpoint import load as load_checkpoint
+from .checkpoint import load_network
 from .comparison import Summary, cells, compare, summarize, summary_table
 from .config import TrainConfig, every_setting, settings_of
 from .data import Splits, load_split
@@ -12,6 +12,7 @@ from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
 from .run import Diverged, RunError, train
+from .trained import Prediction, Trained
 
 __all__ = [
     "DEFAULT_NETWORK",
@@ -19,6 +20,7 @@ __all__ = [
     "Diverged",
     "Evaluation",
     "Output",
+    "Prediction",
     "RunError",
     "Splits",
     "Summary",

@@ -12,16 +12,16 @@ import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..datasets import FrameDataset
 from ..files import write_file
 from ..optional import require
 from ..sparch import CheckpointError
 from .config import TrainConfig
+from .trained import Trained
 
 FORMAT = 2
 
@@ -86,46 +86,6 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
     return tensors, facts
 
 
-class Trained(NamedTuple):
-    """A trained network, in evaluation mode.
-
-    Attributes:
-        network: The network.
-        config: Settings of its run.
-        facts: What else its checkpoint says.
-    """
-
-    network: nn.Module
-    config: TrainConfig
-    facts: dict[str, Any]
-
-    @property
-    def num_inputs(self) -> int:
-        """Channels that it takes."""
-        return int(self.facts["num_inputs"])
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of its scores; numbers, if nobody has named them."""
-        said = self.facts.get("data_set", {}).get("classes")
-        return tuple(map(str, range(self.facts["num_classes"]))) if said is None else tuple(said)
-
-    def check(self, dataset: FrameDataset, name: str = "dataset") -> None:
-        """Raise unless a data set has the channels and the classes that the network knows.
-
-        Raises:
-            ValueError: If it has others.
-        """
-        if (dataset.num_channels, dataset.num_classes) != (self.num_inputs, len(self.classes)):
-            raise ValueError(
-                f"{name}: got {dataset.num_channels} channels and {dataset.num_classes} classes; "
-                f"the network needs {self.num_inputs} and {len(self.classes)}"
-            )
-        if dataset.classes != self.classes:
-            got, needed = (", ".join(each) for each in (dataset.classes, self.classes))
-            raise ValueError(f"{name}: got the classes {got}; the network knows {needed}")
-
-
 def load_network(path: str | os.PathLike[str]) -> Trained:
     """Rebuild a trained network in evaluation mode, with its settings and what was said of it.
 
@@ -161,6 +121,9 @@ def _check_data_set(about: Any, num_classes: int) -> None:
         isinstance(classes, list) and len(classes) == num_classes and all(isinstance(each, str) for each in classes)
     ):
         raise ValueError(f"data_set.classes: got {classes!r}; it must be {num_classes} names")
+    for name in ("options", "front_end"):
+        if not isinstance(about.get(name) or {}, dict):
+            raise ValueError(f"data_set.{name}: got {about[name]!r}; it must be settings by their names")
 
 
 def start_from(net: nn.Module, path: str | os.PathLike[str], config: TrainConfig) -> None:

@@ -44,6 +44,8 @@ class Splits:
         selected_on: What ``valid`` is; it stands in the result.
         name: What the data are called; empty if they do not say.
         options: How the data set was read: all its options, such as the steps of events.
+        front_end: Name and settings of what turned sound into frames, see `silif_plugins.datasets.front_end`; None for
+            data that are no sound.
     """
 
     train: FrameDataset
@@ -52,6 +54,7 @@ class Splits:
     selected_on: str = VALIDATION_SET
     name: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    front_end: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         what = self.name or "data"
@@ -110,7 +113,7 @@ class Splits:
         else:
             held = hold_out(train)
             parts = (held.train, held.valid, test, f"held-out {held.words} of the training set")
-        return cls(*parts, name, source.options(options))
+        return cls(*parts, name, source.options(options), _front_end(source, options))
 
     def about(self) -> dict[str, Any]:
         """Return what a result, a run's settings and a checkpoint say of the data, as JSON has it."""
@@ -118,8 +121,16 @@ class Splits:
             "name": self.name,
             "classes": list(self.train.classes),
             "options": dict(self.options),
+            "front_end": None if self.front_end is None else dict(self.front_end),
             "samples": {name: len(getattr(self, name)) for name in ("train", "valid", "test")},
         }
+
+
+def _front_end(source: DataSource, options: Mapping[str, Any]) -> dict[str, Any] | None:
+    try:
+        return source.front_end(options).settings()
+    except ValueError:  # no sound, or not as front ends have it
+        return None
 
 
 def _few(classes: Sequence[str]) -> str:

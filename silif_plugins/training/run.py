@@ -359,6 +359,7 @@ class _Run:
             "neuron": self.config.label,
             "data": self.config.data,
             "classes": list(self.data.train.classes),
+            "front_end": self.data.about()["front_end"],
             "seed": self.config.seed,
             "epochs": self.config.epochs,
             "learning_rate": self.config.learning_rate,
