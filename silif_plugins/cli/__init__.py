@@ -25,6 +25,7 @@ __all__ = ["COMMANDS", "help_of", "main"]
 COMMANDS = {
     "train": "Train a network.",
     "evaluate": "Evaluate a trained network.",
+    "predict": "Say what recordings are.",
     "compare": "Compare neurons.",
     "recipes": "List the recipes.",
     "reproduce": "Train what was published again.",

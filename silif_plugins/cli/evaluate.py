@@ -39,6 +39,8 @@ def run(settings: argparse.Namespace) -> Answer:
     trained = load_network(settings.run)
     net, config, _ = trained
     use(settings.data)
+    if settings.data not in (None, config.data) and is_function(config.data):  # the options are that function's
+        config = dataclasses.replace(config, data_options={})
     config = dataclasses.replace(config, data=settings.data or config.data)
     if settings.data is None:
         _find(config.data, settings.run, trained)
