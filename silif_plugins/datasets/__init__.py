@@ -1,6 +1,7 @@
 """Data sets of spikes and features: shipped ones, published ones from folders, one's own, and the path to batches."""
 
 from .array_files import read_arrays
+from .audio_folder import AudioFolder
 from .augmentation import Augmentation, ChannelJitter, DropEvents, TimeJitter
 from .batching import Batch, Batches, ahead, batches
 from .binning import bin_events
@@ -10,6 +11,7 @@ from .events import Recording, Recordings
 from .filterbank import log_mel
 from .folder_dataset import FolderDataset
 from .frames import FrameDataset
+from .free_spoken_digits import FreeSpokenDigits
 from .front_ends import FRONT_ENDS, Cochlea, Delta, FrontEnd, LogMel, front_end, register_front_end
 from .functions import is_function, register_function
 from .hdf5 import read_recordings, write_recordings
@@ -34,6 +36,7 @@ __all__ = [
     "SHD",
     "SOURCES",
     "SSC",
+    "AudioFolder",
     "Augmentation",
     "Batch",
     "Batches",
@@ -45,6 +48,7 @@ __all__ = [
     "DropEvents",
     "FolderDataset",
     "FrameDataset",
+    "FreeSpokenDigits",
     "FrontEnd",
     "LogMel",
     "OwnEvents",

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _VERSION = 1  # of what front ends make: raise it when it changes, so that old cache entries are not found
 _AT_ONCE = 256
+_MARGIN = 1.0  # seconds that are read beyond the cut, for the filter of the resampling
+_SMALLEST = 1 << 20  # bytes of sound below which nothing is cached: half a minute of it, a second of computing
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class ClipDataset(FrameDataset):
             {"version": _VERSION, "skip_damaged": skip_damaged, "front_end": front_end.settings()},
             clips.files,
             lambda: _hear(clips.files, front_end, skip_damaged),
+            smallest=_SMALLEST,
         )
         kept = arrays["kept"]
         super().__init__(
@@ -113,8 +116,15 @@ def _hear(files: Sequence[Path], front_end: FrontEnd, skip_damaged: bool) -> Arr
 
 
 def _prepared(file: Path, front_end: FrontEnd) -> NDArray[Any]:
-    sound, rate = read_sound(file)
+    """Read a file and make it ready.
+
+    Raises:
+        DataError: If it is damaged or cannot be read; it names the file.
+    """
     try:
+        sound, rate = read_sound(file, seconds=front_end.max_time + _MARGIN)
         return front_end.prepare(sound, rate)
     except DataError as error:
         raise DataError(error.field, error.problem, file) from error
+    except OSError as error:
+        raise DataError("file", f"cannot be read ({error.strerror or error})", file) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ from .events import Recordings
 from .frames import FrameDataset
 from .gathering import Samples, class_names, number, padded, whole_number
 from .own_data import MadeSource, own_source
-from .register import register_source
+from .register import SOURCES, register_source
 from .source import SPLITS, Root
 
-_BUCKETS, _VALID, _TEST = 100, 10, 30  # of a hundred files, ten are for validation and twenty for the test
+_BUCKETS, _VALID, _TEST = 100, 10, 20  # of a hundred files, ten are for validation and ten for the test
 
 
 class FolderDataset(FrameDataset):
@@ -129,7 +130,8 @@ def _split_of(name: str) -> str:
         >>> [_split_of(f"yes/{number}.npy") for number in range(8)].count("train")
         6
     """
-    bucket = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % _BUCKETS
+    plain = unicodedata.normalize("NFC", name)  # systems differ in how they compose letters
+    bucket = int.from_bytes(hashlib.sha256(plain.encode()).digest()[:8], "big") % _BUCKETS
     return "valid" if bucket < _VALID else "test" if bucket < _TEST else "train"
 
 
@@ -257,8 +259,18 @@ def _split(
     )
 
 
+class _Arrays(MadeSource):
+    """Tells folders of arrays from others: arrays that lie beside recordings were made of these, and are not meant."""
+
+    def is_in(self, root: Root) -> bool:
+        """Whether the folder holds arrays, and no recordings."""
+        folder = Path(root).expanduser()
+        there = any((folder / f"{split}.npz").is_file() for split in SPLITS) or bool(_sample_files(folder))
+        return there and not SOURCES["audio"].is_in(root)
+
+
 register_source(
-    MadeSource(
+    _Arrays(
         "arrays",
         "Frames or events of your own, in .npy and .npz files",
         load=read_folder,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from silif_plugins.datasets import DataError, FolderDataset, FrameDataset, load
+from silif_plugins.datasets import SOURCES, DataError, FolderDataset, FrameDataset, load
 from silif_plugins.training import Splits, TrainConfig
 
 
@@ -199,3 +199,11 @@ def test_folders_without_what_is_needed_say_what_that_is(tmp_path):
     (tmp_path / "nothing").mkdir()
     with pytest.raises(FileNotFoundError, match="holds no data set"):
         load(tmp_path / "nothing", "train")
+    deep = tmp_path / "nothing" / "one" / "two" / "three"
+    write(deep / "0.npy", frames=frames(0))
+    with pytest.raises(FileNotFoundError, match="holds no data set"):
+        load(tmp_path / "nothing", "train")
+    assert SOURCES["arrays"].is_in(tmp_path)
+    (tmp_path / "no").mkdir()
+    (tmp_path / "no" / "clip.wav").touch()
+    assert not SOURCES["arrays"].is_in(tmp_path)  # they lie beside recordings
