@@ -127,8 +127,8 @@ def _split_of(name: str) -> str:
     """Say which split a file is in, by a hash of its name alone.
 
     Examples:
-        >>> [_split_of(f"yes/{number}.npy") for number in range(8)].count("train")
-        6
+        >>> [_split_of(f"yes/{number}.npy") for number in (4, 5, 12)]
+        ['train', 'valid', 'test']
     """
     plain = unicodedata.normalize("NFC", name)  # systems differ in how they compose letters
     bucket = int.from_bytes(hashlib.sha256(plain.encode()).digest()[:8], "big") % _BUCKETS
