@@ -46,9 +46,7 @@ def of_recipe(name_or_file: str, given: Mapping[str, Any]) -> Base:
     if name_or_file in SOURCES:
         neuron = given.get("neuron", TrainConfig().settings()["neuron"])
         if (path := recipes.default_for(name_or_file, neuron)) is None:
-            raise ValueError(
-                f"recipe: there is none for {neuron} on {name_or_file}; see 'silif recipes {name_or_file}'"
-            )
+            raise ValueError(f"recipe: got {name_or_file!r}, which has none for {neuron}; see 'silif recipes'")
         name_or_file = str(path)
     if name_or_file in ("true", "false"):
         raise ValueError(

@@ -65,6 +65,7 @@ class ClipDataset(FrameDataset):
         if problem := excess(size * (1 if front_end.fill else 4)):
             made = f"what {front_end.name} makes of {len(clips.files)} clips"
             raise ValueError(f"max_time: got {front_end.max_time} s; {made} {problem}")
+        clips = _there(clips, skip_damaged)
         arrays = cached(
             name,
             {"version": _VERSION, "skip_damaged": skip_damaged, "front_end": front_end.settings()},
@@ -81,6 +82,27 @@ class ClipDataset(FrameDataset):
             speakers=np.array(clips.speakers, np.int64)[kept] if len(clips.speakers) else None,
         )
         self.front_end = front_end
+
+
+def _there(clips: Clips, skip_damaged: bool) -> Clips:
+    """Return the clips without files that are not there, such as links to others that were moved.
+
+    Raises:
+        DataError: If there are some, and they are not to be skipped.
+    """
+    there = [file.exists() for file in clips.files]
+    for file in (file for file, found in zip(clips.files, there, strict=True) if not found):
+        error = DataError("file", "cannot be read (there is none, or a link to nowhere)", file)
+        if not skip_damaged:
+            raise error
+        logger.warning("left out, %s", error)
+    if all(there):
+        return clips
+    parts = [
+        [each for each, found in zip(part, there, strict=False) if found]
+        for part in (clips.files, clips.labels, clips.speakers)
+    ]
+    return Clips(parts[0], parts[1], clips.classes, parts[2])  # type: ignore[arg-type]
 
 
 def _hear(files: Sequence[Path], front_end: FrontEnd, skip_damaged: bool) -> Arrays:

@@ -47,8 +47,7 @@ def sources_in_words() -> str:
 
     Examples:
         >>> sources_in_words()
-        'sequential-digits, spoken-digits, or a folder that holds free-spoken-digits, gsc, mnist, shd, ssc,
-        arrays, audio or events'
+        'sequential-digits, spoken-digits, or a folder that holds ... or events'
     """
     shipped = [name for name in source_names() if SOURCES[name].shipped]
     *others, last = (name for name in source_names() if not SOURCES[name].shipped)

@@ -108,7 +108,8 @@ def _decoded(content: bytes, path: Path, seconds: float) -> tuple[NDArray[np.flo
             samples = file.read(wanted, dtype="float32", always_2d=True)
             rate = file.samplerate
     except soundfile.SoundFileError as error:
-        raise DataError("sound", f"damaged, or no sound that libsndfile reads ({error})", path) from error
+        why = str(error).rpartition(": ")[2]
+        raise DataError("sound", f"damaged, or no sound that libsndfile reads ({why})", path) from error
     if not wanted or len(samples) < wanted:
         raise DataError("sound", f"has {len(samples)} of {wanted} samples: cut off or empty", path)
     return samples.mean(axis=1), rate

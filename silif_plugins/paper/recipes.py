@@ -170,7 +170,7 @@ def default_for(data: str, neuron: str) -> Path | None:
         >>> default_for("gsc", "AdLIF")
     """
     name = f"{data}/{canonical_name(neuron).lower()}"
-    if data not in SOURCES or name not in names() or describe(find(name)).rows:
+    if data not in SOURCES or name not in names() or describe(find(name)).source:
         return None
     return find(name)
 
