@@ -48,6 +48,8 @@ class DataSource:
             speakers.
         own: Whether it is a layout for users' own data: it is only tried for folders that hold nothing published.
         download: Downloads the files into a folder and returns them; None if the user must.
+        licence: Under which the data are given; empty for users' own.
+        origin: Whose they are: authors, year and where they are described.
         hears: Makes the front end with which events of sound were made, of all options; None where ``load`` has an
             argument ``front_end``, and for data that are no sound.
 
@@ -76,6 +78,8 @@ class DataSource:
     splits: Callable[[Root | None], tuple[str, ...]] = _all_splits
     own: bool = False
     download: Callable[[Path], list[Path]] | None = None
+    licence: str = ""
+    origin: str = ""
     hears: Callable[[Mapping[str, Any]], FrontEnd] | None = None
 
     def __post_init__(self) -> None:
