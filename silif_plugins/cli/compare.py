@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import plots
 from ..files import write_file
@@ -19,7 +21,10 @@ from .parser import Parser, UsageError
 from .settings import add_settings, given_settings, listed, merged
 
 DESCRIPTION = """Train several neurons with the same data, seeds and budget. Settings that are not given are those of
-the neuron's shipped recipe. Prints a table; draws accuracy against synaptic operations."""
+the neuron's shipped recipe. Prints a table; draws accuracy against synaptic operations. With --folds all of it is
+repeated for several values of an option of the data, such as the speakers that are left out."""
+
+_FOLDS = "leave_out=lucas,theo"
 
 OWN = ("neuron", "seed")
 """Settings that are different ones for each run."""
@@ -36,6 +41,11 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
         default=os.cpu_count() or 1,
         metavar="N",
         help="Runs at a time, one thread each. Default: as many as processors.",
+    )
+    found.add(
+        "--folds",
+        metavar="NAME=VALUE,VALUE",
+        help="Repeat everything with each of these values of an option of the data, and show the spread over them.",
     )
     found.add(
         "--out",
@@ -73,20 +83,62 @@ def configs(settings: argparse.Namespace) -> list[TrainConfig]:
 
 def run(settings: argparse.Namespace) -> Answer:
     """Train all, or what is left of them."""
+    if settings.folds is not None:
+        return _run_folds(settings)
     summaries = summarize(compare(configs(settings), settings.out, jobs=settings.jobs))
     plot = settings.out / "accuracy_against_operations.png"
     plots.save(plots.accuracy_against_operations(summaries), plot)
     write_file(settings.out / "table.md", (summary_table(summaries) + "\n").encode())
-    data = [
-        {name: None if value != value else value for name, value in dataclasses.asdict(each).items()}
-        for each in summaries
-    ]
     best = max(summaries, key=lambda each: each.accuracy)
     return Answer(
-        data,
+        [_data(each) for each in summaries],
         f"{summary(summaries)}\n\nplot: {plot}",
         f"silif evaluate {settings.out / f'{best.neuron}-seed0'}",
     )
+
+
+def _run_folds(settings: argparse.Namespace) -> Answer:
+    name, _, values = settings.folds.partition("=")
+    if not name or len(chosen := list(dict.fromkeys(listed(values)))) < 2:
+        raise UsageError(f"folds: got {settings.folds}; it must be an option of the data with values, such as {_FOLDS}")
+    runs = configs(settings)
+    found: dict[str, list[Summary]] = {}
+    for value in chosen:
+        fold = [dataclasses.replace(each, data_options={**each.data_options, name: value}) for each in runs]
+        found[value] = summarize(compare(fold, settings.out / f"{name}-{value}", jobs=settings.jobs))
+    text = folds_table(found)
+    write_file(settings.out / "table.md", (folds_table(found, markdown=True) + "\n").encode())
+    data = [{name: value, **_data(each)} for value, summaries in found.items() for each in summaries]
+    first = found[chosen[0]][0].neuron
+    return Answer(
+        data,
+        f"{text}\n\ntest accuracy in percent; the last column is the mean over the folds and its standard deviation",
+        f"silif evaluate {settings.out / f'{name}-{chosen[0]}' / f'{first}-seed0'}",
+    )
+
+
+def _data(summary: Summary) -> dict[str, Any]:
+    return {name: None if value != value else value for name, value in dataclasses.asdict(summary).items()}
+
+
+def folds_table(found: Mapping[str, Sequence[Summary]], *, markdown: bool = False) -> str:
+    """Lay out the test accuracy of every neuron in every fold.
+
+    Examples:
+        >>> folds = {
+        ...     "ada": [Summary("SiLIF", 1, 38716, 0.9, float("nan"), 170e3, 2e3, 0.96, 0.03, 20.0)],
+        ...     "bob": [Summary("SiLIF", 1, 38716, 0.8, float("nan"), 170e3, 2e3, 0.96, 0.03, 20.0)],
+        ... }
+        >>> print(folds_table(folds))
+        neuron  ada   bob   all
+        SiLIF   90.0  80.0  85.0 ± 7.1
+    """
+    rows = [("neuron", *found, "all")]
+    for parts in zip(*found.values(), strict=True):
+        accuracies = [100 * each.accuracy for each in parts]
+        spread = f"{statistics.fmean(accuracies):.1f} ± {statistics.stdev(accuracies):.1f}"
+        rows.append((parts[0].neuron, *(f"{each:.1f}" for each in accuracies), spread))
+    return table(rows, markdown=markdown)
 
 
 def summary(summaries: Sequence[Summary]) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from silif_plugins import cli
 from silif_plugins.datasets import DataError, FreeSpokenDigits, LogMel, load
+from silif_plugins.training import train
 
 PEOPLE = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 HEAR = LogMel(rate=8000, bands=10, max_time=0.1, fill=True)
@@ -119,3 +120,31 @@ def test_its_recipe_is_trained_by_its_name(digits, tmp_path, monkeypatch, capsys
     out = capsys.readouterr().out
     assert "free-spoken-digits/c-silif" in out
     assert "git clone https://github.com/Jakobovski/free-spoken-digit-dataset" in " ".join(out.split())
+
+
+def test_leaving_out_one_speaker_after_the_other_is_one_command(digits, tmp_path, capsys, monkeypatch):
+    def here(configs, folder, *, jobs):
+        return [train(config, folder / f"{config.label}-seed{config.seed}") for config in configs]
+
+    monkeypatch.setattr("silif_plugins.cli.compare.compare", here)  # which starts processes
+    command = ["compare", "--neurons", "LIF,SiLIF", "--folds", "leave_out=george,theo", "--out", str(tmp_path)]
+    quick = ["--data", str(digits), "--epochs", "1", "--hidden-sizes", "8", "--data-options", "channels=20"]
+    assert cli.main([*command, *quick, "--jobs", "1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(each["leave_out"], each["neuron"]) for each in found] == [
+        ("george", "LIF"),
+        ("george", "SiLIF"),
+        ("theo", "LIF"),
+        ("theo", "SiLIF"),
+    ]
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert lines[0].split() == ["|", "neuron", "|", "george", "|", "theo", "|", "all", "|"]
+    config = json.loads((tmp_path / "leave_out-theo" / "SiLIF-seed0" / "config.json").read_text())
+    assert config["data_options"] == {"channels": 20, "leave_out": "theo"}
+    assert config["learning_rate"] == 0.01  # the recipe's, of the data set that the folder holds
+
+
+@pytest.mark.parametrize("folds", ["leave_out", "leave_out=theo", "=george,theo", "leave_out=theo,theo"])
+def test_folds_that_are_none_are_refused(folds, digits, capsys):
+    assert cli.main(["compare", "--data", str(digits), "--folds", folds]) == 2
+    assert "it must be an option of the data with values, such as leave_out=lucas,theo" in capsys.readouterr().err
