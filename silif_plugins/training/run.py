@@ -312,7 +312,8 @@ class _Run:
         if changed := [name for name in ours if ours[name] != theirs[name] and not (longer and name == "epochs")]:
             name = changed[0]
             raise RunError(f"{path}: {name}: the run has {theirs[name]}, you gave {ours[name]}; use another folder")
-        given, had = (json.loads(json.dumps(each)) for each in (self.data.about(), facts["data_set"]))
+        given = json.loads(json.dumps(self.data.about()))
+        had = facts.get("data_set", given)  # checkpoints that are older do not say it
         if changed := [name for name in given if given[name] != had.get(name)]:
             name = changed[0]
             raise RunError(
