@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": "Evaluate a trained network.",
     "stability": "Say whether its neurons are stable.",
     "report": "Write a page about a run.",
+    "predict": "Say what recordings are.",
     "compare": "Compare neurons.",
     "zoo": "Compare all neurons, each at its best learning rate.",
     "recipes": "List the recipes.",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..datasets import SOURCES, check_data, resolve
+from ..datasets import SOURCES, check_data, is_function, register_function, resolve
 from ..paper import recipes
 from ..training import DEFAULT_NETWORK, TrainConfig, check_device, load_checkpoint
 from .settings import described
@@ -99,7 +101,8 @@ def of_run(folder: Path) -> Base | None:
         return None
     try:
         settings = json.loads(file.read_text())
-        settings.pop("versions", None)
+        for name in ("versions", "data_set"):
+            settings.pop(name, None)
         config = TrainConfig.from_mapping(settings)
     except (ValueError, AttributeError) as error:
         raise ValueError(
@@ -115,12 +118,32 @@ def _changed(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value != defaults[name] or name in ("neuron", "data")}
 
 
-def check(config: TrainConfig, source: Base) -> None:
+def check(config: TrainConfig, source: Base, named: str | None = None) -> None:
     """Raise if device or data are not there, before anything is said or done.
+
+    Args:
+        config: The settings.
+        source: Where they come from.
+        named: The data as the command line names them; None if it does not.
 
     Raises:
         ValueError: If this machine has no such device, or there is no such data set.
         FileNotFoundError: If the user must get the data first; the message says how.
     """
     check_device(config.device)
+    use(named)
     check_data(config.data, wanted=source.settings.get("data"))
+
+
+def use(data: str | None) -> None:
+    """Make a data set of a function, MODULE:FUNCTION, that the command line names: only then is it code to run.
+
+    Raises:
+        ValueError: If there is no such function.
+        ModuleNotFoundError: If there is no such module.
+    """
+    if data is None or not is_function(data):
+        return
+    if "" not in sys.path and os.getcwd() not in sys.path:  # as python -m has it
+        sys.path.insert(0, os.getcwd())
+    register_function(data)

@@ -75,7 +75,7 @@ def configs(settings: argparse.Namespace) -> list[TrainConfig]:
         notes.append(f"compare: {found[-1].label} on {data}, {source.told(given)}")
     if not found:
         raise UsageError("neurons: got none; give some, such as LIF,SiLIF")
-    base.check(found[0], Base({}))
+    base.check(found[0], Base({}), given.get("data"))
     for text in notes:
         note(text)
     return found

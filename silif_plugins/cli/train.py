@@ -71,7 +71,7 @@ def plan(settings: argparse.Namespace) -> tuple[TrainConfig, Path, Base]:
     if run is not None and "epochs" not in given:  # it may have been given more than the recipe's
         chosen["epochs"] = run.settings.get("epochs", TrainConfig().epochs)
     config = TrainConfig.from_mapping(chosen)
-    base.check(config, source)
+    base.check(config, source, given.get("data"))
     return config, folder, source
 
 
@@ -88,7 +88,8 @@ def _folder(config: TrainConfig, source: Base) -> Path:
     if source.recipe is not None:
         return Path("runs") / source.recipe / f"seed{config.seed}"
     tuned = "-tuned" if config.init is not None else ""
-    return Path("runs") / Path(config.data).name / f"{config.label}-seed{config.seed}{tuned}"
+    name = Path(config.data).name.replace(":", ".")  # of a function, where files must not have it in their names
+    return Path("runs") / name / f"{config.label}-seed{config.seed}{tuned}"
 
 
 def run(settings: argparse.Namespace) -> Answer | None:

@@ -1,5 +1,6 @@
 """Data sets of spikes and features: shipped ones, published ones from folders, one's own, and the path to batches."""
 
+from .array_files import read_arrays
 from .audio_folder import AudioFolder
 from .augmentation import Augmentation, ChannelJitter, DropEvents, TimeJitter
 from .batching import Batch, Batches, ahead, batches
@@ -8,25 +9,30 @@ from .downloads import download, downloadable
 from .errors import DataError
 from .events import Recording, Recordings
 from .filterbank import log_mel
+from .folder_dataset import FolderDataset
 from .frames import FrameDataset
 from .free_spoken_digits import FreeSpokenDigits
 from .front_ends import FRONT_ENDS, Cochlea, Delta, FrontEnd, LogMel, front_end, register_front_end
+from .functions import is_function, register_function
 from .hdf5 import read_recordings, write_recordings
 from .loading import load
 from .mnist import SequentialMNIST
+from .own_data import OWN, own_source
 from .own_events import OwnEvents
 from .register import SOURCES, register_source, source_names, sources_in_words
 from .resolving import check_data, resolve
 from .sequential_digits import SequentialDigits
 from .shd import SHD
-from .source import DataSource
-from .speakers import hold_out_speakers
+from .source import DataSource, Root
+from .speakers import hold_out, hold_out_speakers
 from .speech_commands import SpeechCommands
 from .spoken_digits import SpokenDigits, spoken_digit_recordings
 from .ssc import SSC
+from .wav import read_sound
 
 __all__ = [
     "FRONT_ENDS",
+    "OWN",
     "SHD",
     "SOURCES",
     "SSC",
@@ -40,6 +46,7 @@ __all__ = [
     "DataSource",
     "Delta",
     "DropEvents",
+    "FolderDataset",
     "FrameDataset",
     "FreeSpokenDigits",
     "FrontEnd",
@@ -47,6 +54,7 @@ __all__ = [
     "OwnEvents",
     "Recording",
     "Recordings",
+    "Root",
     "SequentialDigits",
     "SequentialMNIST",
     "SpeechCommands",
@@ -59,11 +67,17 @@ __all__ = [
     "download",
     "downloadable",
     "front_end",
+    "hold_out",
     "hold_out_speakers",
+    "is_function",
     "load",
     "log_mel",
+    "own_source",
+    "read_arrays",
     "read_recordings",
+    "read_sound",
     "register_front_end",
+    "register_function",
     "register_source",
     "resolve",
     "source_names",

@@ -115,6 +115,19 @@ class Recordings:
         recording = int(np.searchsorted(self.starts, flat_index, side="right")) - 1
         return f"event {int(flat_index) - int(self.starts[recording])} of recording {recording}"
 
+    def subset(self, indices: Sequence[int] | NDArray[Any]) -> Recordings:
+        """Return a part of the recordings: integers from 0 in the order that is wanted, or a boolean for each."""
+        rows = np.arange(len(self))[np.asarray(indices)]
+        return Recordings(
+            [self[row].times for row in rows],
+            [self[row].units for row in rows],
+            self.labels[rows],
+            classes=self.classes,
+            num_channels=self.num_channels,
+            speakers=self.speakers[rows],
+            path=self.path,
+        )
+
     def __len__(self) -> int:
         return len(self.labels)
 

@@ -26,10 +26,11 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
 
     Counts of spikes are kept as small integers (uint8 unless a count is above 255) and become float32 one sample at a
     time: SHD's 8156 training recordings at 250 steps and 140 channels take 285 MB instead of 1.1 GB. Features, such as
-    log-mel energies, are kept as they are.
+    log-mel energies, are kept in float32.
 
     Args:
-        frames: Counts of events in an integer type, or features in float32, [samples, steps, channels].
+        frames: Counts of events in an integer type, spikes as booleans, or features in a float type, [samples, steps,
+            channels].
         labels: Index of the class of every sample, [samples].
         classes: Names of the classes.
         lengths: Steps of every sample where they differ, 1 to ``steps``, [samples]; what follows is padding.
@@ -70,7 +71,7 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
         lengths: ArrayLike | Tensor | None = None,
         speakers: ArrayLike | Tensor | None = None,
     ) -> None:
-        self.frames = _frames(np.asarray(frames))
+        self.frames = _frames(as_array(frames))
         self.classes = tuple(str(name) for name in classes)
         samples, steps, _ = self.frames.shape
         self.labels = _indices(labels, "labels", samples, 0, len(self.classes) - 1)
@@ -212,24 +213,43 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
         )
 
 
+def as_array(values: ArrayLike | Tensor) -> NDArray[Any]:
+    """Return an array; NumPy has no bfloat16, so tensors of floats come in float32."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        return np.asarray(values.float() if values.is_floating_point() else values)
+    return np.asarray(values)
+
+
 def _frames(array: NDArray[Any]) -> Tensor:
-    integers = np.issubdtype(array.dtype, np.integer)
-    if array.ndim != 3 or not (integers or array.dtype == np.float32):
+    if array.ndim != 3 or array.dtype.kind not in "biuf":
         got = f"got {array.dtype} of shape {array.shape}"
-        raise DataError("frames", f"{got}, but they must be integers or float32 of shape [samples, steps, channels]")
-    if not integers:
+        raise DataError(
+            "frames", f"{got}, but they must be booleans, integers or floats of shape [samples, steps, channels]"
+        )
+    if 0 in array.shape[1:]:
+        raise DataError("frames", f"got shape {array.shape}, but there must be at least one step and one channel")
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is told below
+            array = array.astype(np.float32, copy=False)
         for first in range(0, len(array), _AT_ONCE):
             finite = np.isfinite(array[first : first + _AT_ONCE]).all(axis=(1, 2))
             if not finite.all():
                 raise DataError("frames", f"sample {first + int(finite.argmin())} has a value that is not finite")
         return torch.from_numpy(array)
+    if array.dtype.itemsize == 1 and array.dtype.kind in "bu":
+        return torch.from_numpy(array.astype(np.uint8, copy=False))
     # torch computes little with the wider unsigned types, so counts above 255 are kept as int32.
-    return torch.from_numpy(array if array.dtype == np.uint8 else array.astype(np.int32))
+    limits = np.iinfo(np.int32)
+    if array.size and not (limits.min <= int(array.min()) and int(array.max()) <= limits.max):
+        got = f"got integers from {array.min()} to {array.max()}"
+        raise DataError("frames", f"{got}, but allowed is {limits.min} to {limits.max}")
+    return torch.from_numpy(array.astype(np.int32))
 
 
 def _indices(values: ArrayLike | Tensor, field: str, samples: int, least: int, most: int | None = None) -> Tensor:
     """Check one integer for every sample."""
-    array = np.asarray(values)
+    array = as_array(values)
     if array.shape != (samples,):
         raise DataError(field, f"got shape {array.shape}, but frames has {samples} samples")
     if array.size and not np.issubdtype(array.dtype, np.integer):

@@ -147,8 +147,9 @@ register_source(
         "Free Spoken Digit Dataset",
         load=FreeSpokenDigits,
         files=("[0-9]_*_*.wav",),
-        where="run 'git clone https://github.com/Jakobovski/free-spoken-digit-dataset' (3000 recordings, 35 MB; "
-        "CC BY-SA 4.0)",
+        where="run 'git clone https://github.com/Jakobovski/free-spoken-digit-dataset' (3000 recordings, 35 MB)",
         inside=_INSIDE,
+        licence="CC BY-SA 4.0",
+        origin="Jakobovski and others, Free Spoken Digit Dataset; recordings of six people",
     )
 )

@@ -127,6 +127,8 @@ register_source(
         where="put train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and "
         "t10k-labels-idx1-ubyte.gz of https://ossci-datasets.s3.amazonaws.com/mnist/ into one folder (12 MB)",
         inside=_INSIDE,
+        licence="named by nobody who made it; CC BY-SA 3.0 according to the documentation of Keras",
+        origin="LeCun, Cortes and Burges, from NIST's Special Databases 1 and 3",
         fixed={"steps": _SIDE**2, "pool": 1},
     )
 )

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ..hints import did_you_mean
+from .functions import is_function
 from .register import SOURCES, source_names
 from .source import DataSource, Root
 
@@ -17,6 +18,11 @@ def named(name: Root) -> str:
         ValueError: If there is none of this name; the message says which there are.
     """
     name = os.fspath(name)
+    if name not in SOURCES and is_function(name):
+        raise ValueError(
+            f"data set: got {name!r}, the name of a function: code runs only if you name it yourself, by --data {name} "
+            f'or register_function("{name}")'
+        )
     if name not in SOURCES:
         known = ", ".join(repr(each) for each in source_names())
         hint = did_you_mean(name, source_names())

@@ -79,6 +79,9 @@ register_source(
         "sequential-digits",
         "Handwritten digits read pixel by pixel",
         load=SequentialDigits,
+        licence="CC BY 4.0",
+        origin="Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning "
+        "Repository; its test part as scikit-learn brings it",
         fixed={"steps": 64 * _STEPS_PER_PIXEL, "pool": 1},
     )
 )

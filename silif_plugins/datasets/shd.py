@@ -68,6 +68,9 @@ register_source(
         "of https://zenkelab.org/datasets/ into one folder (0.4 GB packed)",
         inside=SHD.inside,
         splits=SHD.splits,
+        licence="CC BY 4.0",
+        origin="Cramer, Stradmann, Schemmel and Zenke (2022), doi 10.1109/TNNLS.2020.3044364; recordings of twelve "
+        "people",
         download=partial(fetch, "SHD", ("train", "test")),
     )
 )

@@ -48,6 +48,8 @@ class DataSource:
             speakers.
         own: Whether it is a layout for users' own data: it is only tried for folders that hold nothing published.
         download: Downloads the files into a folder and returns them; None if the user must.
+        licence: Under which the data are given; empty for users' own.
+        origin: Whose they are: authors, year and where they are described.
         hears: Makes the front end with which events of sound were made, of all options; None where ``load`` has an
             argument ``front_end``, and for data that are no sound.
 
@@ -66,7 +68,7 @@ class DataSource:
 
     name: str
     title: str
-    load: Callable[..., FrameDataset] | None = None
+    load: Callable[..., Any] | None = None
     recordings: Callable[..., Recordings] | None = None
     files: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
@@ -76,6 +78,8 @@ class DataSource:
     splits: Callable[[Root | None], tuple[str, ...]] = _all_splits
     own: bool = False
     download: Callable[[Path], list[Path]] | None = None
+    licence: str = ""
+    origin: str = ""
     hears: Callable[[Mapping[str, Any]], FrontEnd] | None = None
 
     def __post_init__(self) -> None:
@@ -183,6 +187,10 @@ class DataSource:
                 hint = meant or f"; its options are {', '.join(known) or 'none'}"
                 raise ValueError(f"{name}: got {value}, but for {self.name} it must be {allowed}{hint}")
         return chosen
+
+    def settled(self, root: Root | None, options: Mapping[str, Any]) -> tuple[DataSource, Root | None, dict[str, Any]]:
+        """Return the data set that is there with these options, its folder, and the options that are left for it."""
+        return self, root, dict(options)
 
     def find(self, root: Root, pattern: str) -> list[Path]:
         """Return the files of a pattern in a folder, or else where other libraries put them."""

@@ -74,6 +74,8 @@ register_source(
         where="unpack http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz (2.4 GB) into a folder, "
         "which then holds validation_list.txt, testing_list.txt and a folder of wav files for each of 35 words",
         inside=_INSIDE,
+        licence="CC BY 4.0",
+        origin="Warden (2018), arXiv 1804.03209; recordings of 2618 people",
         fixed={"pool": 1},
     )
 )

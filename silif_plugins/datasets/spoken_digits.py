@@ -138,5 +138,7 @@ register_source(
         load=SpokenDigits,
         recordings=spoken_digit_recordings,
         hears=heard_by,
+        licence="MIT, as this package",
+        origin="this package; spoken by espeak-ng, a synthesiser, and heard by a model cochlea: no person was recorded",
     )
 )

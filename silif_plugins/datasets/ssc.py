@@ -67,6 +67,9 @@ register_source(
         "of https://zenkelab.org/datasets/ into one folder (2.5 GB packed)",
         inside=SSC.inside,
         splits=SSC.splits,
+        licence="CC BY 4.0",
+        origin="Cramer, Stradmann, Schemmel and Zenke (2022), doi 10.1109/TNNLS.2020.3044364, from the recordings of "
+        "Google Speech Commands",
         download=partial(fetch, "SSC", ("train", "valid", "test")),
     )
 )

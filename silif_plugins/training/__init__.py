@@ -13,6 +13,7 @@ from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
 from .run import Diverged, RunError, train
 from .side_by_side import Animal, rates_of, table_of, unstable, zoo
+from .trained import Prediction, Trained
 
 __all__ = [
     "DEFAULT_NETWORK",
@@ -21,10 +22,12 @@ __all__ = [
     "Diverged",
     "Evaluation",
     "Output",
+    "Prediction",
     "RunError",
     "Splits",
     "Summary",
     "TrainConfig",
+    "Trained",
     "cells",
     "check_device",
     "compare",

@@ -21,6 +21,7 @@ from ..files import write_file
 from ..optional import require
 from ..sparch import CheckpointError
 from .config import TrainConfig
+from .trained import Trained
 
 FORMAT = 2
 
@@ -85,7 +86,7 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any
     return tensors, facts
 
 
-def load_network(path: str | os.PathLike[str]) -> tuple[nn.Module, TrainConfig, dict[str, Any]]:
+def load_network(path: str | os.PathLike[str]) -> Trained:
     """Rebuild a trained network in evaluation mode, with its settings and what was said of it.
 
     Args:
@@ -101,13 +102,28 @@ def load_network(path: str | os.PathLike[str]) -> tuple[nn.Module, TrainConfig, 
     try:
         config = TrainConfig.from_mapping(facts.get("config"))
         num_inputs, num_classes = _size(facts, "num_inputs"), _size(facts, "num_classes")
+        _check_data_set(facts.get("data_set", {}), num_classes)
         if (outline := config.outline(num_inputs, num_classes)) is not None:
             _fitting(outline, tensors)  # before the memory is taken that the settings ask for
         net = config.network(num_inputs, num_classes)
         restore(net, tensors)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    return net.eval(), config, facts
+    return Trained(net.eval(), config, facts)
+
+
+def _check_data_set(about: Any, num_classes: int) -> None:
+    """Raise ValueError unless what is said of the data can be used."""
+    if not isinstance(about, dict):
+        raise ValueError(f"data_set: got {about!r}; it must be facts by their names")
+    classes = about.get("classes")
+    if classes is not None and not (
+        isinstance(classes, list) and len(classes) == num_classes and all(isinstance(each, str) for each in classes)
+    ):
+        raise ValueError(f"data_set.classes: got {classes!r}; it must be {num_classes} names")
+    for name in ("options", "front_end"):
+        if not isinstance(about.get(name) or {}, dict):
+            raise ValueError(f"data_set.{name}: got {about[name]!r}; it must be settings by their names")
 
 
 def start_from(net: nn.Module, path: str | os.PathLike[str], config: TrainConfig) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from .. import tables
+from ..datasets import SOURCES, is_function, register_function
 from ..files import write_file
 from ..optional import require
 from .config import TrainConfig
@@ -69,7 +70,8 @@ def compare(
 ) -> list[_Result]:
     """Train every configuration and collect the results; what the folder holds already is not trained again.
 
-    The processes know the networks that are registered here; their factories must be found in modules by their names.
+    The processes know the networks and functions of data that are registered here; they must be found in modules by
+    their names.
 
     Args:
         configs: The runs, told apart by neuron and seed (of other networks than the default one, by its name, too).
@@ -96,12 +98,13 @@ def compare(
     has_started = context.Event()
     others = set(multiprocessing.active_children())
     needed = {config.architecture: NETWORKS[config.architecture] for config in configs}
+    functions = {config.data for config in configs if is_function(config.data) and config.data in SOURCES}
     with (
         ProcessPoolExecutor(
             min(jobs, len(configs)),
             mp_context=context,
             initializer=_start_worker,
-            initargs=(epochs, has_started, needed),
+            initargs=(epochs, has_started, needed, functions),
         ) as pool,
         tqdm(total=total, desc="compare", unit="epoch", disable=None) as bar,
     ):
@@ -145,7 +148,9 @@ def _raise_error(jobs: Sequence[Future[_Result]]) -> None:
 _epochs: Queue[tuple[str, float]]
 
 
-def _start_worker(epochs: Queue[tuple[str, float]], has_started: Event, needed: dict[str, Network]) -> None:
+def _start_worker(
+    epochs: Queue[tuple[str, float]], has_started: Event, needed: dict[str, Network], functions: set[str]
+) -> None:
     """Make a process ready to train; the queue takes neuron and validation accuracy of every epoch."""
     global _epochs
     _epochs = epochs
@@ -154,6 +159,8 @@ def _start_worker(epochs: Queue[tuple[str, float]], has_started: Event, needed: 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     NETWORKS.update(needed)  # here are only those that modules register when they are imported
+    for name in functions:
+        register_function(name)
 
 
 def _end_with_parent() -> None:

@@ -67,7 +67,7 @@ def train(
     *,
     resume: bool = False,
     extend: bool = False,
-    data: Splits | None = None,
+    data: Any = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> dict[str, Any]:
     """Train a network, keep its best epoch by validation accuracy, and test that one.
@@ -84,7 +84,9 @@ def train(
         resume: Whether to go on with what the folder holds. Without it a folder that holds a run is refused.
         extend: Whether a resumed run may get more epochs than it was begun with. The learning rates of those to come
             are then the ones of a run of the new length.
-        data: The data set, if it is loaded already.
+        data: Data in memory, in the place of the data set that the settings name: (x, y), a data set of PyTorch or
+            tonic, or a mapping of splits to these, see `silif_plugins.datasets.own_source`; or `Splits`. What it is
+            called is ``config.data``, or "own-data" if that is the name of another data set.
         on_epoch: Called with the figures of each epoch, instead of the progress bar.
 
     A run that fails before its first epoch is finished leaves no folder.
@@ -103,14 +105,17 @@ def train(
         last = folder / "last.safetensors"
         if last.exists() and not resume:
             raise RunError(f"{folder}: holds a run already; resume it (--resume) or name another folder (--out)")
-        data = data or Splits.load(config)
-        run = _Run(config, folder, data, on_epoch, share)
+        parts = Splits.load(config) if data is None else Splits.of(data, config)
+        config = dataclasses.replace(config, data=parts.name)
+        run = _Run(config, folder, parts, on_epoch, share)
         if last.exists():
             run.resume(last, extend=extend)
         elif config.init is not None:
             checkpoint.start_from(run.net, config.init, config)
         if share.rank == 0:
-            write_file(folder / "config.json", _json({**config.settings(), "versions": versions()}))
+            write_file(
+                folder / "config.json", _json({**config.settings(), "data_set": parts.about(), "versions": versions()})
+            )
         run.fit()
         return run.result()
 
@@ -268,6 +273,7 @@ class _Run:
             "config": self.config.settings(),
             "num_inputs": self.data.train.num_channels,
             "num_classes": self.data.train.num_classes,
+            "data_set": self.data.about(),
             "progress": dataclasses.asdict(self.progress),
             "scheduler": self.scheduler.state_dict(),
             "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
@@ -306,6 +312,13 @@ class _Run:
         if changed := [name for name in ours if ours[name] != theirs[name] and not (longer and name == "epochs")]:
             name = changed[0]
             raise RunError(f"{path}: {name}: the run has {theirs[name]}, you gave {ours[name]}; use another folder")
+        given = json.loads(json.dumps(self.data.about()))
+        had = facts.get("data_set", given)  # checkpoints that are older do not say it
+        if changed := [name for name in given if given[name] != had.get(name)]:
+            name = changed[0]
+            raise RunError(
+                f"{path}: data: the run has {name} {had.get(name)}, you gave {given[name]}; use another folder"
+            )
         checkpoint.restore(self.net, tensors)
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in tensors.items():
@@ -346,6 +359,8 @@ class _Run:
             "architecture": self.config.architecture,
             "neuron": self.config.label,
             "data": self.config.data,
+            "classes": list(self.data.train.classes),
+            "front_end": self.data.about()["front_end"],
             "seed": self.config.seed,
             "epochs": self.config.epochs,
             "learning_rate": self.config.learning_rate,

@@ -146,7 +146,14 @@ def test_empty_recordings_are_refused_unless_allowed():
     ("change", "field"),
     [
         ({"frames": np.zeros((2, 3), np.uint8)}, "frames"),
-        ({"frames": np.zeros((2, 3, 4))}, "frames"),
+        ({"frames": np.zeros((2, 3, 4), complex)}, "frames"),
+        ({"frames": np.zeros((2, 3, 4), object)}, "frames"),
+        ({"frames": np.full((2, 3, 4), "x")}, "frames"),
+        ({"frames": np.zeros((2, 0, 4), np.uint8)}, "frames"),
+        ({"frames": np.zeros((2, 3, 0), np.uint8)}, "frames"),
+        ({"frames": np.full((2, 3, 4), 2**31)}, "frames"),
+        ({"frames": np.full((2, 3, 4), 2**64 - 1, np.uint64)}, "frames"),
+        ({"frames": np.full((2, 3, 4), 1e39)}, "frames"),  # infinite in float32
         ({"labels": [0]}, "labels"),
         ({"labels": [0, 2]}, "labels"),
         ({"labels": [0.5, 0.5]}, "labels"),
@@ -158,6 +165,27 @@ def test_bad_frames_are_named(change, field):
     with pytest.raises(DataError) as raised:
         FrameDataset(**(good | change))
     assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (torch.bool, torch.uint8),
+        (torch.uint8, torch.uint8),
+        (torch.int8, torch.int32),
+        (torch.int64, torch.int32),
+        (torch.bfloat16, torch.float32),
+        (torch.float16, torch.float32),
+        (torch.float64, torch.float32),
+    ],
+)
+def test_every_type_of_numbers_is_kept(given, kept):
+    values = torch.randint(0, 2, (3, 4, 2)).to(given)
+    arrays = [] if given == torch.bfloat16 else [values.numpy()]
+    for frames in (values.requires_grad_(given.is_floating_point), *arrays):
+        dataset = FrameDataset(frames, torch.tensor([0, 1, 0], dtype=torch.uint8), classes="ab")
+        assert dataset.frames.dtype == kept
+        assert torch.equal(dataset[1][0], values[1].detach().float())
 
 
 def test_tensors_and_loaders_work():

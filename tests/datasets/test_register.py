@@ -129,6 +129,7 @@ def test_names_say_first_what_needs_no_folder():
         "mnist",
         "shd",
         "ssc",
+        "arrays",
         "audio",
         "events",
     ]
@@ -141,6 +142,7 @@ def test_every_source_is_complete(name):
     source = SOURCES[name]
     assert source.shipped or source.where
     assert source.title
+    assert bool(source.licence) == bool(source.origin) == (not source.own)
     for option in ("stepz", "bandz", "pol"):
         with pytest.raises(ValueError, match=f"{option}: got 3, but for {name} it must be None"):
             source.options({option: 3})

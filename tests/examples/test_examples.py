@@ -1,5 +1,6 @@
 """Each example runs, says what it is for, and shows what it promises."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from silif_plugins.datasets import Recordings, write_recordings
+from silif_plugins.training import TrainConfig, train
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -82,3 +84,17 @@ def test_sparch_register(neuron, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "step 10: loss" in done.stdout
     assert run("sparch_register.py", tmp_path / "empty").returncode == 1
+
+
+@pytest.mark.slow
+def test_words_are_recognised(tmp_path):
+    config = TrainConfig(hidden_sizes=(48,), epochs=5, learning_rate=0.1, steps=50)
+    train(config, tmp_path / "run")
+    done = run("recognise.py", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    said = re.findall(r"said (\w+) +recognised (\w+) +confidence +(\d+) %", done.stdout)
+    assert len(said) == 3
+    assert all(0 < int(confidence) <= 100 for _, _, confidence in said)
+    assert sum(one == other for one, other, _ in said) >= 2
+    if "spoken by espeak-ng" in done.stdout:
+        assert len(list((tmp_path / "run").glob("*.wav"))) == 3
