@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "Train a network.",
     "evaluate": "Evaluate a trained network.",
     "compare": "Compare neurons.",
+    "export": "Write a trained network for others.",
     "recipes": "List the recipes.",
     "reproduce": "Train what was published again.",
     "download": "Download SHD or SSC.",

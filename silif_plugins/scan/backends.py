@@ -11,17 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from ..dynamics import Dynamics, HardReset, State, StateSpace, linear_part
-from ..kernels.operators import is_recorded
+from ..kernels.operators import is_exporting, is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
 from .callables import CallableScan, is_step
 from .fused import Scan, run_forward
 from .layout import GIVEN, Forward, Outputs, in_kernel
 
 Fused = Literal["cpu", "triton"]
-Backend = Literal["auto", "reference"] | Fused
+Backend = Literal["auto", "reference", "graph"] | Fused
 """What a user may ask for."""
 
-BACKENDS: tuple[str, ...] = ("auto", "reference", *get_args(Fused))
+BACKENDS: tuple[str, ...] = ("auto", "reference", "graph", *get_args(Fused))
 
 NUMBA = find_spec("numba") is not None
 TRITON = find_spec("triton") is not None
@@ -38,15 +38,17 @@ def choose(
     dtype: torch.dtype,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
-) -> Literal["reference"] | Fused:
+) -> Literal["reference", "graph"] | Fused:
     """Return the name of the implementation: the given one if it can run this scan, the best one for "auto".
 
     Raises:
         ValueError: If there is no such backend, or if it cannot run this scan; the message says why.
     """
-    if backend == "reference":
-        return "reference"
+    if backend in ("reference", "graph"):
+        return "reference" if backend == "reference" else "graph"
     if backend == "auto":
+        if is_exporting():
+            return "graph"
         if is_recorded() and torch.onnx.is_in_onnx_export():  # ONNX has the reference's operations alone
             return "reference"
         if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:

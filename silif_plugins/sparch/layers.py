@@ -215,6 +215,7 @@ class SpikingLayer(nn.Module):
             The spikes [T, B, num_outputs], and booleans of their shape; None where all gradients matter.
         """
         gate = None if self.bidirectional else gate  # both directions would need a gate of their own
+        batch = inputs.shape[1]
         if self.bidirectional:
             inputs = torch.cat([inputs, backwards(inputs, valid)], dim=1)
             valid = None if valid is None else torch.cat([valid, valid], dim=1)
@@ -231,8 +232,8 @@ class SpikingLayer(nn.Module):
         if valid is not None:
             spikes = spikes * valid.unsqueeze(-1)  # neurons run on through the padding, which follows the sequence
         if self.bidirectional:
-            there, back = spikes.chunk(2, dim=1)
-            valid = None if valid is None else valid.chunk(2, dim=1)[0]
+            there, back = spikes[:, :batch], spikes[:, batch:]
+            valid = None if valid is None else valid[:, :batch]
             spikes, gate = torch.cat([there, backwards(back, valid)], dim=2), None
         return spikes, gate
 
