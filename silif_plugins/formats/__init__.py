@@ -5,6 +5,7 @@
 
 from .checks import ExportError, check_exportable
 from .forms import Form, sequence_form, step_form
+from .onnx_model import to_onnx
 from .register import EXPORTERS, Exporter, Trained, export, exporter_named, register_exporter
 from .torch_program import to_torch_program
 
@@ -20,5 +21,6 @@ __all__ = [
     "register_exporter",
     "sequence_form",
     "step_form",
+    "to_onnx",
     "to_torch_program",
 ]

@@ -24,21 +24,25 @@ def recorded(form: Form) -> Any:
     Raises:
         ExportError: If it cannot be recorded, or the record gives other results; the message names the layer.
     """
-    ours = is_ours(form)
-    if ours:
-        batch, steps = torch.export.Dim("batch"), torch.export.Dim("steps")
+    if is_ours(form):
+        batch, steps = torch.export.Dim("batch", min=1), torch.export.Dim("steps", min=1)
     else:  # as far as what others wrote allows
         batch = steps = torch.export.Dim.AUTO
     with torch.no_grad(), failures_named(form):
         program = torch.export.export(form, form.example(), dynamic_shapes=form.dimensions(batch, steps))
     run = program.module()
-    sample = form.example(BATCH + 1, STEPS + 2) if ours else form.example()
+    sample = sample_of(form)
     with torch.no_grad():
         expected, got = tensors(form(*sample)), tensors(run(*sample))
     for name, value in expected.items():
         if not torch.allclose(value, got[name], rtol=1e-4, atol=1e-5):
             raise ExportError(f"{type(form).__name__}: the recorded program gives other {name} than the network")
     return program
+
+
+def sample_of(form: Form) -> tuple[Any, ...]:
+    """Return inputs by which a record is compared with its network, of other sizes than the recorded ones if it can."""
+    return form.example(BATCH + 1, STEPS + 2) if is_ours(form) else form.example()
 
 
 def about(form: Form, trained: Trained) -> dict[str, Any]:

@@ -33,7 +33,6 @@ def run(
     kind: Any = type(state)
     spike = _step if isinstance(surrogate, Surrogate) else surrogate
     steps = torch.arange(current.shape[0], device=current.device)
-    current = current.clone(memory_format=torch.contiguous_format)  # strides of another order would be guarded, and one sample has others than several
 
     def body(carried: tuple[Tensor, ...], inputs: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         before, (now, step) = kind(*carried), inputs

@@ -87,6 +87,8 @@ class WeightedInput(nn.Module):
         ``gate`` tells which inputs' gradients matter, as `silif_plugins.scan.scan_with_gate` returns it.
         """
         current = transmit(self.weights, inputs, gate)
+        if valid is None and isinstance(self.norm, nn.Identity):
+            return current
         if valid is None:
             normalized: Tensor = self.norm(current.flatten(0, 1))
             return normalized.view_as(current)
