@@ -5,17 +5,21 @@
 
 from .checks import ExportError, check_exportable
 from .forms import Form, sequence_form, step_form
+from .nir_readers import READERS, NirReport, check_nir, write_nir
 from .onnx_model import to_onnx
 from .register import EXPORTERS, Exporter, Trained, export, exporter_named, register_exporter
 from .torch_program import to_torch_program
 
 __all__ = [
     "EXPORTERS",
+    "READERS",
     "ExportError",
     "Exporter",
     "Form",
+    "NirReport",
     "Trained",
     "check_exportable",
+    "check_nir",
     "export",
     "exporter_named",
     "register_exporter",
@@ -23,4 +27,5 @@ __all__ = [
     "step_form",
     "to_onnx",
     "to_torch_program",
+    "write_nir",
 ]
