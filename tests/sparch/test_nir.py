@@ -13,11 +13,7 @@ KINDS = {
     "SiLIF": {},
     "C-SiLIF, a bias": {"neuron": "C-SiLIF", "bias": True},
     "recurrent": {"neuron": "RadLIF"},
-    "no reset, no normalisation": {
-        "reset_mechanism": "none",
-        "normalization": "none",
-        "neuron_options": {"threshold": 0.1},
-    },
+    "no reset": {"reset_mechanism": "none", "normalization": "none", "neuron_options": {"threshold": 0.1}},
     "axonal delays": {"connection": "axonal", "connection_options": {"max_delay": 4, "rounded": True}},
 }
 
@@ -45,7 +41,7 @@ def test_the_nodes_give_the_networks_readout(kind, tmp_path):
         activity = layer.spikes(activity)
     assert activity.any()
     membrane = scan(net.readout.neuron, net.readout.current(activity), return_states=True)[2].mem
-    run, state = nirtorch.nir_to_torch(graph, node_map(0.004)), None
+    run, state = nirtorch.nir_to_torch(graph, node_map(0.004), dtype=torch.float64), None
     for now, expected in zip(inputs.unbind(1), membrane, strict=True):
         output, state = run(now, state)
         torch.testing.assert_close(output, expected)
