@@ -23,6 +23,7 @@ from .parser import Parser, UsageError
 __all__ = ["COMMANDS", "help_of", "main"]
 
 COMMANDS = {
+    "demo": "Recognise spoken digits.",
     "train": "Train a network.",
     "evaluate": "Evaluate a trained network.",
     "compare": "Compare neurons.",

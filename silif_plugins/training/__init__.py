@@ -13,6 +13,7 @@ from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
 from .options import Option
 from .options import of_function as options_of
+from .pretrained import Pretrained, from_pretrained, save_pretrained, shipped
 from .run import Diverged, RunError, train
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Evaluation",
     "Option",
     "Output",
+    "Pretrained",
     "RunError",
     "Splits",
     "Summary",
@@ -31,13 +33,16 @@ __all__ = [
     "compare",
     "evaluate",
     "every_setting",
+    "from_pretrained",
     "load_checkpoint",
     "load_network",
     "load_split",
     "options_of",
     "recalibrate",
     "register_network",
+    "save_pretrained",
     "settings_of",
+    "shipped",
     "summarize",
     "summary_table",
     "train",
