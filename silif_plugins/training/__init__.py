@@ -11,6 +11,7 @@ from .data import Splits, load_split
 from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
+from .neurobench import neurobench_model
 from .options import Option
 from .options import of_function as options_of
 from .pretrained import Pretrained, from_pretrained, save_pretrained, shipped
@@ -37,6 +38,7 @@ __all__ = [
     "load_checkpoint",
     "load_network",
     "load_split",
+    "neurobench_model",
     "options_of",
     "recalibrate",
     "register_network",
