@@ -87,11 +87,11 @@ def _nirtorch_with_nodes(graph: Any, dt: float) -> nn.Module:
 
 
 def _sinabs(graph: Any, dt: float) -> nn.Module:
-    return require("sinabs.nir", extra="deploy", purpose="This reader").from_nir(graph, batch_size=1)
+    return require("sinabs.nir", extra="formats", purpose="This reader").from_nir(graph, batch_size=1)
 
 
 def _spikingjelly(graph: Any, dt: float) -> nn.Module:
-    jelly = require("spikingjelly.activation_based.nir_exchange", extra="deploy", purpose="This reader")
+    jelly = require("spikingjelly.activation_based.nir_exchange", extra="formats", purpose="This reader")
     return jelly.import_from_nir(graph, dt=dt)
 
 

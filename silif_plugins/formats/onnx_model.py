@@ -39,7 +39,7 @@ def to_onnx(trained: Trained, path: Path, *, step: bool = False) -> dict[str, An
         ImportError: If onnx or onnxscript is not installed.
     """
     for package in ("onnx", "onnxscript"):
-        require(package, extra="deploy", purpose="ONNX")
+        require(package, extra="formats", purpose="ONNX")
     form = form_of(trained.net, step=step, num_inputs=trained.facts.get("num_inputs"))
     program = recorded(form)
     with torch.no_grad():
@@ -71,7 +71,7 @@ def _output(name: str) -> str:
 
 def _check(content: bytes, form: Form) -> None:
     """Raise unless onnxruntime gives what the network gives."""
-    runtime = require("onnxruntime", extra="deploy", purpose="Running ONNX")
+    runtime = require("onnxruntime", extra="formats", purpose="Running ONNX")
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
     sample = sample_of(form)
     given = tensors(dict(zip(form.inputs, sample, strict=True)))

@@ -159,7 +159,7 @@ def _folder(name: str | os.PathLike[str]) -> Path:
         if (folder / CONFIG).is_file():
             return folder
     if text.count("/") == 1 and not Path(text).exists() and find_spec("huggingface_hub") is not None:
-        hub = require("huggingface_hub", extra="deploy", purpose="The hub")
+        hub = require("huggingface_hub", extra="formats", purpose="The hub")
         return Path(hub.snapshot_download(text, allow_patterns=[WEIGHTS, CONFIG, CARD]))
     hint = did_you_mean(text, shipped())
     raise FileNotFoundError(f"{text}: holds no {CONFIG}, and is none of those shipped, {', '.join(shipped())}{hint}")
