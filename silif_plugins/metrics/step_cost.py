@@ -1,4 +1,4 @@
-"""Operations of the neurons themselves, beside those of the synapses."""
+"""What one step of a neuron costs."""
 
 from __future__ import annotations
 
