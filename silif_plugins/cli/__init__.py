@@ -24,6 +24,7 @@ from .parser import Parser, UsageError
 __all__ = ["COMMANDS", "help_of", "main"]
 
 COMMANDS = {
+    "demo": "Recognise spoken digits.",
     "train": "Train a network.",
     "evaluate": "Evaluate a trained network.",
     "stability": "Say whether its neurons are stable.",
@@ -31,6 +32,7 @@ COMMANDS = {
     "predict": "Say what recordings are.",
     "compare": "Compare neurons.",
     "zoo": "Compare all neurons, each at its best learning rate.",
+    "export": "Write a trained network for others.",
     "recipes": "List the recipes.",
     "reproduce": "Train what was published again.",
     "download": "Download SHD or SSC.",

@@ -3,6 +3,7 @@
 from .layer_neuron import LayerNeuron, reset_ratio
 from .metadata import metadata_of, record_of
 from .nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
+from .nodes import node_map, timestep_of
 from .record import THRESHOLD, Record
 from .restoring import Restored, load, restore, say, with_modules
 
@@ -17,10 +18,12 @@ __all__ = [
     "is_population",
     "load",
     "metadata_of",
+    "node_map",
     "population_of",
     "record_of",
     "reset_ratio",
     "restore",
     "say",
+    "timestep_of",
     "with_modules",
 ]

@@ -75,6 +75,12 @@ def is_recorded() -> bool:
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 
+def is_exporting() -> bool:
+    """Whether ``torch.export`` records what is called, for readers who have no operators of ours."""
+    asked = getattr(torch.compiler, "is_exporting", None)  # PyTorch 2.6 has none
+    return asked is not None and bool(asked())
+
+
 def differentiable_function(function: Callable[..., Any], save: Callable[..., None], differentiate: Any) -> Any:
     """An autograd.Function of an operator: torch.func cannot differentiate a custom operator itself."""
 

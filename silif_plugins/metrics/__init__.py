@@ -2,5 +2,13 @@
 
 from .activity import firing_rates, sparsity, synaptic_operations
 from .operations import OperationCount, Operations
+from .step_cost import neuron_operations
 
-__all__ = ["OperationCount", "Operations", "firing_rates", "sparsity", "synaptic_operations"]
+__all__ = [
+    "OperationCount",
+    "Operations",
+    "firing_rates",
+    "neuron_operations",
+    "sparsity",
+    "synaptic_operations",
+]

@@ -25,8 +25,10 @@ from ..exchange import (
     load,
     metadata_of,
     restore,
+    timestep_of,
     with_modules,
 )
+from ..exchange import node_map as nodes
 from ..neurons import NEURONS, Neuron
 from ..optional import require
 from ..surrogate import Boxcar, FastSigmoid, SpikeFunction, name_of, named
@@ -148,7 +150,7 @@ def from_nir(
     options: dict[str, Any] = {"ignore_warnings": ignore_warnings, "dt": dt}
     if reset_method is not None:
         options["reset_method"] = reset_method
-    node_map = _norse_nir.importers(**options)
+    node_map = {**nodes(timestep_of(graph)), **_norse_nir.importers(**options)}
     node_map[Restored] = lambda node: node.module
     network: nn.Module = nirtorch.nir_to_torch(graph, node_map, dtype=dtype)
     return network

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..dynamics import Dynamics, Flow, HardReset, LinearSystem, State, StateSpace, linear_part
-from ..kernels.operators import is_recorded
+from ..kernels.operators import is_exporting, is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
 from . import fused_flow, fused_system
 from .callables import CallableScan, is_step
@@ -19,10 +19,10 @@ from .fused import Scan, run_forward
 from .layout import GIVEN, Forward, Outputs, in_kernel
 
 Fused = Literal["cpu", "triton"]
-Backend = Literal["auto", "reference"] | Fused
+Backend = Literal["auto", "reference", "graph"] | Fused
 """What a user may ask for."""
 
-BACKENDS: tuple[str, ...] = ("auto", "reference", *get_args(Fused))
+BACKENDS: tuple[str, ...] = ("auto", "reference", "graph", *get_args(Fused))
 
 NUMBA = find_spec("numba") is not None
 TRITON = find_spec("triton") is not None
@@ -40,7 +40,7 @@ def choose(
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
     durations: Tensor | None = None,
-) -> Literal["reference"] | Fused:
+) -> Literal["reference", "graph"] | Fused:
     """Return the name of the implementation: the given one if it can run this scan, the best one for "auto".
 
     Raises:
@@ -48,7 +48,13 @@ def choose(
     """
     if backend == "reference":
         return "reference"
+    if backend == "graph":
+        if durations is not None:
+            raise ValueError("backend: 'graph' cannot run this: its steps have durations; use 'reference' or 'auto'")
+        return "graph"
     if backend == "auto":
+        if is_exporting():
+            return "graph" if durations is None else "reference"
         if is_recorded() and torch.onnx.is_in_onnx_export():  # ONNX has the reference's operations alone
             return "reference"
         if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:

@@ -10,7 +10,7 @@ from torch import Tensor
 from .. import surrogate as spike_functions
 from ..dynamics import Dynamics, Flow, State, StateSpace, StateT, linear_part
 from ..surrogate import SpikeFunction
-from . import backends, reference
+from . import backends, graph, reference
 from .backends import Backend
 from .checkpoint import in_chunks
 from .durations import as_durations, flow_of
@@ -97,8 +97,9 @@ def scan(
             impulse. So a stream of events runs event by event, dt being the gaps between them, with the result of a
             clock that ticks at every step, unless a neuron would fire between events: here it fires at events alone.
         backend: ``"cpu"`` and ``"triton"`` (on a GPU), the fused kernels; ``"reference"``, a loop in PyTorch and the
-            definition; ``"auto"``, the fastest that can run this. They give the same spikes and states, and
-            gradients that differ by rounding. Only the reference can be differentiated twice, in forward mode, or
+            definition; ``"graph"``, that loop as one operator for any number of steps, without gradients, which "auto"
+            takes in ``torch.export``; ``"auto"``, the fastest that can run this. They give the same spikes and states,
+            and gradients that differ by rounding. Only the reference can be differentiated twice, in forward mode, or
             run a spike function that is not the step H(x > 0); "auto" takes it for the last two.
         checkpoint_chunks: Run the sequence in so many pieces, each of them again in backward: of each only the state
             before it is kept, so √T pieces need the memory of 2 √T steps instead of T. It is for the reference;
@@ -172,6 +173,9 @@ def scan(
             trace = type(last)(*(torch.stack(field) for field in zip(*states, strict=True)))
         else:
             trace = type(last)(*(field.new_empty((0, *shape)) for field in last))
+    elif name == "graph":
+        initial = initial or space.rest(tuple(shape), dtype=dtype, device=current.device)
+        trace, last = graph.run(space, current, initial, spike_function, weights, steps)
     else:
         fused: Any = space
         trace, last, _ = cast(
@@ -231,7 +235,7 @@ def scan_with_gate(
     dtype = state_dtype(space, current)
     check_current(space, current, time=True)
     name = backends.choose(backend, space, current, dtype, spike_function, recurrent)
-    if width is None or recurrent is not None or name == "reference":
+    if width is None or recurrent is not None or name in ("reference", "graph"):
         spikes, last, states = scan(
             space,
             current,

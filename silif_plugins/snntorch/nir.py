@@ -30,8 +30,10 @@ from ..exchange import (
     metadata_of,
     restore,
     say,
+    timestep_of,
     with_modules,
 )
+from ..exchange import node_map as nodes
 from ..neurons import NEURONS, Neuron
 from ..optional import require
 from ..surrogate import SpikeFunction, name_of, named
@@ -167,7 +169,7 @@ def import_from_nir(
         return host._nir_to_snntorch_module(node, init_hidden=True)
 
     known = (nir.Affine, nir.Linear, nir.Conv2d, nir.AvgPool2d, nir.IF, nir.LIF, nir.CubaLIF)
-    node_map: dict[Any, Callable[[Any], nn.Module]] = dict.fromkeys(known, from_host)
+    node_map: dict[Any, Callable[[Any], nn.Module]] = {**nodes(timestep_of(graph)), **dict.fromkeys(known, from_host)}
     node_map[nir.Flatten] = _flatten_module
     node_map[Restored] = lambda node: node.module
     network: nn.Module = nirtorch.nir_to_torch(with_modules(graph, make, where), node_map, dtype=dtype)

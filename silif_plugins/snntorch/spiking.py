@@ -17,6 +17,7 @@ from .continuation import Continuation, may_continue
 from .lean import is_constant
 from .membrane import Membrane, at_rest
 from .motion import Motion, Quantiser, ResetMechanism, heaviside, winners
+from .neurobench import tell_neurobench
 from .registration import register_weakly
 from .state import SecondOrderState, unpack
 from .surrogates import spike_function
@@ -414,6 +415,12 @@ class Spiking(snn.Leaky):  # type: ignore[misc]
         """Load, and follow the reset mechanism that was saved; snnTorch loads its number alone."""
         super()._load_from_state_dict(*args, **kwargs)
         self._reset_mechanism = list(self.reset_dict)[int(self.reset_mechanism_val)]
+
+    def train(self, mode: bool = True) -> Spiking:
+        """Change the mode; NeuroBench, which evaluates what it counts, then learns what a step of this class takes."""
+        tell_neurobench(self)
+        super().train(mode)
+        return self
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         """Move or convert the state with the parameters."""

@@ -6,6 +6,7 @@ The networks and layers that SpArch users see take [B, T, N], as SpArch does.
 from .checkpoints import CheckpointError, from_official, load_official, save_official, to_official
 from .layers import InitialState, Normalization, Readout, SpikingLayer
 from .network import SpArchNet, SpArchOutput
+from .nir import to_nir
 from .registration import RegisteredLayer, register
 from .s5rf_network import ComplexResonators, S5RFNet
 
@@ -24,5 +25,6 @@ __all__ = [
     "load_official",
     "register",
     "save_official",
+    "to_nir",
     "to_official",
 ]

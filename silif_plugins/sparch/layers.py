@@ -87,6 +87,8 @@ class WeightedInput(nn.Module):
         ``gate`` tells which inputs' gradients matter, as `silif_plugins.scan.scan_with_gate` returns it.
         """
         current = transmit(self.weights, inputs, gate)
+        if valid is None and isinstance(self.norm, nn.Identity):
+            return current
         if valid is None:
             normalized: Tensor = self.norm(current.flatten(0, 1))
             return normalized.view_as(current)
@@ -217,6 +219,7 @@ class SpikingLayer(nn.Module):
             The spikes [T, B, num_outputs], and booleans of their shape; None where all gradients matter.
         """
         gate = None if self.bidirectional else gate  # both directions would need a gate of their own
+        batch = inputs.shape[1]
         if self.bidirectional:
             inputs = torch.cat([inputs, backwards(inputs, valid)], dim=1)
             valid = None if valid is None else torch.cat([valid, valid], dim=1)
@@ -235,8 +238,8 @@ class SpikingLayer(nn.Module):
         if valid is not None:
             spikes = spikes * valid.unsqueeze(-1)  # neurons run on through the padding, which follows the sequence
         if self.bidirectional:
-            there, back = spikes.chunk(2, dim=1)
-            valid = None if valid is None else valid.chunk(2, dim=1)[0]
+            there, back = spikes[:, :batch], spikes[:, batch:]
+            valid = None if valid is None else valid[:, :batch]
             spikes, gate = torch.cat([there, backwards(back, valid)], dim=2), None
         return spikes, gate
 

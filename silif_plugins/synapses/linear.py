@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..kernels.operators import is_recorded
+from ..kernels.operators import is_exporting, is_recorded
 from ..surrogate import in_forward_mode, is_plain
 from .events import SpikeLinearFunction, activity, break_even, drop, spike_linear_forward
 
@@ -105,6 +105,8 @@ def _by_events(spikes: Tensor, weight: Tensor, events: str, dropout: float) -> b
             "no derivatives in forward mode"
         )
     if events == "auto" and possible:
+        if is_exporting():  # for readers that do not have this package
+            return False
         if torch.compiler.is_compiling():  # a graph cannot depend on how many spikes there are
             return True
         if not is_plain():  # nor can a trace, which others read, or a transform

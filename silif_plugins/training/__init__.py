@@ -11,6 +11,10 @@ from .data import Splits, load_split
 from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
+from .neurobench import neurobench_model
+from .options import Option
+from .options import of_function as options_of
+from .pretrained import Pretrained, from_pretrained, save_pretrained, shipped
 from .run import Diverged, RunError, train
 from .side_by_side import Animal, rates_of, table_of, unstable, zoo
 from .trained import Prediction, Trained
@@ -21,8 +25,10 @@ __all__ = [
     "Animal",
     "Diverged",
     "Evaluation",
+    "Option",
     "Output",
     "Prediction",
+    "Pretrained",
     "RunError",
     "Splits",
     "Summary",
@@ -33,13 +39,18 @@ __all__ = [
     "compare",
     "evaluate",
     "every_setting",
+    "from_pretrained",
     "load_checkpoint",
     "load_network",
     "load_split",
+    "neurobench_model",
+    "options_of",
     "rates_of",
     "recalibrate",
     "register_network",
+    "save_pretrained",
     "settings_of",
+    "shipped",
     "summarize",
     "summary_table",
     "table_of",
