@@ -20,7 +20,7 @@ LAYERS = [
     {"neurons"},
     {"datasets", "diagnosis", "exchange", "metrics", "testing"},
     {"norse", "snntorch", "sparch"},
-    {"plots", "training"},
+    {"deploy", "plots", "training"},
     {"paper"},
     {"cli"},
 ]
