@@ -26,6 +26,8 @@ COMMANDS = {
     "train": "Train a network.",
     "evaluate": "Evaluate a trained network.",
     "compare": "Compare neurons.",
+    "export": "Write a trained network for others.",
+    "stream": "Recognise what comes on stdin.",
     "recipes": "List the recipes.",
     "reproduce": "Train what was published again.",
     "download": "Download SHD or SSC.",

@@ -1,15 +1,50 @@
-"""Out of PyTorch."""
+"""Out of PyTorch: trained networks as plain numbers, quantised, in C, in a browser, and as streams.
 
+`quantise` makes a `QuantisedNet`, whose arithmetic is that of a chip to the last bit; `to_c` and `to_web` write it, and
+`silif_plugins.deploy.machines` runs what was written. `Stream` feeds a network, quantised or not, as its input comes.
+"""
+
+from .c_export import to_c
+from .exporters import BITS, Trained, export_c, load_trained, prepared
+from .fixed_point import FixedSpace, StateType
 from .folding import FoldedLayer, FoldedNet, FoldError, fold
+from .machines import Cortex, Host, Machine, Outcome, Wasm, run_on
 from .quantisation import quantise
-from .quantised import QuantisedLayer, QuantisedNet
+from .quantised import LayerState, NetState, QuantisedLayer, QuantisedNet, Trace
+from .report import ChipReport, chip_report
+from .streaming import Decision, Stream, decisions
+from .web import export_web, to_web
 
 __all__ = [
+    "BITS",
+    "ChipReport",
+    "Cortex",
+    "Decision",
+    "FixedSpace",
     "FoldError",
     "FoldedLayer",
     "FoldedNet",
+    "Host",
+    "LayerState",
+    "Machine",
+    "NetState",
+    "Outcome",
     "QuantisedLayer",
     "QuantisedNet",
+    "StateType",
+    "Stream",
+    "Trace",
+    "Trained",
+    "Wasm",
+    "chip_report",
+    "decisions",
+    "export_c",
+    "export_web",
     "fold",
+    "load_trained",
+    "prepared",
     "quantise",
+    "run_on",
+    "to_c",
+    "to_web",
 ]

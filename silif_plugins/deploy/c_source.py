@@ -466,4 +466,5 @@ uint32_t {name}_confidence(const {name}_state *net)
 
 def _quoted(text: str) -> str:
     """Write a C string; what is not plain ASCII in octal."""
-    return '"' + "".join(chr(b) if 32 <= b < 127 and chr(b) not in '"\\?' else f"\\{b:03o}" for b in text.encode()) + '"'
+    plain = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()) + '"'

@@ -218,7 +218,7 @@ def in_units(inputs: Tensor, step: float, limit: int) -> Tensor:
         if not bool(inputs.isfinite().all()):
             raise ValueError("inputs: got a value that is not finite")
         inputs = (inputs.float() / torch.tensor(step)).round()
-    return inputs.clamp(-limit, limit).long()
+    return inputs.long().clamp(-limit, limit)  # unsigned integers have no -limit
 
 
 def in_float32(space: StateSpace) -> StateSpace:

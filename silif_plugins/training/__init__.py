@@ -11,6 +11,8 @@ from .data import Splits, load_split
 from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
+from .options import Option
+from .options import of_function as options_of
 from .run import Diverged, RunError, train
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "NETWORKS",
     "Diverged",
     "Evaluation",
+    "Option",
     "Output",
     "RunError",
     "Splits",
@@ -31,6 +34,7 @@ __all__ = [
     "load_checkpoint",
     "load_network",
     "load_split",
+    "options_of",
     "recalibrate",
     "register_network",
     "settings_of",
