@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,6 +55,11 @@ def tune(neuron: str, data: str, splits: Splits, folder: Path) -> dict[float, fl
         chosen = config(neuron, data, learning_rate=rate, seed=TUNING_SEED)
         return float(train(chosen, place, resume=True, data=splits)["valid_accuracy"])
 
+    return climb(accuracy)
+
+
+def climb(accuracy: Callable[[float], float]) -> dict[float, float]:
+    """Accuracy by learning rate, on a grid whose ends are not the best."""
     found = {rate: accuracy(rate) for rate in GRID}
     while (best := max(found, key=found.__getitem__)) in (min(found), max(found)):
         place = LADDER.index(best) + (1 if best == max(found) else -1)
@@ -63,7 +69,7 @@ def tune(neuron: str, data: str, splits: Splits, folder: Path) -> dict[float, fl
     return dict(sorted(found.items()))
 
 
-def welch(results: list[dict[str, object]]) -> list[tuple[str, str, float, float, float]]:
+def welch(results: list[dict[str, object]], middle: str = "SiLIF") -> list[tuple[str, str, float, float, float]]:
     """Pairs of neurons with the difference of their means, Welch's p, and Holm's correction of it."""
     by_neuron: dict[str, list[float]] = {}
     for result in results:
@@ -71,15 +77,19 @@ def welch(results: list[dict[str, object]]) -> list[tuple[str, str, float, float
     means = {neuron: sum(values) / len(values) for neuron, values in by_neuron.items()}
     order = sorted(by_neuron, key=means.__getitem__)
     pairs = dict.fromkeys(pairwise(order))
-    pairs |= dict.fromkeys(
-        tuple(sorted((neuron, "SiLIF"), key=means.__getitem__)) for neuron in order if neuron != "SiLIF"
-    )
-    tests = [(one, two, float(ttest_ind(by_neuron[two], by_neuron[one], equal_var=False).pvalue)) for one, two in pairs]
+    pairs |= dict.fromkeys(tuple(sorted((each, middle), key=means.__getitem__)) for each in order if each != middle)
+    tests = {(one, two): float(ttest_ind(by_neuron[two], by_neuron[one], equal_var=False).pvalue) for one, two in pairs}
+    corrected = holm(tests)
+    return [(one, two, means[two] - means[one], p, corrected[one, two]) for (one, two), p in tests.items()]
+
+
+def holm(tests: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+    """Holm's correction of several p values."""
     corrected, floor = {}, 0.0
-    for rank, (one, two, p) in enumerate(sorted(tests, key=lambda test: test[2])):
+    for rank, (pair, p) in enumerate(sorted(tests.items(), key=lambda test: test[1])):
         floor = max(floor, min(1.0, p * (len(tests) - rank)))
-        corrected[one, two] = floor
-    return [(one, two, means[two] - means[one], p, corrected[one, two]) for one, two, p in tests]
+        corrected[pair] = floor
+    return corrected
 
 
 def main() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..datasets import check_data
+from ..datasets import SOURCES, check_data, resolve
 from ..paper import recipes
 from ..training import DEFAULT_NETWORK, TrainConfig, check_device, load_checkpoint
 from .settings import described
@@ -34,12 +35,17 @@ class Base(NamedTuple):
         return f"{self.source} ({changes})" if changes else self.source
 
 
-def of_recipe(name_or_file: str) -> Base:
-    """Return the settings of a recipe that can be run.
+def of_recipe(name_or_file: str, given: Mapping[str, Any]) -> Base:
+    """Return the settings of a recipe that can be run; of a data set, those for the neuron that is given.
 
     Raises:
         ValueError: If there is no such recipe, or this version cannot run it.
     """
+    if name_or_file in SOURCES:
+        neuron = given.get("neuron", TrainConfig().settings()["neuron"])
+        if (path := recipes.default_for(name_or_file, neuron)) is None:
+            raise ValueError(f"recipe: got {name_or_file!r}, which has none for {neuron}; see 'silif recipes'")
+        name_or_file = str(path)
     if name_or_file in ("true", "false"):
         raise ValueError(
             f"recipe: got {name_or_file!r}; settings that are yes or no are written --published, --no-published"
@@ -57,8 +63,11 @@ def of_neuron(given: Mapping[str, Any]) -> Base:
     """
     if given.get("architecture", DEFAULT_NETWORK) != DEFAULT_NETWORK:
         return Base({"architecture": given["architecture"]})
-    defaults = TrainConfig().settings()
-    path = recipes.default_for(*(given.get(name, defaults[name]) for name in ("data", "neuron")))
+    data, neuron = (given.get(name, TrainConfig().settings()[name]) for name in ("data", "neuron"))
+    if data not in SOURCES:
+        with contextlib.suppress(ValueError, OSError):  # who asks for the data is told
+            data = resolve(data)[0].name
+    path = recipes.default_for(data, neuron)
     if path is None:
         return Base({})
     recipe = recipes.describe(path)

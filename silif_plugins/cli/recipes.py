@@ -17,7 +17,7 @@ from .settings import described
 def parser(arguments: Sequence[str] = ()) -> Parser:
     """Return the options."""
     found = Parser("recipes", "List the recipes, with what was published; of one recipe everything.")
-    found.add("set", nargs="?", help=f"{', '.join(recipes.SETS)}, or one recipe.")
+    found.add("set", nargs="?", help=f"{', '.join(recipes.SETS)}, a data set, or one recipe.")
     return found
 
 
@@ -28,7 +28,7 @@ def run(settings: argparse.Namespace) -> Answer:
     else:
         chosen = recipes.in_set(settings.set)
     data = [dataclasses.asdict(recipe) for recipe in chosen]
-    if settings.set is None or settings.set in recipes.SETS:
+    if settings.set is None or settings.set in recipes.SETS or len(chosen) > 1:
         return Answer(data, listing(chosen), "silif recipes RECIPE, or silif train RECIPE")
     (recipe,) = chosen
     source = SOURCES.get(recipe.settings.get("data", ""))
@@ -49,7 +49,9 @@ def listing(chosen: Sequence[recipes.Recipe]) -> str:
         )
         for each in chosen
     ]
-    return table([head, *rows]) + "\n\npublished: test accuracy, or with * sparsity"
+    sources = [SOURCES[name] for name in dict.fromkeys(str(each.settings.get("data", "")) for each in chosen)]
+    where = [wrap(f"{each.name}: {each.title}; {each.where}", "  ") for each in sources if not each.shipped]
+    return "\n\n".join([table([head, *rows]), "published: test accuracy, or with * sparsity", "\n".join(where)]).strip()
 
 
 def _short(row: recipes.Row) -> str:

@@ -36,7 +36,11 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
 
 def _parser(defaults: dict[str, Any]) -> Parser:
     found = Parser("train", DESCRIPTION)
-    found.add("recipe", nargs="?", help="A recipe by name, such as spoken-digits/silif, or YAML file.")
+    found.add(
+        "recipe",
+        nargs="?",
+        help="A recipe by name, such as spoken-digits/silif, a data set that has some, or YAML file.",
+    )
     found.add("--out", type=Path, help="Folder of the run. Default: runs/DATA/NEURON-seedN, or runs/RECIPE/seedN.")
     found.add(
         "--resume",
@@ -74,7 +78,7 @@ def plan(settings: argparse.Namespace) -> tuple[TrainConfig, Path, Base]:
 def _base(settings: argparse.Namespace) -> Base:
     given = given_settings(settings)
     if settings.recipe is not None:
-        return base.of_recipe(settings.recipe)
+        return base.of_recipe(settings.recipe, given)
     if given.get("init") is not None:
         return base.of_checkpoint(given["init"])
     return base.of_neuron(given)

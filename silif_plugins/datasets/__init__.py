@@ -1,5 +1,6 @@
 """Data sets of spikes and features: shipped ones, published ones from folders, one's own, and the path to batches."""
 
+from .audio_folder import AudioFolder
 from .augmentation import Augmentation, ChannelJitter, DropEvents, TimeJitter
 from .batching import Batch, Batches, ahead, batches
 from .binning import bin_events
@@ -8,6 +9,8 @@ from .errors import DataError
 from .events import Recording, Recordings
 from .filterbank import log_mel
 from .frames import FrameDataset
+from .free_spoken_digits import FreeSpokenDigits
+from .front_ends import FRONT_ENDS, Cochlea, Delta, FrontEnd, LogMel, front_end, register_front_end
 from .hdf5 import read_recordings, write_recordings
 from .loading import load
 from .mnist import SequentialMNIST
@@ -23,17 +26,24 @@ from .spoken_digits import SpokenDigits, spoken_digit_recordings
 from .ssc import SSC
 
 __all__ = [
+    "FRONT_ENDS",
     "SHD",
     "SOURCES",
     "SSC",
+    "AudioFolder",
     "Augmentation",
     "Batch",
     "Batches",
     "ChannelJitter",
+    "Cochlea",
     "DataError",
     "DataSource",
+    "Delta",
     "DropEvents",
     "FrameDataset",
+    "FreeSpokenDigits",
+    "FrontEnd",
+    "LogMel",
     "OwnEvents",
     "Recording",
     "Recordings",
@@ -48,10 +58,12 @@ __all__ = [
     "check_data",
     "download",
     "downloadable",
+    "front_end",
     "hold_out_speakers",
     "load",
     "log_mel",
     "read_recordings",
+    "register_front_end",
     "register_source",
     "resolve",
     "source_names",

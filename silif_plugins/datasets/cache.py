@@ -35,7 +35,14 @@ TICK = 2_000_000_000
 _MANIFEST = "manifest"
 
 
-def cached(name: str, settings: Mapping[str, Any], sources: Iterable[Path], make: Callable[[], Arrays]) -> Arrays:
+def cached(
+    name: str,
+    settings: Mapping[str, Any],
+    sources: Iterable[Path],
+    make: Callable[[], Arrays],
+    *,
+    smallest: int | None = None,
+) -> Arrays:
     """Return what ``make`` returns, from the cache if the same was made before.
 
     Entries are found by the settings and the names of the source files. One is used if each of these has the size and
@@ -50,13 +57,14 @@ def cached(name: str, settings: Mapping[str, Any], sources: Iterable[Path], make
         settings: What the arrays depend on besides the source files; JSON.
         sources: The files that ``make`` reads.
         make: Makes the arrays.
+        smallest: Bytes of source files below which nothing is cached; ``SMALLEST`` by default.
 
     Returns:
         The arrays; those from the cache are mapped into memory, copied on write.
     """
     paths = sorted(path.absolute() for path in sources)
     folder = cache_folder()
-    if folder is None or sum(path.stat().st_size for path in paths) < SMALLEST:
+    if folder is None or sum(path.stat().st_size for path in paths) < min(SMALLEST, smallest or SMALLEST):
         return make()
     key = json.dumps({"settings": dict(settings), "sources": list(map(str, paths))}, sort_keys=True)
     entry = folder / f"{name}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

@@ -47,7 +47,7 @@ def sources_in_words() -> str:
 
     Examples:
         >>> sources_in_words()
-        'sequential-digits, spoken-digits, or a folder that holds gsc, mnist, shd, ssc or events'
+        'sequential-digits, spoken-digits, or a folder that holds ... or events'
     """
     shipped = [name for name in source_names() if SOURCES[name].shipped]
     *others, last = (name for name in source_names() if not SOURCES[name].shipped)

@@ -14,6 +14,7 @@ from ..hints import did_you_mean
 from .events import Recordings
 from .folders import find_files, packed
 from .frames import FrameDataset
+from .front_ends import FrontEnd, front_end, front_end_like
 
 SPLITS = ("train", "valid", "test")
 
@@ -33,7 +34,8 @@ class DataSource:
         title: Its full name.
         load: Reads a split: ``load(split=..., root=..., **options)``, the root a Path and left out if there is no
             folder. Its other arguments are the options, their defaults the data set's. By default ``recordings`` are
-            binned.
+            binned. Of sound it has an argument ``front_end``, whose default is one: the options then are a name,
+            ``front_end="log-mel"``, and the settings of that front end.
         recordings: Reads the events of a split, ``recordings(split=..., root=...)``, to augment them; None for data
             that are no events. `FrameDataset.from_recordings` makes of them what ``load`` returns.
         files: What its folder must hold, as glob patterns; any of them tells that a folder is of this data set. None
@@ -46,6 +48,8 @@ class DataSource:
             speakers.
         own: Whether it is a layout for users' own data: it is only tried for folders that hold nothing published.
         download: Downloads the files into a folder and returns them; None if the user must.
+        hears: Makes the front end with which events of sound were made, of all options; None where ``load`` has an
+            argument ``front_end``, and for data that are no sound.
 
     Raises:
         ValueError: If there is neither ``load`` nor ``recordings``, or both with other options than those of binning.
@@ -72,6 +76,7 @@ class DataSource:
     splits: Callable[[Root | None], tuple[str, ...]] = _all_splits
     own: bool = False
     download: Callable[[Path], list[Path]] | None = None
+    hears: Callable[[Mapping[str, Any]], FrontEnd] | None = None
 
     def __post_init__(self) -> None:
         if self.load is None and self.recordings is None:
@@ -89,7 +94,16 @@ class DataSource:
     @cached_property
     def defaults(self) -> dict[str, Any]:
         """The options that it has, with their defaults: the arguments of ``load`` besides split and root."""
-        return {name: default for name, default in self._arguments.items() if name not in ("root", "split")}
+        return self._defaults(None)
+
+    def _defaults(self, front_end: str | None) -> dict[str, Any]:
+        """The options and their defaults with a front end, which brings its settings."""
+        options = {name: default for name, default in self._arguments.items() if name not in ("root", "split")}
+        hears = options.pop("front_end", None)
+        if hears is None:
+            return options
+        settings = front_end_like(hears, front_end or hears.name).settings()
+        return {**options, "front_end": settings.pop("name"), **settings}
 
     @cached_property
     def _arguments(self) -> dict[str, Any]:
@@ -108,7 +122,35 @@ class DataSource:
             FileNotFoundError: If a file is missing.
             DataError: If a file is damaged. It is a ValueError.
         """
-        return (self.load or self._binned)(split=split, **self._place(root), **self.options(options))
+        chosen = self.options(options)
+        if "front_end" in self._arguments:
+            hears = self.front_end(options)
+            chosen = {name: value for name, value in chosen.items() if name in self._arguments} | {"front_end": hears}
+        return (self.load or self._binned)(split=split, **self._place(root), **chosen)
+
+    def front_end(self, options: Mapping[str, Any]) -> FrontEnd:
+        """Return what turns a recording of sound into a sample as those of this data set.
+
+        Args:
+            options: Those of `frames`, some or all.
+
+        Raises:
+            ValueError: If the data are not made of sound, or an option is not valid.
+
+        Examples:
+            >>> from silif_plugins.datasets import SOURCES
+            >>> SOURCES["gsc"].front_end({"bands": 64}).num_channels
+            64
+        """
+        chosen = self.options(options)
+        if "front_end" in self._arguments:
+            return front_end(
+                chosen["front_end"],
+                **{name: value for name, value in chosen.items() if name not in self._arguments},
+            )
+        if self.hears is None:
+            raise ValueError(f"front_end: {self.name} has none: it is not made of recordings of sound")
+        return self.hears(chosen)
 
     def events(self, split: str, root: Root | None = None) -> Recordings:
         """Read the events of a split.
@@ -128,16 +170,17 @@ class DataSource:
         Raises:
             ValueError: If one is not an option of this data set, and asks for something.
         """
-        chosen = dict(self.defaults)
+        chosen = self._defaults(given.get("front_end"))
+        known = dict(chosen)
         for name, value in given.items():
             if name in chosen:
                 chosen[name] = chosen[name] if value is None else value
                 continue
             asks = value is not None and value is not False and value != self.fixed.get(name)
-            meant = did_you_mean(name, self.defaults)
+            meant = did_you_mean(name, known)
             if asks or (meant and value is False):
                 allowed = "False" if value is True else f"None or {self.fixed[name]}" if name in self.fixed else "None"
-                hint = meant or f"; its options are {', '.join(self.defaults) or 'none'}"
+                hint = meant or f"; its options are {', '.join(known) or 'none'}"
                 raise ValueError(f"{name}: got {value}, but for {self.name} it must be {allowed}{hint}")
         return chosen
 

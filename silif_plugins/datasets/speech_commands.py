@@ -2,50 +2,41 @@
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from ..memory import excess
-from .cache import Arrays, cached
-from .errors import DataError
-from .filterbank import FRAME, HOP, RATE, log_mel
+from .audio_folder import LISTS, AudioFolder
 from .folders import find_files
-from .frames import FrameDataset
+from .front_ends import FrontEnd, LogMel
 from .register import register_source
 from .source import DataSource
-from .wav import read_clip
-
-SPLITS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
-"""The lists of the published folder; what is in neither is for training."""
 
 _INSIDE = "SpeechCommands/speech_commands_v0.02"
-_VERSION = 1  # of the features: raise it when they change, so that old cache entries are not found
-_AT_ONCE = 256
+
+LOG_MEL = LogMel()
+"""40 log-mel energies every 10 ms of the first second."""
 
 
-class SpeechCommands(FrameDataset):
+class SpeechCommands(AudioFolder):
     """Google Speech Commands v0.02 (Warden, 2018; CC BY 4.0): 35 words, 105,829 clips of at most a second.
 
     Reads the published layout: a folder of 16 kHz wav files for each word, ``validation_list.txt`` and
-    ``testing_list.txt``. Folders that start with ``_``, as ``_background_noise_``, and folders without wav files are
-    left out. Features are those of `silif_plugins.datasets.filterbank.log_mel`, 98 steps a second; shorter clips have
-    fewer steps. They are not normalised: the network's batch norm does that.
+    ``testing_list.txt``. It is an `AudioFolder` with its lists, so folders that start with ``_``, as
+    ``_background_noise_``, and folders without clips are left out. By default features are those of
+    `silif_plugins.datasets.filterbank.log_mel`, 98 steps a second; shorter clips have fewer steps. They are not
+    normalised: the network's batch norm does that.
 
     Args:
         root: The folder.
         split: ``"train"``, ``"valid"`` or ``"test"``.
-        bands: Number of mel bands.
-        max_time: Length in seconds to which longer clips are cut.
+        front_end: What turns sound into samples; 40 log-mel energies every 10 ms by default.
+        skip_damaged: Leave out files that cannot be read, with a warning, instead of refusing them.
 
     Raises:
         FileNotFoundError: If there is no such folder, or a list or a listed file is missing.
-        ValueError: If the split is unknown, ``bands`` is not valid, or ``max_time`` is shorter than a frame.
-        DataError: If a file is not a 16-bit mono wav of 16 kHz, is cut off or empty, or a list names a folder that
-            is not there. It is a ValueError that names the file.
+        ValueError: If the split is unknown.
+        DataError: If a file is damaged, cut off or empty, or a list names a folder that is not there. It is a
+            ValueError that names the file.
 
     Examples:
         >>> dataset = SpeechCommands("speech_commands_v0.02", "test")    # doctest: +SKIP
@@ -53,110 +44,25 @@ class SpeechCommands(FrameDataset):
         SpeechCommands(11005 samples, 98 steps, 40 channels, 35 classes)
     """
 
-    def __init__(self, root: str | os.PathLike[str], split: str, *, bands: int = 40, max_time: float = 1.0) -> None:
-        if not FRAME / RATE <= max_time < math.inf:
-            raise ValueError(f"max_time: got {max_time} s; it must be at least {FRAME / RATE} s, one frame")
-        samples = round(max_time * RATE)
-        files = clips(root, split)
-        if problem := excess(4 * len(files) * (samples // HOP) * bands):
-            raise ValueError(f"max_time: got {max_time} s; features of {len(files)} clips {problem}")
-        classes = words(root)
-        index = {name: number for number, name in enumerate(classes)}
-        arrays = cached(
-            f"speech-commands-{split}",
-            {"version": _VERSION, "bands": bands, "samples": samples},
-            files,
-            lambda: _features(files, samples, bands),
-        )
-        labels = [index[file.parent.name] for file in files]
-        super().__init__(arrays["frames"], np.array(labels, np.int64), classes=classes, lengths=arrays["lengths"])
-
-
-def words(root: str | os.PathLike[str]) -> list[str]:
-    """Return the names of the classes: the folders that hold clips, sorted, as the published code numbers them.
-
-    Raises:
-        FileNotFoundError: If there is no such folder, or none with clips within it.
-    """
-    folders = [path for path in folder_of(root).glob("*") if path.is_dir() and path.name[0] not in "_."]
-    # A folder without clips, such as for one's own notes, is no word; as a class it would shift the labels after it.
-    found = sorted(path.name for path in folders if _wavs(path))
-    if not found:
-        raise FileNotFoundError(f"{os.fspath(root)}: no such folder, or no folders of words in it")
-    return found
-
-
-def clips(root: str | os.PathLike[str], split: str) -> list[Path]:
-    """Return the wav files of a split, sorted.
-
-    Raises:
-        FileNotFoundError: If a list or a listed file is missing.
-        DataError: If a list is empty or names a folder that is not there.
-        ValueError: If the split is unknown.
-    """
-    if split not in ("train", *SPLITS):
-        raise ValueError(f"split: got {split!r}; it must be train, valid or test")
-    folder, classes = folder_of(root), words(root)
-    listed = {name: _read_list(folder / file, set(classes)) for name, file in SPLITS.items()}
-    if split in listed:
-        files = sorted(folder / line for line in listed[split])
-        if missing := next((file for file in files if not file.is_file()), None):
-            raise FileNotFoundError(f"{missing}: missing, but {SPLITS[split]} names it")
-        return files
-    # Whatever the case of its name, a clip that a list names is not trained on.
-    taken = {line.lower() for line in listed["valid"] | listed["test"]}
-    files = [
-        folder / word / name
-        for word in classes
-        for name in _wavs(folder / word)
-        if f"{word}/{name}".lower() not in taken
-    ]
-    if not files:
-        raise DataError("train", "no wav file is left for training", root)
-    return files
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        split: str,
+        *,
+        front_end: FrontEnd = LOG_MEL,
+        skip_damaged: bool = False,
+    ) -> None:
+        for name in LISTS.values():
+            if not find_files(root, name, inside=_INSIDE):
+                missing = folder_of(root) / name
+                raise FileNotFoundError(f"{missing}: missing; unpack the whole archive of Speech Commands v0.02")
+        super().__init__(folder_of(root), split, front_end=front_end, skip_damaged=skip_damaged)
 
 
 def folder_of(root: str | os.PathLike[str]) -> Path:
     """Return the folder with the lists: the given one, or where torchaudio puts it within that."""
-    found = find_files(root, SPLITS["test"], inside=_INSIDE)
+    found = find_files(root, LISTS["test"], inside=_INSIDE)
     return found[0].parent if found else Path(root).expanduser()
-
-
-def _wavs(folder: Path) -> list[str]:
-    """Names of the clips, sorted; not the hidden files that macOS keeps beside them on foreign disks (``._x.wav``)."""
-    return sorted(name for name in os.listdir(folder) if name.lower().endswith(".wav") and name[0] != ".")
-
-
-def _read_list(path: Path, classes: set[str]) -> set[str]:
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: missing; unpack the whole archive of Speech Commands v0.02")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")  # editors on Windows begin a file with a byte order mark
-    except UnicodeDecodeError as error:
-        raise DataError("list", f"not text ({error})", path) from error
-    lines = {line.strip().replace("\\", "/").removeprefix("./") for line in text.splitlines() if line.strip()}
-    if not lines:
-        raise DataError("list", "is empty", path)
-    for line in sorted(lines):
-        if line.count("/") != 1 or line.split("/")[0] not in classes:
-            raise DataError("list", f"got {line!r}, which is not FOLDER/FILE with one of the folders beside it", path)
-    return lines
-
-
-def _features(files: list[Path], samples: int, bands: int) -> Arrays:
-    steps = 1 + (samples - FRAME) // HOP
-    frames = np.zeros((len(files), steps, bands), np.float32)
-    lengths = np.zeros(len(files), np.int64)
-    for first in range(0, len(files), _AT_ONCE):
-        waveforms = [read_clip(file)[:samples] for file in files[first : first + _AT_ONCE]]
-        # Clips of one length are transformed together; nearly all have a full second.
-        for size in {len(waveform) for waveform in waveforms}:
-            places = [place for place, waveform in enumerate(waveforms) if len(waveform) == size]
-            features = log_mel(torch.from_numpy(np.stack([waveforms[place] for place in places])), bands=bands)
-            rows = first + np.array(places)
-            frames[rows, : features.shape[1]] = features.numpy()
-            lengths[rows] = features.shape[1]
-    return {"frames": frames, "lengths": lengths}
 
 
 register_source(
@@ -164,7 +70,7 @@ register_source(
         "gsc",
         "Google Speech Commands v0.02",
         load=SpeechCommands,
-        files=tuple(SPLITS.values()),
+        files=tuple(LISTS.values()),
         where="unpack http://download.tensorflow.org/data/speech_commands_v0.02.tar.gz (2.4 GB) into a folder, "
         "which then holds validation_list.txt, testing_list.txt and a folder of wav files for each of 35 words",
         inside=_INSIDE,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from .binning import Grid, frames_of
 from .errors import DataError
 from .events import Recordings
 from .frames import FrameDataset
+from .front_ends import Cochlea
 from .packed import unpack
 from .register import register_source
 from .source import SPLITS, DataSource
@@ -108,6 +111,21 @@ def spoken_digit_recordings(split: str, *, root: str | os.PathLike[str] | None =
     return unpack(content, str(file))
 
 
+def heard_by(options: Mapping[str, Any]) -> Cochlea:
+    """Return the cochlea with which the utterances were heard, as a front end that gives frames as `SpokenDigits`.
+
+    Args:
+        options: All of `SpokenDigits`, except root and split.
+
+    Raises:
+        ValueError: If they ask for the published binning, which front ends do not have.
+    """
+    if options["published"]:
+        raise ValueError("published: got True; front ends have no such binning, it must be False")
+    step = options["max_time"] / options["steps"]
+    return Cochlea(step=step, max_time=options["max_time"], pool=options["pool"])
+
+
 def shipped_name(split: str) -> str:
     """Name of the shipped file of a split."""
     return f"spoken_digits_{split}.xz"
@@ -119,5 +137,6 @@ register_source(
         "Synthetic spoken digits as spikes",
         load=SpokenDigits,
         recordings=spoken_digit_recordings,
+        hears=heard_by,
     )
 )

@@ -1,10 +1,14 @@
-"""Reading wav files of speech: 16-bit mono PCM at 16 kHz, under either of its two headers.
+"""Reading files of sound: wav of 16 bit and one channel by ourselves, all others by soundfile.
 
-Python's own reader refuses the extensible header before 3.12, and answers a damaged file with a bare RuntimeError.
+Most clips of speech are of the first kind, and need no other package. Python's own reader refuses the extensible header
+before 3.12, and answers a damaged file with a bare RuntimeError; libsndfile reads what is left of a wav file that is
+cut off as if it were whole.
 """
 
 from __future__ import annotations
 
+import io
+import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..optional import require
 from .errors import DataError
-from .filterbank import RATE
 
 _LARGEST = 1 << 28
 """Bytes of the longest file that is read: two hours."""
@@ -25,12 +29,17 @@ _SUBFORMAT = bytes.fromhex("000000001000800000aa00389b71")
 _FULL_SCALE = 32768.0
 
 
-def read_clip(path: Path) -> NDArray[np.float32]:
-    """Read a 16-bit mono wav file of 16 kHz as numbers from -1 to 1, [samples].
+def read_sound(path: Path, *, seconds: float = math.inf) -> tuple[NDArray[np.float32], int]:
+    """Read a file of sound: numbers from -1 to 1, [samples], and how many they are a second. Channels are averaged.
+
+    Args:
+        path: A wav file, or another that libsndfile knows.
+        seconds: How much is wanted; of other files than wav of 16 bit and one channel no more is read.
 
     Raises:
-        DataError: If it is not that, or is cut off or empty; the message names the file.
+        DataError: If it is damaged, cut off or empty; the message names the file.
         OSError: If it cannot be read at all.
+        ModuleNotFoundError: If it needs soundfile, which is not installed.
 
     Examples:
         >>> import pathlib, tempfile, wave
@@ -39,13 +48,18 @@ def read_clip(path: Path) -> NDArray[np.float32]:
         ...     with wave.open(str(path), "wb") as file:
         ...         file.setparams((1, 2, 16_000, 2, "NONE", ""))
         ...         file.writeframes(np.array([0, -16_384], "<i2").tobytes())
-        ...     read_clip(path).tolist()
-        [0.0, -0.5]
+        ...     samples, rate = read_sound(path)
+        >>> samples.tolist(), rate
+        ([0.0, -0.5], 16000)
     """
     with open(path, "rb") as file:
         content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
-        raise DataError("wav", f"has more than {_LARGEST} bytes", path)
+        raise DataError("sound", f"has more than {_LARGEST} bytes", path)
+    if not content:
+        raise DataError("sound", "is empty", path)
+    if path.suffix.lower() != ".wav" or content[:4] in (b"RIFX", b"RF64"):
+        return _decoded(content, path, seconds)
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise DataError("wav", "damaged, or not a wav file (does not start with RIFF and WAVE)", path)
     kind = None
@@ -55,12 +69,12 @@ def read_clip(path: Path) -> NDArray[np.float32]:
         elif name == b"data":
             if kind is None:
                 raise DataError("wav", "damaged: samples come before their format", path)
-            if kind != (1, 16, RATE):
-                got = f"got {kind[0]} channels of {kind[1]} bit at {kind[2]} Hz"
-                raise DataError("wav", f"{got}, but it must be 1 channel of 16 bit at {RATE} Hz", path)
-            if len(chunk) != promised or promised % 2 or not promised:
+            code, channels, rate, bits = kind
+            if len(chunk) != promised or promised % max(1, channels * bits // 8) or not promised:
                 raise DataError("wav", f"has {len(chunk)} of {promised} bytes of samples: cut off or empty", path)
-            return np.frombuffer(chunk, "<i2").astype(np.float32) / _FULL_SCALE
+            if (code, channels, bits) != (_PCM, 1, 16):
+                return _decoded(content, path, seconds)
+            return np.frombuffer(chunk, "<i2").astype(np.float32) / _FULL_SCALE, rate
     raise DataError("wav", "damaged, or not a wav file (has no samples)", path)
 
 
@@ -73,13 +87,29 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, bytes]]:
         place += 8 + size + size % 2
 
 
-def _kind(chunk: bytes, path: Path) -> tuple[int, int, int]:
-    """Return channels, bits and rate of PCM."""
+def _kind(chunk: bytes, path: Path) -> tuple[int, int, int, int]:
+    """Return the code of the format, channels, rate and bits."""
     if len(chunk) < 16:
         raise DataError("wav", "damaged: its format is cut off", path)
-    kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
-    if kind == _EXTENSIBLE and chunk[26:40] == _SUBFORMAT:
-        (kind,) = struct.unpack_from("<H", chunk, 24)
-    if kind != _PCM:
-        raise DataError("wav", f"not a wav file of PCM (format {kind:#06x})", path)
-    return channels, bits, rate
+    code, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", chunk)
+    if code == _EXTENSIBLE and chunk[26:40] == _SUBFORMAT:
+        (code,) = struct.unpack_from("<H", chunk, 24)
+    return code, channels, rate, bits
+
+
+def _decoded(content: bytes, path: Path, seconds: float) -> tuple[NDArray[np.float32], int]:
+    """Read by libsndfile, from memory: it closes files by their numbers, also those of others."""
+    soundfile = require("soundfile", extra="audio", purpose=f"Reading {path.name}")
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as file:
+            wanted = int(min(file.frames, math.ceil(min(seconds, 2**31) * file.samplerate)))
+            if wanted * file.channels > _LARGEST:
+                raise DataError("sound", f"has {wanted} samples in {file.channels} channels, which are too many", path)
+            samples = file.read(wanted, dtype="float32", always_2d=True)
+            rate = file.samplerate
+    except soundfile.SoundFileError as error:
+        why = str(error).rpartition(": ")[2]
+        raise DataError("sound", f"damaged, or no sound that libsndfile reads ({why})", path) from error
+    if not wanted or len(samples) < wanted:
+        raise DataError("sound", f"has {len(samples)} of {wanted} samples: cut off or empty", path)
+    return samples.mean(axis=1), rate

@@ -119,7 +119,7 @@ def names() -> list[str]:
 
 
 def in_set(name: str) -> list[Recipe]:
-    """Return the recipes of a set of rows (``table1``, ``delays``, ...), by name, or the one of this name.
+    """Return the recipes of a set of rows (``table1``, ``delays``, ...) or a data set, or the one of this name.
 
     The rows of that table come first in each.
 
@@ -130,6 +130,8 @@ def in_set(name: str) -> list[Recipe]:
         >>> [recipe.name for recipe in in_set("delays")]
         ['gsc/silif-delays', 'ssc/silif-delays']
     """
+    if of_data := [each for each in names() if each.startswith(f"{name}/")]:
+        return [describe(find(each)) for each in of_data]
     if name not in SETS:
         if re.match("table|delay", name.lower()) and not Path(name).is_file():
             raise ValueError(f"recipe: got {name!r}; sets of recipes are {', '.join(SETS)}")
@@ -160,15 +162,17 @@ def find(name_or_file: str) -> Path:
 
 
 def default_for(data: str, neuron: str) -> Path | None:
-    """Return the shipped recipe for a neuron on a data set that is shipped too, or None.
+    """Return the shipped recipe for a neuron on a data set, or None; not one that repeats what was published.
 
     Examples:
         >>> default_for("spoken-digits", "csilif").name
         'c-silif.yaml'
+        >>> default_for("gsc", "AdLIF")
     """
-    path = FOLDER / data / f"{canonical_name(neuron).lower()}.yaml"
-    shipped = data in SOURCES and SOURCES[data].shipped
-    return path if shipped and path.is_file() else None
+    name = f"{data}/{canonical_name(neuron).lower()}"
+    if data not in SOURCES or name not in names() or describe(find(name)).source:
+        return None
+    return find(name)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -81,8 +81,9 @@ def test_a_folder_is_recognised_and_its_options_are_settings(toys, tmp_path):
 def test_the_command_line_names_it(toys, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["train", "--help"]) == 0
-    assert "beeps, sequential-digits, spoken-digits, or a folder that holds clicks, gsc" in " ".join(
-        capsys.readouterr().out.split()
+    assert (
+        "beeps, sequential-digits, spoken-digits, or a folder that holds clicks, free-spoken-digits, gsc"
+        in " ".join(capsys.readouterr().out.split())
     )
     assert cli.main(["train", "--data", "bepps"]) == 2
     assert "neither 'beeps', 'sequential-digits'" in (error := capsys.readouterr().err)
@@ -120,7 +121,18 @@ def test_wrong_sources_are_refused():
 
 
 def test_names_say_first_what_needs_no_folder():
-    assert source_names() == ["sequential-digits", "spoken-digits", "gsc", "mnist", "shd", "ssc", "events"]
+    known = [
+        "sequential-digits",
+        "spoken-digits",
+        "free-spoken-digits",
+        "gsc",
+        "mnist",
+        "shd",
+        "ssc",
+        "audio",
+        "events",
+    ]
+    assert source_names() == known
     assert all(name in sources_in_words() for name in source_names())
 
 

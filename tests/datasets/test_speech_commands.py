@@ -1,6 +1,5 @@
 """Google Speech Commands: the published layout, variable lengths, and damaged folders."""
 
-import struct
 import wave
 
 import numpy as np
@@ -8,8 +7,10 @@ import pytest
 import torch
 
 from silif_plugins.datasets import DataError, cache, load
+from silif_plugins.datasets.audio_folder import LISTS, clips_in, listed
 from silif_plugins.datasets.filterbank import log_mel
-from silif_plugins.datasets.speech_commands import SpeechCommands, clips, read_clip
+from silif_plugins.datasets.speech_commands import SpeechCommands
+from silif_plugins.datasets.wav import read_sound
 
 
 def write_clip(path, samples, rate=16_000, channels=1, width=2):
@@ -19,6 +20,14 @@ def write_clip(path, samples, rate=16_000, channels=1, width=2):
         file.setsampwidth(width)
         file.setframerate(rate)
         file.writeframes(samples.astype({1: np.uint8, 2: "<i2"}[width]).tobytes())
+
+
+def clips(root, split):
+    """Files of a split."""
+    found = clips_in(root)
+    parts = {name: listed(root / file, found) for name, file in LISTS.items()}
+    parts["train"] = {*range(len(found))} - parts["valid"] - parts["test"]
+    return [found[place].file for place in sorted(parts[split])]
 
 
 @pytest.fixture
@@ -55,14 +64,14 @@ def test_splits_classes_and_lengths(root):
 def test_features_are_those_of_the_single_clip(root):
     dataset = SpeechCommands(root, "test")
     for (frames, _), file in zip(dataset, clips(root, "test"), strict=False):
-        waveform = torch.from_numpy(read_clip(file))
+        waveform = torch.from_numpy(read_sound(file)[0])
         torch.testing.assert_close(frames, log_mel(waveform))
         assert not dataset.frames[0, 82:].any()
 
 
 def test_samples_are_read_as_torchaudio_does(root):
     write_clip(root / "yes" / "aa_nohash_0.wav", np.array([0, 16384, -32768, 32767]))
-    assert read_clip(root / "yes" / "aa_nohash_0.wav").tolist() == [0, 0.5, -1, 32767 / 32768]
+    assert read_sound(root / "yes" / "aa_nohash_0.wav")[0].tolist() == [0, 0.5, -1, 32767 / 32768]
 
 
 def test_cached(root, tmp_path, monkeypatch):
@@ -70,7 +79,7 @@ def test_cached(root, tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "TICK", 0)
     monkeypatch.setenv("SILIF_CACHE", str(tmp_path / "cache"))
     first = SpeechCommands(root, "train")
-    monkeypatch.setattr("silif_plugins.datasets.speech_commands.read_clip", None)  # not needed again
+    monkeypatch.setattr("silif_plugins.datasets.clips.read_sound", None)  # not needed again
     again = SpeechCommands(root, "train")
     assert torch.equal(first.frames, again.frames)
     assert torch.equal(first.lengths, again.lengths)
@@ -86,16 +95,8 @@ def spoil(root, what):
         clip.write_bytes(b"")
     elif what == "no samples":
         write_clip(clip, np.zeros(0))
-    elif what == "rate":
-        write_clip(clip, np.zeros(500), rate=8000)
-    elif what == "stereo":
-        write_clip(clip, np.zeros(500), channels=2)
-    elif what == "8 bit":
-        write_clip(clip, np.zeros(500), width=1)
-    elif what == "float":
-        body = struct.pack("<HHIIHH", 3, 1, 16_000, 64_000, 4, 32)
-        content = b"WAVEfmt " + struct.pack("<I", 16) + body + b"data" + struct.pack("<I", 4) + bytes(4)
-        clip.write_bytes(b"RIFF" + struct.pack("<I", len(content)) + content)
+    elif what == "promised":
+        clip.write_bytes(clip.read_bytes()[:40] + b"\0\0\1\0" + bytes(300))
 
 
 @pytest.mark.parametrize(
@@ -103,12 +104,9 @@ def spoil(root, what):
     [
         ("cut", "cut off or empty"),
         ("text", "not a wav file"),
-        ("nothing", "not a wav file"),
+        ("nothing", "is empty"),
         ("no samples", "cut off or empty"),
-        ("rate", "1 channels of 16 bit at 8000 Hz"),
-        ("stereo", "2 channels"),
-        ("8 bit", "1 channels of 8 bit"),
-        ("float", r"not a wav file of PCM \(format 0x0003\)"),
+        ("promised", "cut off or empty"),
     ],
 )
 def test_damaged_clips_are_named(root, what, says):
@@ -120,15 +118,15 @@ def test_damaged_clips_are_named(root, what, says):
 
 
 def test_bad_folders_are_named(root, tmp_path):
-    with pytest.raises(FileNotFoundError, match="no folders of words"):
+    with pytest.raises(FileNotFoundError, match=r"validation_list.txt: missing; unpack the whole archive"):
         SpeechCommands(tmp_path / "nowhere", "train")
     with pytest.raises(ValueError, match="split: got 'dev'"):
         SpeechCommands(root, "dev")
     with pytest.raises(ValueError, match=r"max_time: got 0.01"):
-        SpeechCommands(root, "test", max_time=0.01)
+        load(root, "test", max_time=0.01)
     for long in (1e12, float("inf"), float("nan")):
-        with pytest.raises(ValueError, match=rf"max_time: got {long}.* s; "):
-            SpeechCommands(root, "test", max_time=long)
+        with pytest.raises(ValueError, match=rf"max_time: got {long}"):
+            load(root, "test", max_time=long)
     with pytest.raises(ValueError, match="steps: got 100, but for gsc it must be None"):
         load(root, "test", steps=100)
     lists = root / "testing_list.txt"
@@ -170,8 +168,7 @@ def test_what_other_systems_leave_in_the_folder_changes_nothing(root):
 def test_a_listed_clip_is_not_trained_on_whatever_its_case(root):
     (root / "no" / "bb_nohash_0.wav").rename(root / "no" / "bb_nohash_0.Wav")
     assert "bb_nohash_0.wav" not in {file.name.lower() for file in clips(root, "train")}
-    with pytest.raises(FileNotFoundError, match=r"bb_nohash_0.wav: missing, but testing_list.txt names it"):
-        clips(root, "test")
+    assert "bb_nohash_0.Wav" in {file.name for file in clips(root, "test")}
 
 
 def test_where_torchaudio_puts_it(root, tmp_path):
@@ -185,5 +182,5 @@ def test_nothing_left_for_training(root):
     for word in ("yes", "no", "tree"):
         for name in ("cc_nohash_1", "dd_nohash_0"):
             (root / word / f"{name}.wav").unlink()
-    with pytest.raises(DataError, match="no wav file is left"):
+    with pytest.raises(DataError, match="train: no clip is left"):
         SpeechCommands(root, "train")

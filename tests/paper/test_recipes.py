@@ -3,13 +3,12 @@
 import pytest
 import yaml
 
-from silif_plugins.datasets import SOURCES
 from silif_plugins.paper import recipes
 from silif_plugins.training import TrainConfig
 
 CLASSES = {"shd": 20, "ssc": 35, "gsc": 35}
 ALL = [recipes.describe(recipes.find(name)) for name in recipes.names()]
-OF_THE_PAPER = [recipe for recipe in ALL if not SOURCES[recipe.settings["data"]].shipped]
+OF_THE_PAPER = [recipe for recipe in ALL if recipe.source]
 
 
 @pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.name)

@@ -4,7 +4,7 @@ Needs the extra ``speech``: ``pip install "silif_plugins[speech]"``. It brings t
 under the GPL, of which this package contains nothing.
 """
 
-from .cochlea import Cochlea
+from ..front_ends import Cochlea
 from .generation import SHIPPED_UTTERANCES, generate, remake_shipped, speak
 from .synthesiser import SAMPLE_RATE, synthesise
 from .utterances import Utterance, plan

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ...files import write_file
 from ...optional import require
 from ..events import Recordings
+from ..front_ends import Cochlea
 from ..hdf5 import write_recordings
 from ..packed import pack
 from ..source import SPLITS
 from ..spoken_digits import shipped_name
-from .cochlea import Cochlea
 from .utterances import plan
 from .voices import CLASSES
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .cochlea import Cochlea
+from ..front_ends import Cochlea
 from .synthesiser import SAMPLE_RATE, synthesise
 from .voices import ACCENTS, CLASSES, DIGITS, SPEAKERS, VOICES
 
@@ -57,7 +57,7 @@ class Utterance:
 
     def events(self, cochlea: Cochlea) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Say and hear it: times in seconds, in the middle of their milliseconds, and channels, both [events]."""
-        milliseconds, units = cochlea(self.sound(), seed=self.seed + 1)
+        milliseconds, units = cochlea.events(self.sound(), seed=self.seed + 1)
         return (milliseconds + 0.5) / 1000, units
 
 

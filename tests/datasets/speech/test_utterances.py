@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from silif_plugins.datasets.speech import CLASSES, SPEAKERS, VOICES, Cochlea, plan
+from silif_plugins.datasets import Cochlea
+from silif_plugins.datasets.speech import CLASSES, SPEAKERS, VOICES, plan
 
 
 def test_voices_are_in_one_split_only():
