@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+import numpy as np
+
 from ..datasets import FrameDataset, resolve
-from ..deploy import BITS, Decision, Stream, load_trained, prepared
+from ..deploy import BITS, Decision, Listener, Stream, load_trained, prepared
 from ..hints import did_you_mean
-from ..training import TrainConfig, load_split
+from ..training import TrainConfig, front_end_of, load_split
 from .output import Answer, note, show
 from .parser import Parser, UsageError
 
-KINDS = ("events", "frames")
+KINDS = ("events", "frames", "pcm")
 
 DESCRIPTION = """Recognise what comes on standard input, step by step, in memory that does not grow. Each decision is a
 line: what, how sure, and when. Input is text: events, one a line, as TIME CHANNEL in seconds; or frames, one time step
-a line, a number for each channel."""
+a line, a number for each channel. Or it is pcm: samples of 16 bits, little endian, one channel, at the rate of the
+front end that the network was trained with."""
 
 
 def parser(arguments: Sequence[str] = ()) -> Parser:
     """Return the options."""
     found = Parser("stream", DESCRIPTION)
     found.add("run", help="Folder of a run, or a .safetensors file of one.")
-    found.add("--input", default="events", metavar="NAME", help="events or frames. Default: events.")
+    found.add("--input", default="events", metavar="NAME", help="events, frames or pcm. Default: events.")
     found.add("--confidence", type=float, metavar="X", help="Decide as soon as the network is so sure: 0 to 1.")
     found.add("--least-steps", type=int, default=1, metavar="N", help="But not before so many steps. Default: 1.")
     found.add("--horizon", type=int, metavar="N", help="Steps of a sequence. Default: those of its data set.")
@@ -57,8 +61,14 @@ def run(settings: argparse.Namespace) -> None:
         step=step,
     )
     note(f"stream: {trained.config.label}, steps of {1000 * step:g} ms, sequences of {stream.horizon}")
-    begun, read = time.perf_counter(), _frames if settings.input == "frames" else _events
-    for decision in read(stream, sys.stdin.buffer):
+    if settings.input == "pcm":
+        front_end = front_end_of(trained.config)
+        note(f"stream: {front_end.name} of {front_end.rate} samples a second")
+        made = _samples(Listener(stream, front_end), sys.stdin.buffer)
+    else:
+        made = (_frames if settings.input == "frames" else _events)(stream, sys.stdin.buffer)
+    begun = time.perf_counter()
+    for decision in made:
         show(told(decision, test, step), settings.json)
         sys.stdout.flush()
     if stream.steps:
@@ -97,6 +107,17 @@ def _lines(source: BinaryIO) -> Iterator[tuple[int, list[float]]]:
             raise ValueError(f"stdin, line {number}: {error}; it must be numbers") from None
         if values:
             yield number, values
+
+
+def _samples(listener: Listener, source: BinaryIO) -> Iterator[Decision]:
+    odd = b""
+    while content := os.read(source.fileno(), 1 << 14):  # what is there, without waiting for more
+        content = odd + content
+        whole = len(content) // 2 * 2
+        yield from listener.push(np.frombuffer(content[:whole], "<i2") / 32768)
+        odd = content[whole:]
+    yield from listener.finish()
+    yield from _rest(listener.stream)
 
 
 def _frames(stream: Stream, source: BinaryIO) -> Iterator[Decision]:

@@ -7,7 +7,7 @@ from .binning import bin_events
 from .downloads import download, downloadable
 from .errors import DataError
 from .events import Recording, Recordings
-from .filterbank import log_mel
+from .filterbank import frame_of, log_mel, mel_triangles
 from .frames import FrameDataset
 from .free_spoken_digits import FreeSpokenDigits
 from .front_ends import FRONT_ENDS, Cochlea, Delta, FrontEnd, LogMel, front_end, register_front_end
@@ -58,10 +58,12 @@ __all__ = [
     "check_data",
     "download",
     "downloadable",
+    "frame_of",
     "front_end",
     "hold_out_speakers",
     "load",
     "log_mel",
+    "mel_triangles",
     "read_recordings",
     "register_front_end",
     "register_source",

@@ -8,7 +8,9 @@ from .c_export import to_c
 from .exporters import BITS, Trained, export_c, load_trained, prepared
 from .fixed_point import FixedSpace, StateType
 from .folding import FoldedLayer, FoldedNet, FoldError, fold
-from .machines import Cortex, Host, Machine, Outcome, Wasm, run_on
+from .hearing import Hearing
+from .listening import Listener
+from .machines import Cortex, Host, Machine, Outcome, Wasm, run_on, run_on_sound
 from .quantisation import quantise
 from .quantised import LayerState, NetState, QuantisedLayer, QuantisedNet, Trace
 from .report import ChipReport, chip_report
@@ -24,8 +26,10 @@ __all__ = [
     "FoldError",
     "FoldedLayer",
     "FoldedNet",
+    "Hearing",
     "Host",
     "LayerState",
+    "Listener",
     "Machine",
     "NetState",
     "Outcome",
@@ -45,6 +49,7 @@ __all__ = [
     "prepared",
     "quantise",
     "run_on",
+    "run_on_sound",
     "to_c",
     "to_web",
 ]

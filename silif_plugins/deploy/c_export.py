@@ -8,8 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..datasets import FrontEnd, LogMel
 from ..files import write_file
 from .c_source import c_name, header, source
+from .hearing import Hearing
 from .quantised import QuantisedNet
 
 MARK = "Written by silif_plugins"
@@ -22,6 +24,7 @@ def to_c(
     name: str = "silif",
     classes: Sequence[str] = (),
     vectors: Tensor | None = None,
+    front_end: FrontEnd | None = None,
 ) -> list[Path]:
     """Write a network as one header and one source of C99, and a program that checks them.
 
@@ -35,6 +38,7 @@ def to_c(
         folder: Where to write; created if need be.
         name: Prefix of all files and names.
         classes: Names of the classes, if they are to be in it.
+        front_end: What the network was trained with, to have it in the C, too; it must be log-mel (`Hearing`).
         vectors: Inputs to check with, [B, T, num_inputs]; without any there is nothing but header and source.
 
     Returns:
@@ -56,7 +60,12 @@ def to_c(
     name = c_name(name)
     if classes and len(classes) != net.num_classes:
         raise ValueError(f"classes: got {len(classes)} names; the network has {net.num_classes}")
-    texts = {f"{name}.h": header(net, name, classes), f"{name}.c": source(net, name, classes)}
+    hearing = None
+    if front_end is not None:
+        if not isinstance(front_end, LogMel):
+            raise ValueError(f"front_end: got {front_end.name}; only log-mel can be written in C")
+        hearing = Hearing(front_end, net)
+    texts = {f"{name}.h": header(net, name, classes, hearing), f"{name}.c": source(net, name, classes, hearing)}
     if vectors is not None:
         texts[f"{name}_vectors.h"] = _vectors(net, name, vectors)
         texts[f"{name}_check.c"] = _check(net, name)

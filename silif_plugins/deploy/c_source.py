@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..dynamics import StateSpace
 from .exponential import FRACTION, LARGEST_DISTANCE, LOG2E, ONE, TABLE, TABLE_BITS, log2e
+from .hearing import Hearing, hearing_header, hearing_source
 from .quantised import CURRENT_BITS, QuantisedLayer, QuantisedNet, in_float32
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -26,13 +27,14 @@ def c_name(name: str) -> str:
     return name
 
 
-def header(net: QuantisedNet, name: str, classes: Sequence[str] = ()) -> str:
+def header(net: QuantisedNet, name: str, classes: Sequence[str] = (), hearing: Hearing | None = None) -> str:
     """Write the header: sizes, the state of a network, and its functions.
 
     Args:
         net: The network.
         name: Prefix of all names.
         classes: Names of the classes.
+        hearing: The front end, if it is to hear samples.
     """
     upper, real = name.upper(), net.state == "float32"
     fields = [f"    int16_t input[{net.num_inputs}]; /* counts of this step */"]
@@ -99,7 +101,7 @@ unsigned {name}_decision(const {name}_state *net);
 
 /* Its probability, as training has it: 0 to 65536. */
 uint32_t {name}_confidence(const {name}_state *net);
-
+{"" if hearing is None else hearing_header(hearing, name)}
 #ifdef __cplusplus
 }}
 #endif
@@ -107,7 +109,7 @@ uint32_t {name}_confidence(const {name}_state *net);
 """
 
 
-def source(net: QuantisedNet, name: str, classes: Sequence[str] = ()) -> str:
+def source(net: QuantisedNet, name: str, classes: Sequence[str] = (), hearing: Hearing | None = None) -> str:
     """Write the source; the arguments are those of `header`."""
     float_guard = """
 #include <float.h>
@@ -120,7 +122,7 @@ def source(net: QuantisedNet, name: str, classes: Sequence[str] = ()) -> str:
         f"""\
 /* Written by silif_plugins; not to be edited. See {name}.h. */
 #include "{name}.h"
-{float_guard if net.state == "float32" else ""}
+{float_guard if net.state == "float32" or hearing is not None else ""}
 #define SCALE {1 << CURRENT_BITS} /* units of a current in a level of the weights */
 """
     ]
@@ -134,6 +136,8 @@ def source(net: QuantisedNet, name: str, classes: Sequence[str] = ()) -> str:
     for index, layer in enumerate(net.layers):
         parts += [_weights(index, layer), _neuron_tables(index, layer), _layer(net, name, index, layer)]
     parts.append(_decision(net, name))
+    if hearing is not None:
+        parts.append(hearing_source(hearing, name))
     return "\n".join(parts)
 
 

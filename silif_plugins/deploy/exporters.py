@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import nn
 
-from ..datasets import FrameDataset
+from ..datasets import FrameDataset, FrontEnd, LogMel
 from ..synapses import Bits
-from ..training import TrainConfig, evaluate, load_network, load_split
+from ..training import TrainConfig, evaluate, front_end_of, load_network, load_split
 from .c_export import to_c
 from .fixed_point import StateType
 from .quantisation import quantise
@@ -41,10 +41,12 @@ class Prepared(NamedTuple):
     Attributes:
         net: The network.
         test: The test set that its run names.
+        front_end: What makes its inputs of sound; None where that is nothing known, or nothing that C has.
     """
 
     net: QuantisedNet
     test: FrameDataset
+    front_end: FrontEnd | None
 
 
 def prepared(trained: Trained, bits: BITS | None, state: StateType, calibrate: int) -> Prepared:
@@ -61,7 +63,16 @@ def prepared(trained: Trained, bits: BITS | None, state: StateType, calibrate: i
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:calibrate]
     chosen: Bits | None = None if bits is None else "ternary" if bits == "ternary" else int(bits)
     net = quantise(trained.net, chosen, calibration=train.frames[order].float(), state=state)
-    return Prepared(net, load_split(trained.config, "test"))
+    return Prepared(net, load_split(trained.config, "test"), log_mel_of(trained.config))
+
+
+def log_mel_of(config: TrainConfig) -> FrontEnd | None:
+    """Return the front end of a run if it is log-mel, which is what C has."""
+    try:
+        hears = front_end_of(config)
+    except ValueError:
+        return None
+    return hears if type(hears) is LogMel else None
 
 
 def export_c(
@@ -76,6 +87,8 @@ def export_c(
     report: bool = True,
 ) -> dict[str, Any]:
     """C99 for microcontrollers: a header, a source, and a program that checks them; a folder.
+
+    Where the network was trained on log-mel energies, they are in the C, too.
 
     Args:
         trained: The network.
@@ -93,12 +106,13 @@ def export_c(
     Raises:
         ValueError: If the network cannot be exported, or an option is not valid; nothing is written then.
     """
-    net, test = prepared(trained, bits, state, calibrate)
+    net, test, front_end = prepared(trained, bits, state, calibrate)
     if not 1 <= vectors <= len(test):
         raise ValueError(f"vectors: got {vectors}; it must be 1 to {len(test)}, the samples of the test set")
     frames = test.frames[:vectors].float()
-    files = to_c(net, path, name=name, classes=test.classes, vectors=frames)
-    said: dict[str, Any] = {"files": [str(file) for file in files], **judged(net, test)}
+    files = to_c(net, path, name=name, classes=test.classes, vectors=frames, front_end=front_end)
+    heard = "log-mel" if front_end is not None else "events" if net.input_step == 1 else "features"
+    said: dict[str, Any] = {"files": [str(file) for file in files], "input": heard, **judged(net, test)}
     if report and find_spec("ziglang") and find_spec("unicorn"):
         for chip in ("cortex-m4f",) if state == "float32" else ("cortex-m4f", "cortex-m0+"):
             said[chip] = told(chip_report(net, frames, chip))

@@ -8,13 +8,16 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
+from ..datasets import FrontEnd
 from ..optional import require
 from . import toolchain
 from .c_export import to_c
-from .port import FUNCTIONS, port_source
+from .port import port_functions, port_source
 from .quantised import QuantisedNet
 
 NAME = "silif"
@@ -67,12 +70,28 @@ def run_on(machine: Machine, net: QuantisedNet, frames: Tensor) -> Outcome:
     return Outcome(spikes, scores, instructions if counted else None)
 
 
-class Host:
-    """This machine: a shared library by its C compiler."""
+def run_on_sound(machine: Machine, net: QuantisedNet, samples: ArrayLike) -> Outcome:
+    """Run a machine that has a front end on a recording, a batch of one: integers of 16 bits at its rate."""
+    neurons, classes = sum(len(layer.weight) for layer in net.hidden), net.num_classes
+    machine.call("begin")
+    spikes, instructions, before = [], [], getattr(machine, "instructions", 0)
+    for sample in np.asarray(samples, np.int16).tolist():
+        if machine.call("sample", sample):
+            spikes.append(torch.frombuffer(bytearray(machine.read(machine.call("spikes"), neurons)), dtype=torch.uint8))
+            instructions.append(getattr(machine, "instructions", 0) - before)
+            before = getattr(machine, "instructions", 0)
+    scores = torch.tensor(struct.unpack(f"<{classes}Q", machine.read(machine.call("scores"), 8 * classes)))
+    counted = getattr(machine, "counts_instructions", False)
+    fired = torch.stack(spikes).bool() if spikes else torch.zeros(0, neurons, dtype=torch.bool)
+    return Outcome(fired[None], scores[None], torch.tensor(instructions)[None] if counted else None)
 
-    def __init__(self, net: QuantisedNet) -> None:
+
+class Host:
+    """This machine: a shared library by its C compiler; with a front end it hears samples."""
+
+    def __init__(self, net: QuantisedNet, front_end: FrontEnd | None = None) -> None:
         with tempfile.TemporaryDirectory() as place:
-            folder = _written(net, place)
+            folder = _written(net, place, front_end)
             arguments = [*toolchain.FLAGS, "-shared", "-fPIC", "-o", "net.so", f"{NAME}.c", "port.c"]
             toolchain.host(arguments, folder)
             self.library = ctypes.CDLL(str(folder / "net.so"))
@@ -91,8 +110,8 @@ class Host:
 class Wasm:
     """A WebAssembly module in wasmtime; ``module`` are its bytes."""
 
-    def __init__(self, net: QuantisedNet) -> None:
-        self.module = wasm_module(net)
+    def __init__(self, net: QuantisedNet, front_end: FrontEnd | None = None) -> None:
+        self.module = wasm_module(net, front_end)
         wasmtime = require("wasmtime", extra="deploy", purpose="Running WebAssembly")
         self.store = wasmtime.Store()
         instance = wasmtime.Instance(self.store, wasmtime.Module(self.store.engine, self.module), [])
@@ -113,6 +132,7 @@ class Cortex:
     Args:
         net: The network.
         chip: ``"cortex-m4f"`` or ``"cortex-m0+"``.
+        front_end: What the network was trained with, to hear samples; it must be log-mel.
         count: Whether to count instructions, which takes some twenty times as long. They are counts, not times:
             divisions, loads and flash that waits take more than a cycle each.
 
@@ -123,13 +143,20 @@ class Cortex:
         stack: Bytes of stack that were used at most.
     """
 
-    def __init__(self, net: QuantisedNet, chip: str = "cortex-m4f", *, count: bool = False) -> None:
+    def __init__(
+        self,
+        net: QuantisedNet,
+        chip: str = "cortex-m4f",
+        front_end: FrontEnd | None = None,
+        *,
+        count: bool = False,
+    ) -> None:
         if chip not in toolchain.CHIPS:
             raise ValueError(f"chip: got {chip!r}; it must be one of {', '.join(toolchain.CHIPS)}")
         unicorn = require("unicorn", extra="deploy", purpose="Emulating microcontrollers")
         arm = require("unicorn.arm_const", extra="deploy", purpose="Emulating microcontrollers")
         with tempfile.TemporaryDirectory() as place:
-            folder = _written(net, place)
+            folder = _written(net, place, front_end)
             toolchain.chip(chip, [f"{NAME}.c", "port.c"], folder, "net.elf")
             content = (folder / "net.elf").read_bytes()
         self.arm, self.counts_instructions, self.instructions = arm, count, 0
@@ -140,8 +167,9 @@ class Cortex:
         self.emulator.mem_map(toolchain.RAM, _RAM_SIZE)
         self.flash, self.ram = 0, 0
         entry = self._load(content)
-        addresses = struct.unpack(f"<{len(FUNCTIONS)}I", self.read(entry, 4 * len(FUNCTIONS)))
-        self.functions = dict(zip(FUNCTIONS, addresses, strict=True))
+        names = port_functions(front_end is not None)
+        addresses = struct.unpack(f"<{len(names)}I", self.read(entry, 4 * len(names)))
+        self.functions = dict(zip(names, addresses, strict=True))
         if count:
             self._lengths: dict[int, int] = {}
             self.emulator.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
@@ -200,16 +228,16 @@ _PT_LOAD = 1
 _FILL = b"\xa5"
 
 
-def wasm_module(net: QuantisedNet) -> bytes:
+def wasm_module(net: QuantisedNet, front_end: FrontEnd | None = None) -> bytes:
     """Compile a network to a WebAssembly module with the functions of `silif_plugins.deploy.port`."""
     with tempfile.TemporaryDirectory() as place:
-        folder = _written(net, place)
-        toolchain.wasm(FUNCTIONS, [f"{NAME}.c", "port.c"], folder, "net.wasm")
+        folder = _written(net, place, front_end)
+        toolchain.wasm(port_functions(front_end is not None), [f"{NAME}.c", "port.c"], folder, "net.wasm")
         return (folder / "net.wasm").read_bytes()
 
 
-def _written(net: QuantisedNet, place: str) -> Path:
+def _written(net: QuantisedNet, place: str, front_end: FrontEnd | None) -> Path:
     folder = Path(place)
-    to_c(net, folder, name=NAME)
-    (folder / "port.c").write_text(port_source(net, NAME))
+    to_c(net, folder, name=NAME, front_end=front_end)
+    (folder / "port.c").write_text(port_source(net, NAME, hears=front_end is not None))
     return folder

@@ -7,7 +7,12 @@ from .quantised import QuantisedNet
 FUNCTIONS = ("begin", "event", "step", "spikes", "scores", "steps", "decision", "confidence", "excite")
 
 
-def port_source(net: QuantisedNet, name: str) -> str:
+def port_functions(hears: bool) -> tuple[str, ...]:
+    """Return their names, those of a network that hears samples or that does not."""
+    return (*FUNCTIONS, "sample") if hears else FUNCTIONS
+
+
+def port_source(net: QuantisedNet, name: str, *, hears: bool = False) -> str:
     """Write the functions, and a table of their addresses, where a program for a bare chip begins.
 
     ``excite`` makes all neurons fire in the next step, to count what that costs.
@@ -24,17 +29,21 @@ def port_source(net: QuantisedNet, name: str) -> str:
         f"        net->spk_{index}[i] = 0;\n    }}"
         for index, size in enumerate(sizes)
     ).replace("net->", "net.")
-    table = ", ".join(f"(const void *)port_{function}" for function in FUNCTIONS)
+    table = ", ".join(f"(const void *)port_{function}" for function in port_functions(hears))
+    place, begin, sample = f"static {name}_state net;", f"{name}_reset(&net)", ""
+    if hears:
+        place, begin = f"static {name}_listener listener;\n#define net listener.net", f"{name}_begin(&listener)"
+        sample = f"int port_sample(int sample)\n{{\n    return {name}_sample(&listener, (int16_t)sample);\n}}\n\n"
     return f"""\
 /* Written by silif_plugins; not to be edited. See port.py there. */
 #include "{name}.h"
 
-static {name}_state net;
+{place}
 static uint8_t fired[{name.upper()}_HIDDEN];
 
 void port_begin(void)
 {{
-    {name}_reset(&net);
+    {begin};
 }}
 
 void port_event(unsigned channel, int count)
@@ -79,5 +88,5 @@ void port_excite(void)
 {excited}
 }}
 
-const void *const port_table[] = {{{table}}};
+{sample}const void *const port_table[] = {{{table}}};
 """

@@ -113,7 +113,7 @@ def export_web(
     Raises:
         ValueError: If the network cannot be exported, or an option is not valid; nothing is written then.
     """
-    net, test = prepared(trained, bits, state, calibrate)
+    net, test, _ = prepared(trained, bits, state, calibrate)
     if not 1 <= recordings <= len(test):
         raise ValueError(f"recordings: got {recordings}; it must be 1 to {len(test)}, the samples of the test set")
     # One of each class, then a second of each, and so on.

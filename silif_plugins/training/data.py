@@ -15,6 +15,7 @@ from ..datasets import (
     DataSource,
     DropEvents,
     FrameDataset,
+    FrontEnd,
     TimeJitter,
     batches,
     hold_out_speakers,
@@ -85,6 +86,20 @@ def load_split(config: TrainConfig, split: str) -> FrameDataset:
         parts = Splits.load(config)
         return parts.train if split == "train" else parts.valid
     return source.frames(split, root, **_options(config, source))
+
+
+def front_end_of(config: TrainConfig) -> FrontEnd:
+    """Return what turns recordings of sound into the input of a network with these settings.
+
+    Raises:
+        ValueError: If the data set is unknown, or not made of sound.
+
+    Examples:
+        >>> front_end_of(TrainConfig(data="spoken-digits", steps=50)).step
+        0.02
+    """
+    source, _ = resolve(config.data)
+    return source.front_end(_options(config, source))
 
 
 def _train_set(config: TrainConfig) -> FrameDataset:
