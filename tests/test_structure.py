@@ -22,6 +22,7 @@ LAYERS = [
     {"norse", "snntorch", "sparch"},
     {"plots", "training"},
     {"formats", "paper", "report"},
+    {"deploy"},
     {"cli"},
 ]
 """From the ground up. What stands in one line imports nothing of the others there: so hosts never import each other."""

@@ -33,6 +33,7 @@ COMMANDS = {
     "compare": "Compare neurons.",
     "zoo": "Compare all neurons, each at its best learning rate.",
     "export": "Write a trained network for others.",
+    "stream": "Recognise what comes on stdin.",
     "recipes": "List the recipes.",
     "reproduce": "Train what was published again.",
     "download": "Download SHD or SSC.",

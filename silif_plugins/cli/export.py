@@ -7,7 +7,8 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..formats import EXPORTERS, Trained, export, exporter_named
+from .. import deploy  # noqa: F401 - it registers formats
+from ..formats import EXPORTERS, Model, export, exporter_named
 from .output import Answer
 from .parser import Parser
 from .settings import read
@@ -34,7 +35,7 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
 def run(settings: argparse.Namespace) -> Answer:
     """Write the file, and say what it takes."""
     exporter = exporter_named(settings.to)
-    trained = Trained.load(settings.run)
+    trained = Model.load(settings.run)
     beside = Path(settings.run) if Path(settings.run).is_dir() else Path(settings.run).parent
     path = settings.out or beside / (f"net{exporter.suffix}" if exporter.suffix else settings.to)
     names = {name for each in EXPORTERS.values() for name in each.options}

@@ -8,7 +8,7 @@ from .binning import bin_events
 from .downloads import download, downloadable
 from .errors import DataError
 from .events import Recording, Recordings
-from .filterbank import log_mel
+from .filterbank import frame_of, log_mel, mel_triangles
 from .folder_dataset import FolderDataset
 from .frames import FrameDataset
 from .free_spoken_digits import FreeSpokenDigits
@@ -66,12 +66,14 @@ __all__ = [
     "check_data",
     "download",
     "downloadable",
+    "frame_of",
     "front_end",
     "hold_out",
     "hold_out_speakers",
     "is_function",
     "load",
     "log_mel",
+    "mel_triangles",
     "own_source",
     "read_arrays",
     "read_recordings",

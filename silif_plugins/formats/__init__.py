@@ -1,4 +1,4 @@
-"""Trained networks as files that others run: one exporter a format, in a register that is open.
+"""Model networks as files that others run: one exporter a format, in a register that is open.
 
 ``silif export RUN --to NAME`` and `export` take every format that `register_exporter` knows.
 """
@@ -7,7 +7,7 @@ from .checks import ExportError, check_exportable
 from .forms import Form, sequence_form, step_form
 from .nir_readers import READERS, NirReport, check_nir, write_nir
 from .onnx_model import to_onnx
-from .register import EXPORTERS, Exporter, Trained, export, exporter_named, register_exporter
+from .register import EXPORTERS, Exporter, Model, export, exporter_named, register_exporter
 from .torch_program import to_torch_program
 
 __all__ = [
@@ -16,8 +16,8 @@ __all__ = [
     "ExportError",
     "Exporter",
     "Form",
+    "Model",
     "NirReport",
-    "Trained",
     "check_exportable",
     "check_nir",
     "export",

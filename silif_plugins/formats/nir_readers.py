@@ -19,7 +19,7 @@ from ..hints import did_you_mean
 from ..optional import require
 from ..sparch import SpArchNet, to_nir
 from .checks import ExportError
-from .register import Trained, register_exporter
+from .register import Model, register_exporter
 
 Read = Callable[[Any, float], nn.Module]
 """Makes a module from a graph and the duration of a step."""
@@ -235,7 +235,7 @@ def _compared(reader: str, outputs: Tensor, expected: Tensor, tolerance: float) 
     return NirReport(reader, "", int(differing.sum()), differing.numel(), first)
 
 
-def write_nir(trained: Trained, path: Path, *, dt: float = DT) -> dict[str, Any]:
+def write_nir(trained: Model, path: Path, *, dt: float = DT) -> dict[str, Any]:
     """A file of NIR, the exchange format of simulators and chips, and which readers can read it.
 
     Args:

@@ -14,11 +14,11 @@ from ..files import write_file
 from ..optional import require
 from .checks import ExportError
 from .forms import Form, form_of, tensors
-from .register import Trained, register_exporter
+from .register import Model, register_exporter
 from .torch_program import about, recorded, sample_of
 
 
-def to_onnx(trained: Trained, path: Path, *, step: bool = False) -> dict[str, Any]:
+def to_onnx(trained: Model, path: Path, *, step: bool = False) -> dict[str, Any]:
     """A model of ONNX, for onnxruntime and whatever else runs it.
 
     On whole sequences it takes ``inputs`` [B, T, N] of any batch and number of steps and gives ``scores`` and

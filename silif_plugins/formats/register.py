@@ -14,8 +14,8 @@ from ..training import Option, TrainConfig, load_network, options_of
 from .checks import check_exportable
 
 
-class Trained(NamedTuple):
-    """A trained network, with what is known of it.
+class Model(NamedTuple):
+    """A network to export, with what is known of it.
 
     Attributes:
         net: The network, in evaluation mode.
@@ -28,7 +28,7 @@ class Trained(NamedTuple):
     facts: dict[str, Any] = {}  # noqa: RUF012
 
     @classmethod
-    def load(cls, run: str | os.PathLike[str]) -> Trained:
+    def load(cls, run: str | os.PathLike[str]) -> Model:
         """Load the best epoch of a run, or a checkpoint; raises what `silif_plugins.training.load_network` does."""
         return cls(*load_network(run))
 
@@ -37,7 +37,7 @@ class Exporter(NamedTuple):
     """What writes a format.
 
     Attributes:
-        function: Writes a `Trained` network under a path, and returns what is to be said of it: names and values that
+        function: Writes a `Model` network under a path, and returns what is to be said of it: names and values that
             JSON can hold.
         suffix: What the name of its file ends with; empty for a folder.
         options: What may be set.
@@ -59,7 +59,7 @@ def register_exporter(name: str, function: Callable[..., dict[str, Any]], *, suf
 
     Args:
         name: Its name.
-        function: Called as ``function(trained, path, **options)`` with a `Trained` network, which was checked by
+        function: Called as ``function(trained, path, **options)`` with a `Model` network, which was checked by
             `check_exportable`, and a `pathlib.Path`; it writes all or nothing, and returns what is to be said. Other
             arguments are options, annotated and with defaults, which its docstring describes; they are options of the
             command line, too. The first line of the docstring describes the format.
@@ -110,11 +110,11 @@ def exporter_named(name: str) -> Exporter:
     return EXPORTERS[name]
 
 
-def export(trained: nn.Module | Trained, path: str | os.PathLike[str], *, to: str, **options: Any) -> dict[str, Any]:
+def export(trained: nn.Module | Model, path: str | os.PathLike[str], *, to: str, **options: Any) -> dict[str, Any]:
     """Write a trained network in a format.
 
     Args:
-        trained: The network, or what `Trained.load` returns of a run.
+        trained: The network, or what `Model.load` returns of a run.
         path: The file, or folder, to write.
         to: Name of the format, one of `EXPORTERS`.
         **options: Those of the format.
@@ -139,6 +139,6 @@ def export(trained: nn.Module | Trained, path: str | os.PathLike[str], *, to: st
         hint = did_you_mean(unknown[0], exporter.options)
         raise ValueError(f"{unknown[0]}: {to} has no such option; it has {', '.join(exporter.options) or 'none'}{hint}")
     checked = {name: exporter.options[name].checked(name, value) for name, value in options.items()}
-    known = trained if isinstance(trained, Trained) else Trained(trained)
+    known = trained if isinstance(trained, Model) else Model(trained)
     check_exportable(known.net)
     return exporter.function(known, Path(path), **checked)

@@ -12,7 +12,7 @@ import torch
 from ..files import write_file
 from .checks import ExportError, failures_named
 from .forms import BATCH, STEPS, Form, form_of, is_ours, shapes, tensors
-from .register import Trained, register_exporter
+from .register import Model, register_exporter
 
 ABOUT = "about.json"
 """Name, among the extra files of a program, of what is said of it."""
@@ -45,7 +45,7 @@ def sample_of(form: Form) -> tuple[Any, ...]:
     return form.example(BATCH + 1, STEPS + 2) if is_ours(form) else form.example()
 
 
-def about(form: Form, trained: Trained) -> dict[str, Any]:
+def about(form: Form, trained: Model) -> dict[str, Any]:
     """Return what a file says of itself."""
     said: dict[str, Any] = {"inputs": shapes(form)}
     if trained.config is not None:
@@ -53,7 +53,7 @@ def about(form: Form, trained: Trained) -> dict[str, Any]:
     return said
 
 
-def to_torch_program(trained: Trained, path: Path, *, step: bool = False) -> dict[str, Any]:
+def to_torch_program(trained: Model, path: Path, *, step: bool = False) -> dict[str, Any]:
     """A program of torch.export, which runs where only PyTorch is installed.
 
     ``torch.export.load(path).module()`` is a module. On whole sequences it takes inputs [B, T, N] of any batch and
@@ -77,7 +77,7 @@ def to_torch_program(trained: Trained, path: Path, *, step: bool = False) -> dic
         >>> neurons = SiLIF(4)
         >>> current = 3 * torch.rand(50, 7, 4)
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = to_torch_program(Trained(neurons), Path(folder, "neurons.pt2"))
+        ...     _ = to_torch_program(Model(neurons), Path(folder, "neurons.pt2"))
         ...     run = torch.export.load(Path(folder, "neurons.pt2")).module()
         >>> torch.equal(run(current)["spikes"], neurons(current)[0])
         True

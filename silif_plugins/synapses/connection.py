@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from .axonal_linear import AxonalLinear
 from .delayed_linear import DelayedLinear
 from .linear import Events, SpikeLinear
+from .quantised_linear import QuantisedLinear
 
 Factory = Callable[..., nn.Module]
 
@@ -33,7 +34,12 @@ def _with_max_delay(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-CONNECTIONS: dict[str, Factory] = {"linear": SpikeLinear, "delayed": _delayed, "axonal": _axonal}
+CONNECTIONS: dict[str, Factory] = {
+    "linear": SpikeLinear,
+    "delayed": _delayed,
+    "axonal": _axonal,
+    "quantised": QuantisedLinear,
+}
 """Makers of connections by the names that networks use; a connection of another kind is added here.
 
 They are called with the numbers of inputs and outputs, and ``bias``, ``dropout``, ``events`` and options of their own
@@ -42,6 +48,7 @@ by name. A connection takes whole sequences [T, B, inputs] and gives [T, B, outp
 - ``"linear"``: `SpikeLinear`.
 - ``"delayed"``: `DelayedLinear`, a learnable delay per synapse, with the options ``max_delay``, ``sigma``, ``rounded``.
 - ``"axonal"``: `AxonalLinear`, a learnable delay per input, with the same options.
+- ``"quantised"``: `QuantisedLinear`, weights rounded in training, with the option ``bits``.
 """
 
 

@@ -7,7 +7,7 @@ from .checkpoint import load as load_checkpoint
 from .checkpoint import load_network
 from .comparison import Summary, cells, compare, summarize, summary_table
 from .config import TrainConfig, every_setting, settings_of
-from .data import Splits, load_split
+from .data import Splits, front_end_of, load_split
 from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
 from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
@@ -40,6 +40,7 @@ __all__ = [
     "evaluate",
     "every_setting",
     "from_pretrained",
+    "front_end_of",
     "load_checkpoint",
     "load_network",
     "load_split",

@@ -19,6 +19,7 @@ from ..datasets import (
     DataSource,
     DropEvents,
     FrameDataset,
+    FrontEnd,
     Root,
     TimeJitter,
     batches,
@@ -160,6 +161,20 @@ def _settled(config: TrainConfig) -> tuple[DataSource, Root | None, dict[str, An
     """Return the data set that the settings name, its folder, and those of its own options that it still takes."""
     source, root = resolve(config.data)
     return source.settled(root, config.data_options)
+
+
+def front_end_of(config: TrainConfig) -> FrontEnd:
+    """Return what turns recordings of sound into the input of a network with these settings.
+
+    Raises:
+        ValueError: If the data set is unknown, or not made of sound.
+
+    Examples:
+        >>> front_end_of(TrainConfig(data="spoken-digits", steps=50)).step
+        0.02
+    """
+    source, _, own = _settled(config)
+    return source.front_end(_options(config, source, own))
 
 
 def _train_set(config: TrainConfig, source: DataSource, root: Root | None, options: dict[str, Any]) -> FrameDataset:

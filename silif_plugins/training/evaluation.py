@@ -47,7 +47,7 @@ def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pa
     """
     if not len(dataset):
         raise ValueError("dataset: got no samples; there is nothing to evaluate")
-    device = next(net.parameters()).device
+    device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
     training = net.training
     net.eval()
     totals = torch.zeros(5, dtype=torch.float64, device=device)

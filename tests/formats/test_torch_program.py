@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from silif_plugins.formats import ExportError, Trained, export
+from silif_plugins.formats import ExportError, Model, export
 from silif_plugins.neurons import CSiLIF, SEAdLIF
 from silif_plugins.training import Output
 
@@ -144,4 +144,4 @@ def test_one_direction_has_no_other(tmp_path):
     with pytest.raises(ExportError, match=r"hidden\.0: reads the sequence backwards too"):
         export(network(bidirectional=True), tmp_path / "net.pt2", to="pt2", step=True)
     with pytest.raises(ExportError, match="Linear: has no form for one step"):
-        export(Trained(nn.Linear(3, 2)), tmp_path / "net.pt2", to="pt2", step=True)
+        export(Model(nn.Linear(3, 2)), tmp_path / "net.pt2", to="pt2", step=True)

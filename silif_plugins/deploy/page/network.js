@@ -1,0 +1,48 @@
+"use strict";
+/* The network in WebAssembly: what it is called with, and what it tells. */
+
+class Network {
+  /* net is what net.js holds: the module in base64, the step in seconds, sizes and names. */
+  static async load(net) {
+    const bytes = Uint8Array.from(atob(net.module), (letter) => letter.charCodeAt(0));
+    const { instance } = await WebAssembly.instantiate(bytes, {});
+    return new Network(instance.exports, net);
+  }
+
+  constructor(exports, net) {
+    this.exports = exports;
+    this.net = net;
+    this.neurons = net.layers.reduce((sum, size) => sum + size, 0);
+    this.begin();
+  }
+
+  begin() {
+    this.exports.port_begin();
+  }
+
+  /* Take a step with events [channel, count]; return spikes, scores, decision and confidence. */
+  step(events) {
+    for (const [channel, count] of events) this.exports.port_event(channel, count);
+    this.exports.port_step();
+    const memory = this.exports.memory.buffer;
+    const spikes = new Uint8Array(memory, this.exports.port_spikes(), this.neurons).slice();
+    const scores = new BigUint64Array(memory, this.exports.port_scores(), this.net.classes.length);
+    return {
+      spikes,
+      scores: Array.from(scores, (score) => Number(score) / 65536),
+      decision: this.exports.port_decision(),
+      confidence: (this.exports.port_confidence() >>> 0) / 65536,
+    };
+  }
+
+  /* Run a whole recording {steps, events: [step, channel, count]}; return what was decided and all spikes. */
+  recognise(recording) {
+    this.begin();
+    const steps = Array.from({ length: recording.steps }, () => []);
+    for (const [step, channel, count] of recording.events) steps[step].push([channel, count]);
+    const told = steps.map((events) => this.step(events));
+    return { ...told[told.length - 1], spikes: told.map((each) => each.spikes) };
+  }
+}
+
+if (typeof module !== "undefined") module.exports = { Network };

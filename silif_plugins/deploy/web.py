@@ -1,0 +1,132 @@
+"""A network as a static page: WebAssembly, and recordings that it listens to."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..files import write_file
+from ..formats import Model, register_exporter
+from .exporters import BITS, judged, prepared
+from .fixed_point import StateType
+from .machines import wasm_module
+from .quantised import QuantisedNet
+
+PAGE = ("index.html", "network.js", "page.js")
+
+
+def to_web(
+    net: QuantisedNet,
+    folder: Path | str,
+    *,
+    frames: Tensor,
+    labels: Sequence[int],
+    classes: Sequence[str],
+    step: float = 0.01,
+) -> list[Path]:
+    """Write a page that shows the network at work: input events, spikes of all hidden layers, scores and decision.
+
+    It is static and needs no server: ``index.html`` opens from disk, and nothing is fetched from elsewhere. The network
+    is compiled to WebAssembly from the C of `to_c`.
+
+    Args:
+        net: What `quantise` returned.
+        folder: Where to write; created if need be.
+        frames: Recordings to listen to, [B, T, num_inputs].
+        labels: Their classes.
+        classes: Names of the classes.
+        step: Duration of a time step in seconds.
+
+    Returns:
+        The files.
+
+    Raises:
+        ValueError: If an argument does not fit the network; nothing is written then.
+        ModuleNotFoundError: If the compiler, ziglang, is not installed.
+        OSError: If a file cannot be written.
+    """
+    if len(classes) != net.num_classes:
+        raise ValueError(f"classes: got {len(classes)} names; the network has {net.num_classes}")
+    if len(labels) != len(frames) or not len(frames):
+        raise ValueError(f"labels: got {len(labels)} for {len(frames)} recordings; each must have one")
+    described = {
+        "inputs": net.num_inputs,
+        "layers": [len(layer.weight) for layer in net.hidden],
+        "classes": list(classes),
+        "bits": str(net.readout.bits),
+        "step": step,
+        "module": base64.b64encode(wasm_module(net)).decode(),
+    }
+    counts = net.counts(frames)
+    recordings = [
+        {
+            "name": f"{index + 1}: {classes[label]}",
+            "label": int(label),
+            "steps": counts.shape[1],
+            "events": [[step, channel, int(each[step, channel])] for step, channel in each.nonzero().tolist()],
+        }
+        for index, (each, label) in enumerate(zip(counts, labels, strict=True))
+    ]
+    texts = {"net.js": _constant("NET", described), "recordings.js": _constant("RECORDINGS", recordings)}
+    page = resources.files(__package__) / "page"
+    texts |= {name: (page / name).read_text() for name in PAGE}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        write_file(folder / name, text.encode())
+    return [folder / name for name in texts]
+
+
+def _constant(name: str, value: Any) -> str:
+    """Write a script that holds a constant, also for Node."""
+    text = json.dumps(value, separators=(",", ":"))
+    return f'const {name} = {text};\nif (typeof module !== "undefined") module.exports = {name};\n'
+
+
+def export_web(
+    trained: Model,
+    path: Path,
+    *,
+    bits: BITS | None = None,
+    state: StateType = "float32",
+    calibrate: int = 256,
+    recordings: int = 20,
+) -> dict[str, Any]:
+    """A page that shows the network at work in a browser, in WebAssembly; a folder.
+
+    Args:
+        trained: The network.
+        path: The folder.
+        bits: Of a weight: 2 to 8, or ternary; by default what the network was trained for, or 8.
+        state: Type of the neurons' states: float32, int16 or int32.
+        calibrate: Training samples with which currents and ranges are calibrated.
+        recordings: Test samples that the page plays, of as many classes as there are.
+
+    Returns:
+        The files, and the accuracy on the test set.
+
+    Raises:
+        ValueError: If the network cannot be exported, or an option is not valid; nothing is written then.
+    """
+    net, test, _ = prepared(trained, bits, state, calibrate)
+    if not 1 <= recordings <= len(test):
+        raise ValueError(f"recordings: got {recordings}; it must be 1 to {len(test)}, the samples of the test set")
+    # One of each class, then a second of each, and so on.
+    seen: dict[int, int] = {}
+    turns = []
+    for label in test.labels.tolist():
+        turns.append(seen.get(label, 0))
+        seen[label] = turns[-1] + 1
+    chosen = sorted(range(len(test)), key=lambda index: (turns[index], int(test.labels[index])))[:recordings]
+    part = test.subset(chosen)
+    files = to_web(net, path, frames=part.frames, labels=part.labels.tolist(), classes=test.classes)
+    return {"files": [str(file) for file in files], **judged(net, test)}
+
+
+register_exporter("web", export_web)
