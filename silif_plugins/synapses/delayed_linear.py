@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .lag_products import sum_over_lags
 from .learnable_delay import LearnableDelay
 from .linear import as_weight
-from .taps import convolve
+from .taps import convolve, weighted_taps, within
 
 
 class DelayedLinear(LearnableDelay):
@@ -99,7 +100,11 @@ class DelayedLinear(LearnableDelay):
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
         window = self.window(dropped, state)
-        outputs = convolve(window, self.weight * self.taps())
+        if self.rounded:
+            outputs = convolve(window, self.weight * self.taps())
+        else:
+            taps = weighted_taps(self.weight, within(self.delay, self.max_delay), self.sigma, self.max_delay)
+            outputs = sum_over_lags(window, taps, self.sigma)
         return outputs if self.bias is None else outputs + self.bias, self.travelling(window)
 
     def to_dcls(self) -> dict[str, Tensor]:

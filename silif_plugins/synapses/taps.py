@@ -41,6 +41,62 @@ def gaussian_taps(delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
     return g / (g.sum(0) + 1e-7)
 
 
+def weighted_taps(weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
+    """Return ``weight * gaussian_taps(delay, sigma, max_delay)``, lag by lag: a third of the time, with its gradients.
+
+    Args:
+        weight: [outputs, inputs].
+        delay: [outputs, inputs], within 0 and ``max_delay``.
+        sigma: Width in steps; it gets no gradient.
+        max_delay: The longest lag.
+
+    Examples:
+        >>> weighted_taps(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor(0.23), 2).flatten()
+        tensor([0.2132, 1.5736, 0.2132])
+    """
+    build: Callable[..., Tensor] = _WeightedTaps.apply
+    return build(weight, delay, sigma, max_delay)
+
+
+def _by_lag(delay: Tensor, sigma: Tensor, max_delay: int) -> tuple[list[Tensor], Tensor]:
+    """Return the Gaussian at each lag, [outputs, inputs] each, and what it is divided by."""
+    width = sigma.abs() + LEAST_WIDTH
+    shares = [torch.exp(-0.5 * ((lag - delay) / width).square()) for lag in range(max_delay + 1)]
+    total = shares[0]
+    for share in shares[1:]:
+        total = total + share
+    return shares, total + 1e-7
+
+
+class _WeightedTaps(torch.autograd.Function):
+    """The derivative of a share by its delay is ``share * (lag - delay - mean of that) / width ** 2``."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
+        shares, total = _by_lag(delay, sigma, max_delay)
+        factor = weight / total
+        return torch.stack([share * factor for share in shares])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, int], output: Tensor) -> None:
+        weight, delay, sigma, ctx.max_delay = inputs
+        ctx.save_for_backward(weight, delay, sigma)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        weight, delay, sigma = ctx.saved_tensors
+        shares, total = _by_lag(delay, sigma, ctx.max_delay)
+        weighted = along = mean = torch.zeros_like(total)
+        for lag, (share, grad_of_lag) in enumerate(zip(shares, grad.unbind(), strict=True)):
+            share = share / total
+            product, distance = grad_of_lag * share, lag - delay
+            weighted, along, mean = weighted + product, along + product * distance, mean + share * distance
+        width = sigma.abs() + LEAST_WIDTH
+        return weighted, weight * (along - weighted * mean) / width.square(), None, None
+
+
 def rounded_taps(delay: Tensor, max_delay: int) -> Tensor:
     """Return 1 at the lag nearest to the delay, and 0 at all others; arguments and shape as for `gaussian_taps`.
 
