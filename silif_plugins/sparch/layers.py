@@ -249,6 +249,7 @@ class Readout(nn.Module):
     Args:
         num_inputs: Number of input features.
         num_classes: Number of classes C.
+        neuron_options: Arguments of the leaky integrators, such as ``{"decay_u": 0.9, "learn": False}``.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         bias: Whether the weights have a bias.
         initial_state: ``"zeros"``, or ``"uniform"``: random as in the published code, in evaluation too.
@@ -272,6 +273,7 @@ class Readout(nn.Module):
         num_inputs: int,
         num_classes: int,
         *,
+        neuron_options: Mapping[str, Any] | None = None,
         normalization: Normalization = "batchnorm",
         bias: bool = False,
         initial_state: InitialState = "zeros",
@@ -294,7 +296,7 @@ class Readout(nn.Module):
             connection=connection,
             connection_options=connection_options,
         )
-        self.neuron = LI(num_classes)
+        self.neuron = LI(num_classes, **(neuron_options or {}))
         self.initial_state = initial_state
         self.backend: Backend = backend
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -62,6 +63,8 @@ class SpArchNet(nn.Module):
             with a learnable delay per synapse, or ``"axonal"``, per input. Synaptic operations are counted alike for
             all kinds: the paper doubles those of delays, this does not.
         connection_options: Further arguments of that kind, such as ``{"max_delay": 25}``.
+        readout_options: Arguments of `Readout` that are others than in the hidden layers, such as
+            ``{"normalization": "none"}`` or ``{"connection": "linear", "connection_options": None}``.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the network can be differentiated twice.
 
@@ -94,6 +97,7 @@ class SpArchNet(nn.Module):
         events: Events = "auto",
         connection: str = "linear",
         connection_options: Mapping[str, Any] | None = None,
+        readout_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
@@ -122,18 +126,20 @@ class SpArchNet(nn.Module):
             )
             self.hidden.append(layer)
             num_inputs = layer.num_outputs
-        self.readout = Readout(
-            num_inputs,
-            num_classes,
-            normalization=normalization,
-            bias=bias,
-            initial_state=initial_state,
-            input_dropout=dropout,
-            events=events,
-            connection=connection,
-            connection_options=connection_options,
-            backend=backend,
-        )
+        readout: dict[str, Any] = {
+            "normalization": normalization,
+            "bias": bias,
+            "initial_state": initial_state,
+            "input_dropout": dropout,
+            "events": events,
+            "connection": connection,
+            "connection_options": connection_options,
+            "backend": backend,
+            **(readout_options or {}),
+        }
+        if unknown := sorted(readout.keys() - inspect.signature(Readout).parameters.keys()):
+            raise ValueError(f"readout_options: got {unknown[0]}; Readout has no such argument")
+        self.readout = Readout(num_inputs, num_classes, **readout)
 
     @staticmethod
     def check(hidden_sizes: Sequence[int], dropout: float = 0.0, **others: Any) -> None:

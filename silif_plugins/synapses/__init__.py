@@ -4,7 +4,7 @@ from .axonal_delay import AxonalDelay
 from .axonal_linear import AxonalLinear
 from .connection import CONNECTIONS, connect, transmit
 from .delayed_linear import DelayedLinear
-from .learnable_delay import DelayedModule, LearnableDelay, discretised
+from .learnable_delay import DelayedModule, DelaySettings, LearnableDelay, discretised
 from .linear import Events, SpikeLinear, spike_linear
 from .taps import gaussian_taps
 
@@ -12,6 +12,7 @@ __all__ = [
     "CONNECTIONS",
     "AxonalDelay",
     "AxonalLinear",
+    "DelaySettings",
     "DelayedLinear",
     "DelayedModule",
     "Events",

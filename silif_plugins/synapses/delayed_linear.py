@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .lag_products import sum_over_lags
-from .learnable_delay import LearnableDelay
+from .learnable_delay import DelaySettings, LearnableDelay
 from .linear import as_weight
-from .taps import convolve, weighted_taps, within
+from .taps import convolve, weighted_taps
 
 
 class DelayedLinear(LearnableDelay):
@@ -38,12 +38,8 @@ class DelayedLinear(LearnableDelay):
         out_features: Number of outputs.
         max_delay: The longest delay, in steps.
         bias: Whether to add a bias.
-        sigma: Width of the Gaussian at the start, in steps, before DCLS's 0.27 is added; by default half of
-            ``max_delay``, rounded up, as published.
-        rounded: Whether delays are rounded to whole steps, exactly; they are not learnt then.
         dropout: Share of inputs that are dropped in training.
-        device: As for ``nn.Linear``.
-        dtype: As for ``nn.Linear``.
+        settings: Options by name of how delays start, learn and run: see `DelaySettings`.
 
     Raises:
         ValueError: If an argument is not valid.
@@ -70,22 +66,15 @@ class DelayedLinear(LearnableDelay):
         max_delay: int,
         bias: bool = True,
         *,
-        sigma: float | None = None,
-        rounded: bool = False,
         dropout: float = 0.0,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **settings: Unpack[DelaySettings],
     ) -> None:
-        super().__init__(
-            (out_features, in_features), max_delay, sigma=sigma, rounded=rounded, device=device, dtype=dtype
-        )
+        super().__init__((out_features, in_features), max_delay, **settings)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
         self.in_features, self.out_features, self.dropout = in_features, out_features, dropout
-        self.weight = nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
-        )
+        self.weight = nn.Parameter(self.delay.new_empty(out_features, in_features))
+        self.register_parameter("bias", nn.Parameter(self.delay.new_empty(out_features)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -100,10 +89,10 @@ class DelayedLinear(LearnableDelay):
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
         window = self.window(dropped, state)
-        if self.rounded:
+        if self.is_rounded:
             outputs = convolve(window, self.weight * self.taps())
         else:
-            taps = weighted_taps(self.weight, within(self.delay, self.max_delay), self.sigma, self.max_delay)
+            taps = weighted_taps(self.weight, self.limited(), self.sigma, self.max_delay)
             outputs = sum_over_lags(window, taps, self.sigma)
         return outputs if self.bias is None else outputs + self.bias, self.travelling(window)
 
