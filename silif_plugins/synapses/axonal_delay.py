@@ -10,6 +10,7 @@ from torch import Tensor
 from .learnable_delay import DelaySettings, LearnableDelay
 from .linear import as_weight
 from .taps import convolve
+from .whole_delays import goes_by_events, shift_whole
 
 
 class AxonalDelay(LearnableDelay):
@@ -52,7 +53,9 @@ class AxonalDelay(LearnableDelay):
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: what arrives, and the state after it, from inputs; all are [T, B, N]."""
         window = self.window(as_weight(inputs, self.delay), state)
-        if self.is_rounded:
+        if self.is_rounded and goes_by_events(window):
+            outputs = shift_whole(window, self.limited().detach().round(), self.max_delay)
+        elif self.is_rounded:
             outputs = window.gather(0, self._sources(inputs))
         else:
             outputs = convolve(window, self.taps().unsqueeze(-1), groups=inputs.shape[-1])

@@ -12,7 +12,8 @@ from torch.nn import functional
 from .lag_products import sum_over_lags
 from .learnable_delay import DelaySettings, LearnableDelay
 from .linear import as_weight
-from .taps import convolve, weighted_taps
+from .taps import convolve
+from .whole_delays import WholeSynapses, goes_by_events, transmit_whole, whole_synapses
 
 
 class DelayedLinear(LearnableDelay):
@@ -26,12 +27,13 @@ class DelayedLinear(LearnableDelay):
     lost. Sequences in the published networks get ``max_delay // 2`` steps longer with each layer; append as many steps
     of zeros to the inputs for that.
 
-    Training starts with a wide Gaussian, which sees all lags, and narrows it: fill ``sigma`` with less after each
-    epoch, in the published recipe down to 0.23 (a width of 0.5, with DCLS's 0.27) after a quarter of them. Delays learn
-    at about 100 times the rate of weights there. `discretised` gives the layer that then runs, with whole delays.
+    Training starts with a wide Gaussian, which sees all lags, and narrows it, in the published recipe down to 0.23 (a
+    width of 0.5, with DCLS's 0.27) after a quarter of the epochs; `silif_plugins.training` does that, and a loop of your
+    own by `begin_epoch`. `discretised` gives the layer that then runs, with whole delays.
 
-    The convolution is dense, whatever the share of spikes. snnTorch's ``SynapticDelay`` and Norse's ``SynapseDelay``
-    have one delay per channel, as `AxonalDelay`; the ``DelayLinear`` of sc-neurocore interpolates between two lags.
+    Where no gradient is asked for, whole delays are computed from the spikes, at the cost of spikes times fan-out;
+    training is dense, whatever the share of spikes. snnTorch's ``SynapticDelay`` and Norse's ``SynapseDelay`` have one
+    delay per channel, as `AxonalDelay`; the ``DelayLinear`` of sc-neurocore interpolates between two lags.
 
     Args:
         in_features: Number of inputs.
@@ -49,7 +51,6 @@ class DelayedLinear(LearnableDelay):
         >>> spikes = (torch.rand(100, 8, 64) < 0.05).float()
         >>> layer(spikes).shape
         torch.Size([100, 8, 10])
-        >>> optimizer = torch.optim.Adam([{"params": [layer.weight, layer.bias]}, {"params": [layer.delay], "lr": 0.1}])
         >>> exact, state = layer.discretised(), None
         >>> for x in spikes:
         ...     y, state = exact.step(x, state)
@@ -75,6 +76,7 @@ class DelayedLinear(LearnableDelay):
         self.in_features, self.out_features, self.dropout = in_features, out_features, dropout
         self.weight = nn.Parameter(self.delay.new_empty(out_features, in_features))
         self.register_parameter("bias", nn.Parameter(self.delay.new_empty(out_features)) if bias else None)
+        self._synapses: tuple[Any, WholeSynapses] | None = None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -89,12 +91,26 @@ class DelayedLinear(LearnableDelay):
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
         window = self.window(dropped, state)
-        if self.is_rounded:
+        if self.is_rounded and goes_by_events(window, self.weight):
+            outputs = transmit_whole(window, self._whole(), self.max_delay)
+        elif self.is_rounded:
             outputs = convolve(window, self.weight * self.taps())
         else:
-            taps = weighted_taps(self.weight, self.limited(), self.sigma, self.max_delay)
-            outputs = sum_over_lags(window, taps, self.sigma)
+            outputs = sum_over_lags(window, self.weight, self.limited(), self.sigma, self.max_delay)
         return outputs if self.bias is None else outputs + self.bias, self.travelling(window)
+
+    def _whole(self) -> WholeSynapses:
+        """Return the synapses as the kernels read them, laid out anew where weights or delays have changed."""
+        parts = (self.weight, self.delay) if self.mask is None else (self.weight, self.delay, self.mask)
+        versions = tuple((id(each), each.data_ptr(), each._version) for each in parts)
+        if self._synapses is None or self._synapses[0] != versions:
+            synapses = whole_synapses(self.weight, self.limited().detach().round(), self.max_delay)
+            self._synapses = versions, synapses
+        return self._synapses[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made anew: addresses differ in a copy."""
+        return {**self.__dict__, "_synapses": None}
 
     def to_dcls(self) -> dict[str, Tensor]:
         """Return the state_dict of ``DCLS.construct.modules.Dcls1d(in_features, out_features, kernel_count=1, ...)``.

@@ -5,7 +5,7 @@ Learning delays by a Gaussian over lags is DCLS (Khalfaoui-Hassani et al., 2023;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -58,24 +58,45 @@ def weighted_taps(weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int) 
     return build(weight, delay, sigma, max_delay)
 
 
-def _by_lag(delay: Tensor, sigma: Tensor, max_delay: int) -> tuple[list[Tensor], Tensor]:
-    """Return the Gaussian at each lag, [outputs, inputs] each, and what it is divided by."""
+def gaussians(delay: Tensor, sigma: Tensor, lags: Iterable[int | Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Return the Gaussian at each lag, of the shape of the delays, and what makes shares of them: their sum + 1e-7.
+
+    A lag is a number, or one for each delay, NaN where there is none.
+    """
     width = sigma.abs() + LEAST_WIDTH
-    shares = [torch.exp(-0.5 * ((lag - delay) / width).square()) for lag in range(max_delay + 1)]
-    total = shares[0]
-    for share in shares[1:]:
-        total = total + share
-    return shares, total + 1e-7
+    found = [torch.exp(-0.5 * ((lag - delay) / width).square()).nan_to_num(0.0) for lag in lags]
+    total = found[0]
+    for each in found[1:]:
+        total = total + each
+    return found, total + 1e-7
+
+
+def pull_back(
+    weight: Tensor, delay: Tensor, sigma: Tensor, lags: Iterable[int | Tensor], grads: Iterable[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of weights and delays from those of the weighted shares of each lag.
+
+    The derivative of a share by the delay is ``share * (lag - delay - its mean over the lags) / width ** 2``.
+    """
+    lags = list(lags)
+    shares, total = gaussians(delay, sigma, lags)
+    weighted = along = mean = torch.zeros_like(total)
+    for lag, share, grad in zip(lags, shares, grads, strict=True):
+        share = share / total
+        product, distance = grad * share, (lag - delay).nan_to_num(0.0)
+        weighted, along, mean = weighted + product, along + product * distance, mean + share * distance
+    width = sigma.abs() + LEAST_WIDTH
+    return weighted, weight * (along - weighted * mean) / width.square()
 
 
 class _WeightedTaps(torch.autograd.Function):
-    """The derivative of a share by its delay is ``share * (lag - delay - mean of that) / width ** 2``."""
+    """All lags, with a gradient that needs no memory of them."""
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
-        shares, total = _by_lag(delay, sigma, max_delay)
+        shares, total = gaussians(delay, sigma, range(max_delay + 1))
         factor = weight / total
         return torch.stack([share * factor for share in shares])
 
@@ -87,14 +108,8 @@ class _WeightedTaps(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         weight, delay, sigma = ctx.saved_tensors
-        shares, total = _by_lag(delay, sigma, ctx.max_delay)
-        weighted = along = mean = torch.zeros_like(total)
-        for lag, (share, grad_of_lag) in enumerate(zip(shares, grad.unbind(), strict=True)):
-            share = share / total
-            product, distance = grad_of_lag * share, lag - delay
-            weighted, along, mean = weighted + product, along + product * distance, mean + share * distance
-        width = sigma.abs() + LEAST_WIDTH
-        return weighted, weight * (along - weighted * mean) / width.square(), None, None
+        grads = pull_back(weight, delay, sigma, range(ctx.max_delay + 1), grad.unbind())
+        return *grads, None, None
 
 
 def rounded_taps(delay: Tensor, max_delay: int) -> Tensor:

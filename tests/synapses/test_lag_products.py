@@ -25,7 +25,8 @@ def gradients(outputs, inputs, **options):
 
 @pytest.mark.parametrize("steps", [1, 32, 75])
 @pytest.mark.parametrize(
-    ("sigma", "path"), [(12.0, lags._BySmoothFunctions), (6.0, lags._BySmoothFunctions), (0.23, lags._ByLags)]
+    ("sigma", "path"),
+    [(12.0, lags._BySmoothFunctions), (6.0, lags._BySmoothFunctions), (1.5, lags._ByLags), (0.23, lags.ByFewLags)],
 )
 def test_equals_the_convolution(sigma, path, steps, monkeypatch):
     """In float32 against the plain form in float64: the fast one is as exact as the plain one in float32 would be."""
@@ -34,7 +35,7 @@ def test_equals_the_convolution(sigma, path, steps, monkeypatch):
     monkeypatch.setattr(path, "apply", lambda *inputs: used.append(path) or run(*inputs))
     inputs = operands(steps)
     width = torch.tensor(sigma)
-    outputs = lags.sum_over_lags(inputs[0], weighted_taps(*inputs[1:], width, MAX_DELAY), width)
+    outputs = lags.sum_over_lags(*inputs, width, MAX_DELAY)
     assert used == [path]
     exact = [each.detach().double().requires_grad_() for each in inputs]
     taps = exact[1] * gaussian_taps(exact[2], width.double(), MAX_DELAY)
@@ -43,20 +44,18 @@ def test_equals_the_convolution(sigma, path, steps, monkeypatch):
         assert (one - two).abs().max() < 5e-6 * two.abs().max()
 
 
-@pytest.mark.parametrize("sigma", [12.0, 0.23])
+@pytest.mark.parametrize("sigma", [12.0, 1.5, 0.23])
 def test_frozen_parts_get_no_gradient(sigma):
     window, weight, delay = operands(20)
     width = torch.tensor(sigma)
-    taps = weighted_taps(weight, delay, width, MAX_DELAY)
-    alone = gradients(lags.sum_over_lags(window.detach(), taps, width), (weight, delay))
-    both = gradients(lags.sum_over_lags(window, taps.detach(), width), (window,))
-    taps = weighted_taps(weight, delay, width, MAX_DELAY)
-    every = gradients(lags.sum_over_lags(window, taps, width), (window, weight, delay))
+    alone = gradients(lags.sum_over_lags(window.detach(), weight, delay, width, MAX_DELAY), (weight, delay))
+    both = gradients(lags.sum_over_lags(window, weight.detach(), delay.detach(), width, MAX_DELAY), (window,))
+    every = gradients(lags.sum_over_lags(window, weight, delay, width, MAX_DELAY), (window, weight, delay))
     for one, two in zip((*both, *alone), every, strict=True):
         assert torch.equal(one, two)
 
 
-@pytest.mark.parametrize("sigma", [12.0, 0.23])
+@pytest.mark.parametrize("sigma", [12.0, 1.5, 0.23])
 def test_second_derivatives(sigma):
     inputs, width = operands(9), torch.tensor(sigma)
 
@@ -65,7 +64,7 @@ def test_second_derivatives(sigma):
         first = gradients(outputs, inputs, create_graph=True)
         return torch.autograd.grad(sum(each.square().sum() for each in first), inputs)
 
-    fast = penalty(lambda: lags.sum_over_lags(inputs[0], weighted_taps(*inputs[1:], width, MAX_DELAY), width))
+    fast = penalty(lambda: lags.sum_over_lags(*inputs, width, MAX_DELAY))
     plain = penalty(lambda: convolve(inputs[0], inputs[1] * gaussian_taps(inputs[2], width, MAX_DELAY)))
     for one, two in zip(fast, plain, strict=True):
         assert (one - two).abs().max() < 2e-5 * two.abs().max()
@@ -84,7 +83,7 @@ def test_transforms_take_the_plain_path():
     width = torch.tensor(12.0)
 
     def total(weight, delay):
-        return lags.sum_over_lags(window, weighted_taps(weight, delay, width, MAX_DELAY), width).square().sum()
+        return lags.sum_over_lags(window, weight, delay, width, MAX_DELAY).square().sum()
 
     for one, two in zip(
         torch.func.grad(total, (0, 1))(weight, delay),
