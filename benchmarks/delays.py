@@ -3,10 +3,10 @@
     python -m benchmarks.delays
 
 Network 140-64-64-20, steps of 20 ms, 15 epochs, batches of 64. First learning rate, longest delay and the share of the
-training in which the Gaussian narrows are chosen by validation accuracy, with a seed that is not used again and without
-the test set; then three seeds of each contender are tested at their best epoch by validation. Delays are whole steps in
-every evaluation. "Axonal, pruned" keeps 20 % of the delays of the chosen axonal network. Runs that are there already are
-not trained again; it can be stopped at any time, and writes what it has after each run.
+training in which the Gaussian narrows are chosen by validation accuracy, with a seed that is not used again and
+without the test set; then three seeds of each contender are tested at their best epoch by validation. Delays are whole
+steps in every evaluation. "Axonal, pruned" keeps 20 % of the delays of the chosen axonal network. Runs that are there
+already are not trained again; it can be stopped at any time, and writes what it has after each run.
 """
 
 from __future__ import annotations

@@ -284,7 +284,7 @@ def test_recipes_fit_80_columns(arguments, capsys):
             "has no validation_list.txt, testing_list.txt. To get it",
         ),
         (["train", "ssc/silif-4ms", "--data", "nowhere"], "there is no folder nowhere. To get it"),
-        (["train", "ssc/delrec"], "recipe ssc/delrec: needs synaptic delays in recurrent connections"),
+        (["train", "ssc/s5-rf"], "recipe ssc/s5-rf: needs complex weights and skips between S5-RF layers, which this"),
         (["train", "ssc/silif-delays", "--data", "nowhere"], "there is no folder nowhere. To get it"),
         (["train", "--data", "shd"], "shd, Spiking Heidelberg Digits: this data set does not come with the package"),
         (["recipes", "table9"], "recipe: got 'table9'; sets of recipes are table1, table2"),

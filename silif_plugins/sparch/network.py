@@ -15,7 +15,7 @@ from ..metrics import firing_rates, synaptic_operations
 from ..neurons import Neuron
 from ..scan import Backend, as_lengths
 from ..surrogate import SpikeFunction
-from ..synapses import Events
+from ..synapses import DelayedModule, Events
 from .layers import InitialState, Normalization, Readout, SpikingLayer
 
 
@@ -47,6 +47,8 @@ class SpArchNet(nn.Module):
             LIF and AdLIF with ``recurrent``.
         neuron_options: Arguments of the model's constructor, such as ``{"dt": (0.01, 5.0)}``.
         recurrent: Whether spikes return through weights within each layer.
+        recurrent_connection: Kind of these weights, a name in `silif_plugins.synapses.CONNECTIONS`.
+        recurrent_options: Further arguments of that kind, such as ``{"max_delay": 25, "kernel": "triangle"}``.
         bidirectional: Whether hidden layers also read the sequence backwards.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that a hidden spike is dropped in training.
@@ -60,8 +62,8 @@ class SpArchNet(nn.Module):
             their inputs (`silif_plugins.synapses.spike_linear`); ``"always"`` or ``"never"``. The results are the same
             to rounding.
         connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`: ``"linear"``; ``"delayed"``,
-            with a learnable delay per synapse, or ``"axonal"``, per input. Synaptic operations are counted alike for
-            all kinds: the paper doubles those of delays, this does not.
+            with a learnable delay per synapse; ``"axonal"``, per input; or ``"dendritic"``, per output. Each synaptic
+            operation through a delay of its own counts twice, as in the paper.
         connection_options: Further arguments of that kind, such as ``{"max_delay": 25}``.
         readout_options: Arguments of `Readout` that are others than in the hidden layers, such as
             ``{"normalization": "none"}`` or ``{"connection": "linear", "connection_options": None}``.
@@ -87,6 +89,8 @@ class SpArchNet(nn.Module):
         neuron: str | type[Neuron] = "SiLIF",
         neuron_options: Mapping[str, Any] | None = None,
         recurrent: bool = False,
+        recurrent_connection: str = "linear",
+        recurrent_options: Mapping[str, Any] | None = None,
         bidirectional: bool = False,
         normalization: Normalization = "batchnorm",
         dropout: float = 0.0,
@@ -111,6 +115,8 @@ class SpArchNet(nn.Module):
                 neuron=neuron,
                 neuron_options=neuron_options,
                 recurrent=recurrent,
+                recurrent_connection=recurrent_connection,
+                recurrent_options=recurrent_options,
                 bidirectional=bidirectional,
                 normalization=normalization,
                 bias=bias,
@@ -181,13 +187,24 @@ class SpArchNet(nn.Module):
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
             assert isinstance(layer, SpikingLayer)
-            operations = operations + synaptic_operations(activity, layer.num_outputs)
+            operations = operations + synaptic_operations(
+                activity, cost(layer.current.weights, layer.neuron.size[0]) * (1 + layer.bidirectional)
+            )
             activity, gate = layer.spikes_and_gate(activity, valid, gate)
             if layer.recurrent is not None:
                 operations = operations + synaptic_operations(activity, layer.neuron.size[0] - 1)
+            if layer.delayed is not None:
+                operations = operations + synaptic_operations(activity, cost(layer.delayed, layer.neuron.size[0]))
             rates.append(firing_rates(activity) if valid is None else activity.sum(dim=(0, 1)) / valid.sum())
-        operations = operations + synaptic_operations(activity, self.readout.neuron.size[0])
+        operations = operations + synaptic_operations(
+            activity, cost(self.readout.current.weights, self.readout.neuron.size[0])
+        )
         return SpArchOutput(self.readout(activity, valid, gate), torch.cat(rates), operations)
+
+
+def cost(connection: nn.Module, fan_out: int) -> int:
+    """Return the operations that an input of a connection costs: its fan-out, or what its delays make of it."""
+    return connection.operations_per_event() if isinstance(connection, DelayedModule) else fan_out
 
 
 def valid_steps(lengths: Tensor, inputs: Tensor) -> Tensor:

@@ -4,23 +4,32 @@ from .axonal_delay import AxonalDelay
 from .axonal_linear import AxonalLinear
 from .connection import CONNECTIONS, connect, transmit
 from .delayed_linear import DelayedLinear
-from .learnable_delay import DelayedModule, DelaySettings, LearnableDelay, discretised
+from .dendritic_linear import DendriticDelay, DendriticLinear
+from .learnable_delay import DelayedModule, DelayMemory, DelaySettings, LearnableDelay, delay_memory, discretised
 from .linear import Events, SpikeLinear, spike_linear
-from .taps import gaussian_taps
+from .recurrent_delay import RecurrentDelay, RecurrentState
+from .taps import gaussian_taps, triangle_taps
 
 __all__ = [
     "CONNECTIONS",
     "AxonalDelay",
     "AxonalLinear",
+    "DelayMemory",
     "DelaySettings",
     "DelayedLinear",
     "DelayedModule",
+    "DendriticDelay",
+    "DendriticLinear",
     "Events",
     "LearnableDelay",
+    "RecurrentDelay",
+    "RecurrentState",
     "SpikeLinear",
     "connect",
+    "delay_memory",
     "discretised",
     "gaussian_taps",
     "spike_linear",
     "transmit",
+    "triangle_taps",
 ]

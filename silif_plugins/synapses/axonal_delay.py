@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Callable
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from .learnable_delay import DelaySettings, LearnableDelay
+from .learnable_delay import DelayMemory, DelaySettings, LearnableDelay
 from .linear import as_weight
 from .taps import convolve
 from .whole_delays import goes_by_events, shift_whole
@@ -41,6 +43,8 @@ class AxonalDelay(LearnableDelay):
         True
     """
 
+    holds: Literal["spikes", "currents"] = "spikes"
+
     def __init__(
         self,
         num_neurons: int,
@@ -54,16 +58,35 @@ class AxonalDelay(LearnableDelay):
         """Go on with a sequence: what arrives, and the state after it, from inputs; all are [T, B, N]."""
         window = self.window(as_weight(inputs, self.delay), state)
         if self.is_rounded and goes_by_events(window):
-            outputs = shift_whole(window, self.limited().detach().round(), self.max_delay)
+            outputs = shift_whole(window, self.whole(), self.max_delay)
         elif self.is_rounded:
             outputs = window.gather(0, self._sources(inputs))
         else:
             outputs = convolve(window, self.taps().unsqueeze(-1), groups=inputs.shape[-1])
         return outputs, self.travelling(window)
 
+    def operations_per_event(self) -> int:
+        """Return 1: an input is put into its buffer."""
+        return 1
+
+    def memory(self) -> DelayMemory:
+        """Return one delay and one buffer per neuron."""
+        delays = self.whole()
+        return DelayMemory(int(delays.count_nonzero()), int(delays.sum()), self.holds)
+
+    def travelling_on(self, past: Tensor) -> Tensor:
+        """See `DelayedModule.travelling_on`."""
+        window = functional.pad(past, (0, 0, 0, 0, 0, self.max_delay))
+        return convolve(window, self.taps().unsqueeze(-1), groups=past.shape[-1])
+
+    def spread(self) -> Callable[[Tensor], Tensor]:
+        """See `DelayedModule.spread`."""
+        taps = self.taps().unsqueeze(1)
+        return lambda inputs: taps * as_weight(inputs, self.delay)
+
     def _sources(self, inputs: Tensor) -> Tensor:
         """Return the places in the window, [T, B, N], from which whole delays read."""
-        lags = self.limited().detach().round().long()
+        lags = self.whole().long()
         steps = torch.arange(inputs.shape[0], device=inputs.device).view(-1, 1, 1)
         return (steps + self.max_delay - lags).expand(inputs.shape)
 

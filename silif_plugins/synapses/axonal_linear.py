@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Unpack
 
 from torch import Tensor
 from torch.nn import functional
 
 from .axonal_delay import AxonalDelay
-from .learnable_delay import DelayedModule, DelaySettings
+from .learnable_delay import DelayedModule, DelayMemory, DelaySettings
 from .linear import Events, SpikeLinear, as_weight
 
 
@@ -75,3 +76,34 @@ class AxonalLinear(DelayedModule):
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
         arrived, state = self.delays.run(dropped, state)
         return self.linear(arrived), state
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether delays are whole steps now."""
+        return self.delays.is_rounded
+
+    @property
+    def max_delay(self) -> int:
+        """The longest delay."""
+        return self.delays.max_delay
+
+    def operations_per_event(self) -> int:
+        """Return the fan-out, and 1 for the delay that all synapses share."""
+        return self.linear.out_features + 1
+
+    def memory(self) -> DelayMemory:
+        """See `DelayedModule.memory`."""
+        return self.delays.memory()
+
+    def travelling_on(self, past: Tensor) -> Tensor:
+        """See `DelayedModule.travelling_on`."""
+        return self.delays.travelling_on(past)
+
+    def spread(self) -> Callable[[Tensor], Tensor]:
+        """See `DelayedModule.spread`."""
+        spread = self.delays.spread()
+        return lambda inputs: spread(functional.dropout(inputs, self.dropout, self.training))
+
+    def arrive(self, brought: Tensor) -> Tensor:
+        """Apply the weights."""
+        return self.linear(brought)

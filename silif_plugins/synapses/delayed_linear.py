@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self, Unpack
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .lag_products import sum_over_lags
-from .learnable_delay import DelaySettings, LearnableDelay
+from .learnable_delay import DelayMemory, DelaySettings, LearnableDelay
 from .linear import as_weight
 from .taps import convolve
 from .whole_delays import WholeSynapses, goes_by_events, transmit_whole, whole_synapses
@@ -28,8 +28,8 @@ class DelayedLinear(LearnableDelay):
     of zeros to the inputs for that.
 
     Training starts with a wide Gaussian, which sees all lags, and narrows it, in the published recipe down to 0.23 (a
-    width of 0.5, with DCLS's 0.27) after a quarter of the epochs; `silif_plugins.training` does that, and a loop of your
-    own by `begin_epoch`. `discretised` gives the layer that then runs, with whole delays.
+    width of 0.5, with DCLS's 0.27) after a quarter of the epochs; `silif_plugins.training` does that, and a loop of
+    your own by `begin_epoch`. `discretised` gives the layer that then runs, with whole delays.
 
     Where no gradient is asked for, whole delays are computed from the spikes, at the cost of spikes times fan-out;
     training is dense, whatever the share of spikes. snnTorch's ``SynapticDelay`` and Norse's ``SynapseDelay`` have one
@@ -93,18 +93,47 @@ class DelayedLinear(LearnableDelay):
         window = self.window(dropped, state)
         if self.is_rounded and goes_by_events(window, self.weight):
             outputs = transmit_whole(window, self._whole(), self.max_delay)
-        elif self.is_rounded:
+        elif self.is_rounded or self.kernel != "gaussian":
             outputs = convolve(window, self.weight * self.taps())
         else:
             outputs = sum_over_lags(window, self.weight, self.limited(), self.sigma, self.max_delay)
         return outputs if self.bias is None else outputs + self.bias, self.travelling(window)
+
+    def travelling_on(self, past: Tensor) -> Tensor:
+        """See `DelayedModule.travelling_on`."""
+        return convolve(functional.pad(past, (0, 0, 0, 0, 0, self.max_delay)), self.weight * self.taps())
+
+    def spread(self) -> Callable[[Tensor], Tensor]:
+        """See `DelayedModule.spread`."""
+        taps = self.weight * self.taps()
+        matrix = taps.flatten(0, 1).t()  # [inputs, lags * outputs]
+
+        def spread(inputs: Tensor) -> Tensor:
+            dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
+            return (dropped @ matrix).unflatten(1, taps.shape[:2]).transpose(0, 1)
+
+        return spread
+
+    def arrive(self, brought: Tensor) -> Tensor:
+        """Add the bias."""
+        return brought if self.bias is None else brought + self.bias
+
+    def operations_per_event(self) -> int:
+        """Return twice the fan-out."""
+        return 2 * self.out_features
+
+    def memory(self) -> DelayMemory:
+        """Return the delays of all synapses; each input waits in one buffer for the longest of its own."""
+        delays = self.whole()
+        entries = delays.amax(0).sum() if len(delays) else delays.sum()
+        return DelayMemory(int(delays.count_nonzero()), int(entries), "spikes")
 
     def _whole(self) -> WholeSynapses:
         """Return the synapses as the kernels read them, laid out anew where weights or delays have changed."""
         parts = (self.weight, self.delay) if self.mask is None else (self.weight, self.delay, self.mask)
         versions = tuple((id(each), each.data_ptr(), each._version) for each in parts)
         if self._synapses is None or self._synapses[0] != versions:
-            synapses = whole_synapses(self.weight, self.limited().detach().round(), self.max_delay)
+            synapses = whole_synapses(self.weight, self.whole(), self.max_delay)
             self._synapses = versions, synapses
         return self._synapses[1]
 

@@ -37,14 +37,16 @@ class ByFewLags(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, window: Tensor, weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
+    def forward(  # noqa: D102
+        ctx: Any, window: Tensor, weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int
+    ) -> Tensor:
         ctx.save_for_backward(window, weight, delay, sigma)
         ctx.max_delay = max_delay
         first, taps, _ = _near(weight, delay, sigma, max_delay)
         return _transmit(window, first, taps, start=max_delay, steps=window.shape[0] - max_delay)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
         window, weight, delay, sigma = ctx.saved_tensors
         max_delay = ctx.max_delay
         if torch.is_grad_enabled():

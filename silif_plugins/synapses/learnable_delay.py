@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, get_args
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Self, TypedDict, TypeVar, Unpack, get_args
 
 import torch
 from torch import Tensor, nn
 
-from .taps import LEAST_WIDTH, gaussian_taps, rounded_taps, within
+from .taps import LEAST_WIDTH, gaussian_taps, rounded_taps, triangle_taps, within
 
 Module = TypeVar("Module", bound=nn.Module)
 
-DelaySchedule = Literal["cosine", "constant"]
+DelaySchedule = Literal["cosine", "one-cycle", "constant"]
+DelayKernel = Literal["gaussian", "triangle"]
 
 
 class DelaySettings(TypedDict, total=False):
     """Options that all learnable delays have, by name; those of how they learn act in `silif_plugins.training`.
 
     Attributes:
+        kernel: ``"gaussian"``, of DCLS, or ``"triangle"``, of DelRec, whose base is 2 + 2 sigma wide.
+        learn_width: Whether each delay of a triangle has a width of its own, sigma times 0 to 2, which is learnt with
+            the weights.
         sigma: Width of the Gaussian at the start, in steps, before DCLS's 0.27 is added; by default half of
             ``max_delay``, rounded up, as published.
         last_sigma: Width after ``narrowing``, 0.23 by default; in between it falls by the same factor every epoch.
         narrowing: Share of the training in which the Gaussian narrows, 0.25 by default.
         delay_rate: Learning rate of the delays, 0.1 by default: about a tenth of a step for each of the optimiser's.
-        delay_schedule: ``"cosine"``, over the whole training, or ``"constant"``.
+        delay_schedule: ``"cosine"``, over the whole training, ``"one-cycle"``, or ``"constant"``.
         kept: Share of the delays that training keeps, all by default; the others become 0. Which ones matter is told by
             the mean of abs(delay * gradient), what the loss would change without them. They are taken away between
             ``narrowing`` and half of the rest of the training.
@@ -35,6 +40,8 @@ class DelaySettings(TypedDict, total=False):
         dtype: As for ``nn.Linear``.
     """
 
+    kernel: DelayKernel
+    learn_width: bool
     sigma: float | None
     last_sigma: float
     narrowing: float
@@ -45,6 +52,20 @@ class DelaySettings(TypedDict, total=False):
     round_in_eval: bool
     device: torch.device | str | None
     dtype: torch.dtype | None
+
+
+class DelayMemory(NamedTuple):
+    """What the whole delays of a connection need on a chip, for one sequence.
+
+    Attributes:
+        delays: Number of delays that are not 0, each to be stored once.
+        entries: Places in buffers, in which what is sent waits.
+        holds: What waits there: ``"spikes"``, or ``"currents"``, which are numbers.
+    """
+
+    delays: int
+    entries: int
+    holds: Literal["spikes", "currents"]
 
 
 class DelayedModule(nn.Module):
@@ -74,6 +95,41 @@ class DelayedModule(nn.Module):
             ValueError: If the shapes do not fit.
             TypeError: If the inputs are complex.
         """
+        raise NotImplementedError
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether delays are whole steps now."""
+        raise NotImplementedError
+
+    def state_after(self, past: Tensor) -> Tensor:
+        """Return the state after the inputs of the last max_delay steps: those themselves, if nothing else is kept."""
+        return past
+
+    def travelling_on(self, past: Tensor) -> Tensor:
+        """Return what inputs of the past bring in as many steps, from their last one on.
+
+        Inputs are [max_delay + 1, B, inputs]; the result is [max_delay + 1, B, M], still to go through `arrive`.
+        """
+        raise NotImplementedError
+
+    def spread(self) -> Callable[[Tensor], Tensor]:
+        """Return a function from inputs [B, inputs] of a step to what they bring in the steps from that one on.
+
+        The result is that of `travelling_on`. Shares of the lags are computed once: for loops over steps that train.
+        """
+        raise NotImplementedError
+
+    def arrive(self, brought: Tensor) -> Tensor:
+        """Return outputs [B, outputs] of a step from all that was brought to it, [B, M]."""
+        return brought
+
+    def operations_per_event(self) -> int:
+        """Return the synaptic operations that an input costs: its fan-out, doubled where each synapse delays."""
+        raise NotImplementedError
+
+    def memory(self) -> DelayMemory:
+        """Return what whole delays need on a chip."""
         raise NotImplementedError
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -120,6 +176,7 @@ class LearnableDelay(DelayedModule):
         torch.Size([10, 2, 3])
     """
 
+    width: nn.Parameter | None
     sigma: Tensor
     mask: Tensor | None
     relevance: Tensor | None
@@ -144,16 +201,23 @@ class LearnableDelay(DelayedModule):
         if not 0 <= (kept := settings.get("kept", 1.0)) <= 1:
             raise ValueError(f"kept: got {kept}; it must be a share of the delays, 0 to 1")
         if schedule not in get_args(DelaySchedule):
-            raise ValueError(f"delay_schedule: got {schedule!r}; it must be 'cosine' or 'constant'")
+            raise ValueError(f"delay_schedule: got {schedule!r}; it must be 'cosine', 'one-cycle' or 'constant'")
+        if (kernel := settings.get("kernel", "gaussian")) not in get_args(DelayKernel):
+            raise ValueError(f"kernel: got {kernel!r}; it must be 'gaussian' or 'triangle'")
         rounded, round_in_eval = settings.get("rounded", False), settings.get("round_in_eval", False)
-        for name, choice in (("rounded", rounded), ("round_in_eval", round_in_eval)):
+        learn_width = settings.get("learn_width", False)
+        for name, choice in (("rounded", rounded), ("round_in_eval", round_in_eval), ("learn_width", learn_width)):
             if not isinstance(choice, bool):
                 raise ValueError(f"{name}: got {choice!r}; it must be True or False")
+        if learn_width and kernel != "triangle":
+            raise ValueError("learn_width: got True; only a triangle has a width that is learnt")
+        self.kernel: DelayKernel = kernel
         self.max_delay, self.rounded, self.round_in_eval = max_delay, rounded, round_in_eval
         self.first_sigma, self.last_sigma, self.narrowing = float(first), float(last), float(narrowing)
         self.delay_rate, self.delay_schedule = float(rate), schedule
         device, dtype = settings.get("device"), settings.get("dtype")
         self.delay = nn.Parameter(torch.empty(shape, device=device, dtype=dtype), requires_grad=not rounded)
+        self.register_parameter("width", nn.Parameter(torch.zeros_like(self.delay)) if learn_width else None)
         self.register_buffer("sigma", torch.full((), self.first_sigma, device=device, dtype=dtype))
         self.kept = float(kept)
         self.register_buffer("mask", self.delay.detach().new_ones(shape, dtype=torch.bool) if kept < 1 else None)
@@ -227,6 +291,9 @@ class LearnableDelay(DelayedModule):
         delay = self.limited()
         if self.is_rounded:
             return rounded_taps(delay.detach(), self.max_delay)
+        if self.kernel == "triangle":
+            share = 1 if self.width is None else 2 * torch.sigmoid(self.width)
+            return triangle_taps(delay, 1 + self.sigma * share, self.max_delay)
         return gaussian_taps(delay, self.sigma, self.max_delay)
 
     def limited(self) -> Tensor:
@@ -241,6 +308,10 @@ class LearnableDelay(DelayedModule):
         Those that were pruned become 0.
         """
         self.delay.copy_(self.limited())
+
+    def whole(self) -> Tensor:
+        """Return the delays in whole steps, without gradient."""
+        return self.limited().detach().round()
 
     def window(self, inputs: Tensor, past: Tensor | None) -> Tensor:
         """Put the inputs of the ``max_delay`` steps before in front of ``inputs`` [T, B, N]; zeros without a ``past``.
@@ -267,6 +338,27 @@ class LearnableDelay(DelayedModule):
     def extra_repr(self) -> str:
         """Show the options."""
         return f"max_delay={self.max_delay}, rounded={self.rounded}"
+
+
+def delay_memory(net: nn.Module) -> dict[str, DelayMemory]:
+    """Return what the whole delays of a network need on a chip, by the names of its connections.
+
+    With a delay per synapse, each input must be kept for the longest of its delays; with one per input for that one.
+
+    Examples:
+        >>> from silif_plugins.synapses import AxonalLinear
+        >>> net = nn.Sequential(AxonalLinear(3, 2, 9))
+        >>> net[0].delays.delay.data.copy_(torch.tensor([0.0, 4.0, 9.0]))
+        tensor([0., 4., 9.])
+        >>> delay_memory(net)
+        {'0': DelayMemory(delays=2, entries=13, holds='spikes')}
+    """
+    found, inner = {}, set()
+    for name, module in net.named_modules():
+        if isinstance(module, DelayedModule) and module not in inner:
+            found[name] = module.memory()
+            inner |= set(module.modules())
+    return found
 
 
 def discretised(module: Module) -> Module:

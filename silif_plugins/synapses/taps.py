@@ -112,6 +112,29 @@ class _WeightedTaps(torch.autograd.Function):
         return *grads, None, None
 
 
+def triangle_taps(delay: Tensor, width: Tensor, max_delay: int) -> Tensor:
+    r"""Return the share of each lag, a triangle around the delay that sums to 1: the kernel of DelRec.
+
+    Queant et al. (2025) divide ``max(0, S - abs(l - delay))`` by S², which sums to 1 where the width S is a whole
+    number and nothing of the triangle is before lag 0, and to 0.75 to 1.1 elsewhere; this divides by the sum itself.
+
+    Args:
+        delay: In steps, from 0 to ``max_delay``, of any shape.
+        width: S, at least 1: half of the base, in steps, of a shape that expands to that of the delays.
+        max_delay: The longest lag.
+
+    Returns:
+        Shares of the lags 0 to ``max_delay``, [max_delay + 1, \*shape of the delays].
+
+    Examples:
+        >>> triangle_taps(torch.tensor([0.0, 1.5]), torch.tensor(2.0), 3).T.mul(1000).round()
+        tensor([[667., 333.,   0.,   0.],
+                [125., 375., 375., 125.]])
+    """
+    heights = (width - (_lags(delay, max_delay) - delay).abs()).clamp(min=0)
+    return heights / heights.sum(0)
+
+
 def rounded_taps(delay: Tensor, max_delay: int) -> Tensor:
     """Return 1 at the lag nearest to the delay, and 0 at all others; arguments and shape as for `gaussian_taps`.
 

@@ -44,7 +44,7 @@ def test_recipes_of_the_paper_say_what_was_published(recipe):
         width = config.max_time / (config.steps - 1)
         assert 1000 * width == pytest.approx(float(recipe.resolution.split()[0]), rel=0.02)
     assert config.published
-    delays = config.options["connection"] != "linear"
+    delays = {config.options["connection"], config.options["recurrent_connection"]} != {"linear"}
     assert config.options["initial_state"] == ("zeros" if delays else "uniform")
     assert config.recalibrate == 0
     if config.data == "shd":
