@@ -8,6 +8,7 @@ from .dendritic_linear import DendriticDelay, DendriticLinear
 from .learnable_delay import DelayedModule, DelayMemory, DelaySettings, LearnableDelay, delay_memory, discretised
 from .linear import Events, SpikeLinear, spike_linear
 from .recurrent_delay import RecurrentDelay, RecurrentState
+from .stateful_delay import StatefulDelay
 from .taps import gaussian_taps, triangle_taps
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "RecurrentDelay",
     "RecurrentState",
     "SpikeLinear",
+    "StatefulDelay",
     "connect",
     "delay_memory",
     "discretised",

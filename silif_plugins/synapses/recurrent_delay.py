@@ -61,9 +61,7 @@ class RecurrentDelay(nn.Module):
     def __init__(self, cell: Cell | nn.Module, connection: nn.Module) -> None:
         super().__init__()
         if not isinstance(connection, DelayedModule):
-            raise TypeError(
-                f"connection: got {type(connection).__name__}; it must be one with delays: AxonalLinear, ..."
-            )
+            raise TypeError(f"connection: got {type(connection).__name__}; it must have delays, as AxonalLinear")
         shape = tuple(connection.weight.shape)  # type: ignore[arg-type]
         if len(shape) != 2 or shape[0] != shape[1]:
             raise ValueError(f"connection: its weight has shape {shape}; it must lead from N neurons to N")
