@@ -103,6 +103,35 @@ def traces(space: StateSpace, states: State, *, neuron: int = 0, dt: float | Non
     return figure
 
 
+def delay_matrices(delays: Mapping[str, Tensor]) -> Figure:
+    """Draw delays as shades, one panel a matrix, on one scale of steps.
+
+    Args:
+        delays: In steps, [outputs, inputs], or [N] for one per neuron, by name: ``{"before": ..., "after": ...}``.
+
+    Raises:
+        ValueError: If there are none, or they are of another shape.
+
+    Examples:
+        >>> figure = delay_matrices({"before": 20 * torch.rand(6, 8), "after": 20 * torch.rand(6, 8)})
+        >>> [axes.get_title() for axes in figure.axes[:2]]
+        ['before', 'after']
+    """
+    if not delays:
+        raise ValueError("delays: got none; it must be at least one matrix by its name")
+    for name, each in delays.items():
+        if each.dim() not in (1, 2) or not each.numel():
+            raise ValueError(f"delays[{name!r}]: got shape {tuple(each.shape)}; it must be [outputs, inputs] or [N]")
+    longest = max(each.max().item() for each in delays.values())
+    figure, panels = _new((1.0 + 2.6 * len(delays), 2.8), ncols=len(delays))
+    for axes, (name, each) in zip(_several(panels), delays.items(), strict=True):
+        matrix = each.detach().cpu().reshape(-1, each.shape[-1]).numpy()
+        image = axes.imshow(matrix, vmin=0, vmax=max(longest, 1), cmap="cividis", aspect="auto")
+        axes.set(title=name, xlabel="input", ylabel="output" if each.dim() == 2 else "", xticks=[], yticks=[])
+    figure.colorbar(image, ax=_several(panels), label="delay (steps)")
+    return figure
+
+
 def impulse_response(neurons: Mapping[str, Neuron], *, steps: int = 100, index: int = 0) -> Figure:
     """Draw what the membrane does after one input of 1, without spikes: the neuron's memory, one line a model.
 

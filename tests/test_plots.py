@@ -109,3 +109,14 @@ def test_figures_are_written(ending, tmp_path):
     path = tmp_path / "new folder" / f"figure.{ending}"
     plots.save(plots.raster({"input": torch.eye(5)}), path)
     assert path.read_bytes()[:8].lstrip()[:5] in (b"\x89PNG\r", b"<?xml", b"%PDF-")
+
+
+def test_delay_matrices_share_a_scale():
+    figure = plots.delay_matrices({"before": torch.tensor([[0.0, 9.0]]), "after": torch.tensor([3.0, 4.0, 5.0])})
+    first, second = (axes.images[0] for axes in figure.axes[:2])
+    assert first.get_clim() == second.get_clim() == (0, 9)
+    assert second.get_array().shape == (1, 3)
+    with pytest.raises(ValueError, match="delays: got none"):
+        plots.delay_matrices({})
+    with pytest.raises(ValueError, match=r"delays\['a'\]: got shape \(2, 2, 2\)"):
+        plots.delay_matrices({"a": torch.zeros(2, 2, 2)})

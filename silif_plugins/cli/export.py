@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import deploy  # noqa: F401 - it registers formats
+from ..deploy import export_c, export_web  # noqa: F401 - formats that deploy registers
 from ..formats import EXPORTERS, Model, export, exporter_named
 from .output import Answer
 from .parser import Parser

@@ -1,8 +1,8 @@
 """Out of PyTorch: trained networks as plain numbers, quantised, in C, in a browser, and as streams.
 
-`quantise` makes a `QuantisedNet`, whose arithmetic is that of a chip to the last bit; `to_c` and `to_web` write it, which
-are the formats ``"c"`` and ``"web"`` of `silif_plugins.formats.export`, and `silif_plugins.deploy.machines` runs what was
-written. `Stream` feeds a network, quantised or not, as its input comes.
+`quantise` makes a `QuantisedNet`, whose arithmetic is that of a chip to the last bit; `to_c` and `to_web` write it, and
+`silif_plugins.deploy.machines` runs what was written. As ``"c"`` and ``"web"`` they are formats of
+`silif_plugins.formats.export`. `Stream` feeds a network, quantised or not, as its input comes.
 """
 
 from .c_export import to_c

@@ -2,6 +2,7 @@
 
 from .layer_neuron import LayerNeuron, reset_ratio
 from .metadata import metadata_of, record_of
+from .nir_delay import delay_node, delays_of
 from .nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
 from .nodes import node_map, timestep_of
 from .record import THRESHOLD, Record
@@ -14,6 +15,8 @@ __all__ = [
     "Population",
     "Record",
     "Restored",
+    "delay_node",
+    "delays_of",
     "graph_of",
     "is_population",
     "load",

@@ -20,6 +20,8 @@ from ..exchange import (
     Population,
     Record,
     Restored,
+    delay_node,
+    delays_of,
     graph_of,
     is_population,
     load,
@@ -32,6 +34,7 @@ from ..exchange import node_map as nodes
 from ..neurons import NEURONS, Neuron
 from ..optional import require
 from ..surrogate import Boxcar, FastSigmoid, SpikeFunction, name_of, named
+from ..synapses import AxonalDelay, StatefulDelay
 from . import _norse_nir
 from .conversion import CORE_NAMES, population
 from .functional import NORSE_DT
@@ -86,6 +89,13 @@ def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: 
     def convert(inner: nn.Module) -> Any:
         if isinstance(inner, Parametrised):
             return _graph_of_module(inner, sizes.get(inner))
+        if isinstance(inner, StatefulDelay):
+            if isinstance(inner.connection, AxonalDelay):
+                return delay_node(inner.connection, NORSE_DT)
+            raise ValueError(
+                f"module: got a {type(inner.connection).__name__}, which has no counterpart in NIR; an AxonalDelay "
+                "before a layer has"
+            )
         if isinstance(inner, lift):
             return convert(inner.lifted_module)
         if type(inner) not in exporters:
@@ -93,7 +103,8 @@ def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: 
         return _norse_nir.with_arrays(exporters[type(inner)](inner), sizes.get(inner))
 
     # Modules without children too, so that convert can refuse what NIR does not have.
-    found = {type(inner) for inner in module.modules() if isinstance(inner, Parametrised) or not any(inner.children())}
+    whole = (Parametrised, StatefulDelay)
+    found = {type(inner) for inner in module.modules() if isinstance(inner, whole) or not any(inner.children())}
     kinds = {*exporters, *found, lift}
     return nirtorch.torch_to_nir(
         module,
@@ -152,6 +163,9 @@ def from_nir(
         options["reset_method"] = reset_method
     node_map = {**nodes(timestep_of(graph)), **_norse_nir.importers(**options)}
     node_map[Restored] = lambda node: node.module
+    node_map[require("nir", extra="nir", purpose="The exchange of networks").Delay] = lambda node: StatefulDelay(
+        delays_of(node, dt)
+    )
     network: nn.Module = nirtorch.nir_to_torch(graph, node_map, dtype=dtype)
     return network
 

@@ -13,6 +13,7 @@ require("snntorch", extra="snntorch", purpose="silif_plugins.snntorch")
 from ..swapping import Replacement, Replacements  # noqa: E402
 from .adlif import AdLIF, CAdLIF  # noqa: E402
 from .csilif import CSiLIF  # noqa: E402
+from .delayed import Delayed  # noqa: E402
 from .layerwise import over_time  # noqa: E402
 from .membrane import Membrane  # noqa: E402
 from .nir import export_to_nir, import_from_nir  # noqa: E402
@@ -33,6 +34,7 @@ __all__ = [
     "AdLIF",
     "CAdLIF",
     "CSiLIF",
+    "Delayed",
     "Membrane",
     "Recurrent",
     "Replacement",

@@ -14,6 +14,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.overrides import TorchFunctionMode
 
 from ..dynamics import State
+from .delayed import Delayed
 from .kept import changes, restore, slots
 from .membrane import Membrane
 from .spiking import Spiking, _packed, _pair
@@ -77,24 +78,26 @@ class _Pass:
         self.net = net
         modules = {name or type(net).__name__: module for name, module in net.named_modules()}
         self.names = {module: name for name, module in modules.items() if isinstance(module, Spiking)}
+        self.delayed = {module: name for name, module in modules.items() if isinstance(module, Delayed)}
         for name, module in modules.items():
             _refuse_other_states(name, module)
         self.others = {name: module for name, module in modules.items() if not isinstance(module, MAY_CHANGE)}
         self.kept = slots(self.others)
         self.before = {neuron: neuron._state for neuron in self.names}
+        self.travelled = {module: module._state for module in self.delayed}
         self.unread: dict[int, tuple[str, Tensor]] = {}
         for neuron in self.names:
             self._watch(neuron)
         self.shown: dict[Spiking, Any] = {}  # the states of all steps, as the network has seen them
-        self.finished: set[Spiking] = set()
+        self.finished: set[nn.Module] = set()
         self.steps, self.batch = _leading(x for x in inputs if x is not None and not self._is_state(x))
         self.inputs = [x.flatten(0, 1) if isinstance(x, Tensor) and not self._is_state(x) else x for x in inputs]
 
     def run(self) -> Any:
         """Run the network once."""
         try:
-            for neuron in self.names:
-                neuron.__dict__["_over_time"] = self
+            for module in (*self.names, *self.delayed):
+                module.__dict__["_over_time"] = self
             with _eagerly(), _Watch(self.check_read):
                 output = self.net(*self.inputs)
             self._settle()
@@ -102,14 +105,16 @@ class _Pass:
         except BaseException as error:
             for neuron, state in self.before.items():
                 neuron._state = state
+            for module, travelling in self.travelled.items():
+                module._state = travelling
             reason = self._why(error)
             restore(self.kept)
             if reason is not None:
                 raise type(error)(reason) from error
             raise
         finally:
-            for neuron in self.names:
-                neuron.__dict__.pop("_over_time", None)
+            for module in (*self.names, *self.delayed):
+                module.__dict__.pop("_over_time", None)
 
     def run_neuron(
         self, neuron: Spiking, input_: Tensor, given: Tensor | SecondOrderState | None
@@ -125,12 +130,7 @@ class _Pass:
             Spikes, and the state as one value if the neuron returns any, [T\*B, \*size].
         """
         name = self.names[neuron]
-        if neuron in self.finished:
-            raise ValueError(
-                f"{name}: it is called twice in one step, which over_time cannot do: "
-                "its second call needs the state that its first one left at the same step"
-            )
-        self._check_folded(f"{name}: its input", input_)
+        self._check_call(neuron, name, input_)
         all_steps = bool(neuron.output) or not neuron.init_hidden
         with torch._C.DisableTorchFunction():  # what neurons do with their own states is not watched
             start = None if given is None else self._start(name, neuron, given)
@@ -142,6 +142,24 @@ class _Pass:
         self.finished.add(neuron)
         self._watch(neuron)
         return spk.flatten(0, 1), state
+
+    def run_delayed(self, module: Delayed, input_: Tensor) -> Tensor:
+        r"""Run a connection with delays over all steps: outputs [T\*B, outputs] from inputs [T\*B, inputs]."""
+        self._check_call(module, self.delayed[module], input_)
+        with torch._C.DisableTorchFunction():
+            folded = input_.unflatten(0, (self.steps, self.batch))
+            outputs, module._state = module.connection.run(folded, module._state)
+        self.finished.add(module)
+        return outputs.flatten(0, 1)
+
+    def _check_call(self, module: nn.Module, name: str, input_: Tensor) -> None:
+        """Raise unless this is the first call of what remembers, with all steps."""
+        if module in self.finished:
+            raise ValueError(
+                f"{name}: it is called twice in one step, which over_time cannot do: "
+                "its second call needs the state that its first one left at the same step"
+            )
+        self._check_folded(f"{name}: its input", input_)
 
     def check_read(self, values: Any) -> None:
         """Refuse a function of a state that is not that of all steps.

@@ -24,6 +24,8 @@ from ..exchange import (
     Population,
     Record,
     Restored,
+    delay_node,
+    delays_of,
     graph_of,
     is_population,
     load,
@@ -37,6 +39,8 @@ from ..exchange import node_map as nodes
 from ..neurons import NEURONS, Neuron
 from ..optional import require
 from ..surrogate import SpikeFunction, name_of, named
+from ..synapses import AxonalDelay
+from .delayed import Delayed
 from .evaluation import evaluation
 from .recurrent import Recurrent
 from .spiking import Spiking
@@ -171,6 +175,7 @@ def import_from_nir(
     known = (nir.Affine, nir.Linear, nir.Conv2d, nir.AvgPool2d, nir.IF, nir.LIF, nir.CubaLIF)
     node_map: dict[Any, Callable[[Any], nn.Module]] = {**nodes(timestep_of(graph)), **dict.fromkeys(known, from_host)}
     node_map[nir.Flatten] = _flatten_module
+    node_map[nir.Delay] = lambda node: Delayed(delays_of(node, HOST_DT))
     node_map[Restored] = lambda node: node.module
     network: nn.Module = nirtorch.nir_to_torch(with_modules(graph, make, where), node_map, dtype=dtype)
     return network
@@ -183,6 +188,13 @@ def _node(module: Any, given: torch.Size, returned: torch.Size) -> Any:
         return _graph_of(module.neuron, returned, module)
     if isinstance(module, Spiking):
         return _graph_of(module, returned)
+    if isinstance(module, Delayed):
+        if isinstance(module.connection, AxonalDelay):
+            return delay_node(module.connection, HOST_DT)
+        raise ValueError(
+            f"module: got a {type(module.connection).__name__}, which has no counterpart in NIR; an AxonalDelay "
+            "before a layer has"
+        )
     if isinstance(module, nn.Conv2d):
         bias = torch.zeros(module.out_channels) if module.bias is None else module.bias
         padding = module.padding if isinstance(module.padding, str) else tuple(module.padding)
@@ -357,7 +369,7 @@ def _without_states(net: nn.Module) -> Iterator[None]:
 def _leaves(module: nn.Module) -> Iterator[nn.Module]:
     """Yield what NIR has nodes for: neurons, and other modules without children."""
     children = list(module.children())
-    if isinstance(module, snn.SpikingNeuron | Recurrent) or not children:
+    if isinstance(module, snn.SpikingNeuron | Recurrent | Delayed) or not children:
         yield module
     else:
         for child in children:

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ..diagnosis import SilenceWatch
 from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, with_reset
 from ..neurons import LI, MEMBRANE_DECAYS, Neuron, is_recurrent, neuron_class
-from ..scan import BACKENDS, Backend, scan, scan_with_gate
+from ..scan import BACKENDS, Backend, scan, scan_with_gate, step
 from ..surrogate import SpikeFunction, resolve
-from ..synapses import Events, connect, transmit
+from ..synapses import Events, RecurrentDelay, connect, transmit
 
 Normalization = Literal["batchnorm", "layernorm", "none"]
 InitialState = Literal["zeros", "uniform"]
@@ -105,6 +105,9 @@ class SpikingLayer(nn.Module):
         neuron: Neuron model, by name or class; "RLIF" and "RadLIF" are LIF and AdLIF with ``recurrent``.
         neuron_options: Arguments of the model's constructor.
         recurrent: Whether spikes return through weights V within the layer; V's diagonal is 0.
+        recurrent_connection: Kind of V, a name in `silif_plugins.synapses.CONNECTIONS`; one with delays has a diagonal,
+            and runs step by step.
+        recurrent_options: Further arguments of that kind.
         bidirectional: Whether the same weights and neurons also read the sequence backwards; doubles the output.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that a spike is dropped in training.
@@ -139,6 +142,8 @@ class SpikingLayer(nn.Module):
         neuron: str | type[Neuron] = "SiLIF",
         neuron_options: Mapping[str, Any] | None = None,
         recurrent: bool = False,
+        recurrent_connection: str = "linear",
+        recurrent_options: Mapping[str, Any] | None = None,
         bidirectional: bool = False,
         normalization: Normalization = "batchnorm",
         dropout: float = 0.0,
@@ -175,9 +180,14 @@ class SpikingLayer(nn.Module):
         self.neuron = model(size, **(neuron_options or {}))
         if recurrent and self.neuron.outputs > 1:
             raise ValueError(f"recurrent: got neurons with {self.neuron.outputs} outputs; they must have one")
+        plain = recurrent_connection == "linear"
         self.register_parameter(
-            "recurrent", nn.Parameter(nn.init.orthogonal_(torch.empty(size, size))) if recurrent else None
+            "recurrent", nn.Parameter(nn.init.orthogonal_(torch.empty(size, size))) if recurrent and plain else None
         )
+        self.delayed: nn.Module | None = None
+        if recurrent and not plain:
+            self.delayed = connect(recurrent_connection, size, size, options=recurrent_options)
+            nn.init.orthogonal_(self.delayed.weight)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
         self.bidirectional = bidirectional
         self.initial_state = initial_state
@@ -224,14 +234,18 @@ class SpikingLayer(nn.Module):
             inputs = torch.cat([inputs, backwards(inputs, valid)], dim=1)
             valid = None if valid is None else torch.cat([valid, valid], dim=1)
         current = self.current(inputs, valid, gate)
-        spikes, _, gate = scan_with_gate(
-            self.dynamics(),
-            current,
-            first_state(self.neuron, self.initial_state, current),
-            surrogate=self.surrogate,
-            recurrent=self.recurrent_weights(),
-            backend=self.backend,
-        )
+        first = first_state(self.neuron, self.initial_state, current)
+        if self.delayed is not None:
+            spikes, gate = self._delayed_spikes(current, first), None
+        else:
+            spikes, _, gate = scan_with_gate(
+                self.dynamics(),
+                current,
+                first,
+                surrogate=self.surrogate,
+                recurrent=self.recurrent_weights(),
+                backend=self.backend,
+            )
         if self.neuron.outputs > 1:
             spikes, gate = spikes.flatten(2), None if gate is None else gate.flatten(2)
         self.silence(self, spikes)
@@ -242,6 +256,17 @@ class SpikingLayer(nn.Module):
             valid = None if valid is None else valid[:, :batch]
             spikes, gate = torch.cat([there, backwards(back, valid)], dim=2), None
         return spikes, gate
+
+    def _delayed_spikes(self, current: Tensor, first: Any) -> Tensor:
+        """Return the spikes of neurons that drive each other through delays."""
+        dynamics = self.dynamics()
+
+        def cell(current: Tensor, state: Any = first) -> tuple[Tensor, Any]:
+            return step(dynamics, current, state, surrogate=self.surrogate)
+
+        assert self.delayed is not None
+        spikes, _ = RecurrentDelay(cell, self.delayed)(current)
+        return spikes
 
     def recurrent_weights(self) -> Tensor | None:
         """Return V with its diagonal masked: no neuron feeds itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from ..metrics import firing_rates, synaptic_operations
 from ..neurons import Neuron
 from ..scan import Backend, as_lengths
 from ..surrogate import SpikeFunction
-from ..synapses import Events
+from ..synapses import DelayedModule, Events
 from .layers import InitialState, Normalization, Readout, SpikingLayer, check_readout
 
 
@@ -46,6 +47,8 @@ class SpArchNet(nn.Module):
             LIF and AdLIF with ``recurrent``.
         neuron_options: Arguments of the model's constructor, such as ``{"dt": (0.01, 5.0)}``.
         recurrent: Whether spikes return through weights within each layer.
+        recurrent_connection: Kind of these weights, a name in `silif_plugins.synapses.CONNECTIONS`.
+        recurrent_options: Further arguments of that kind, such as ``{"max_delay": 25, "kernel": "triangle"}``.
         bidirectional: Whether hidden layers also read the sequence backwards.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that a hidden spike is dropped in training.
@@ -59,12 +62,14 @@ class SpArchNet(nn.Module):
             their inputs (`silif_plugins.synapses.spike_linear`); ``"always"`` or ``"never"``. The results are the same
             to rounding.
         connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`: ``"linear"``; ``"delayed"``,
-            with a learnable delay per synapse, or ``"axonal"``, per input. Synaptic operations are counted alike for
-            all kinds: the paper doubles those of delays, this does not.
+            with a learnable delay per synapse; ``"axonal"``, per input; or ``"dendritic"``, per output. Each synaptic
+            operation through a delay of its own counts twice, as in the paper.
         connection_options: Further arguments of that kind, such as ``{"max_delay": 25}``.
         readout_decay: Fixed decay of the readout's leaky integrators, such as 0.9355 for 15 steps; by default each
             trains its own.
         skip_steps: Steps at the beginning of a sequence that do not count in the scores, and so not in the loss.
+        readout_options: Arguments of `Readout` that are others than in the hidden layers, such as
+            ``{"normalization": "none"}`` or ``{"connection": "linear", "connection_options": None}``.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the network can be differentiated twice.
 
@@ -87,6 +92,8 @@ class SpArchNet(nn.Module):
         neuron: str | type[Neuron] = "SiLIF",
         neuron_options: Mapping[str, Any] | None = None,
         recurrent: bool = False,
+        recurrent_connection: str = "linear",
+        recurrent_options: Mapping[str, Any] | None = None,
         bidirectional: bool = False,
         normalization: Normalization = "batchnorm",
         dropout: float = 0.0,
@@ -99,6 +106,7 @@ class SpArchNet(nn.Module):
         connection_options: Mapping[str, Any] | None = None,
         readout_decay: float | None = None,
         skip_steps: int = 0,
+        readout_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
     ) -> None:
         super().__init__()
@@ -112,6 +120,8 @@ class SpArchNet(nn.Module):
                 neuron=neuron,
                 neuron_options=neuron_options,
                 recurrent=recurrent,
+                recurrent_connection=recurrent_connection,
+                recurrent_options=recurrent_options,
                 bidirectional=bidirectional,
                 normalization=normalization,
                 bias=bias,
@@ -127,20 +137,22 @@ class SpArchNet(nn.Module):
             )
             self.hidden.append(layer)
             num_inputs = layer.num_outputs
-        self.readout = Readout(
-            num_inputs,
-            num_classes,
-            normalization=normalization,
-            bias=bias,
-            initial_state=initial_state,
-            input_dropout=dropout,
-            events=events,
-            connection=connection,
-            connection_options=connection_options,
-            backend=backend,
-            decay=readout_decay,
-            skip_steps=skip_steps,
-        )
+        readout: dict[str, Any] = {
+            "normalization": normalization,
+            "bias": bias,
+            "initial_state": initial_state,
+            "input_dropout": dropout,
+            "events": events,
+            "connection": connection,
+            "connection_options": connection_options,
+            "backend": backend,
+            "decay": readout_decay,
+            "skip_steps": skip_steps,
+            **(readout_options or {}),
+        }
+        if unknown := sorted(readout.keys() - inspect.signature(Readout).parameters.keys()):
+            raise ValueError(f"readout_options: got {unknown[0]}; Readout has no such argument")
+        self.readout = Readout(num_inputs, num_classes, **readout)
 
     @staticmethod
     def check(
@@ -189,15 +201,26 @@ class SpArchNet(nn.Module):
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
             assert isinstance(layer, SpikingLayer)
-            operations = operations + synaptic_operations(activity, layer.num_outputs // layer.neuron.outputs)
+            operations = operations + synaptic_operations(
+                activity, cost(layer.current.weights, layer.neuron.size[0]) * (1 + layer.bidirectional)
+            )
             activity, gate = layer.spikes_and_gate(activity, valid, gate)
             if layer.recurrent is not None:
                 operations = operations + synaptic_operations(activity, layer.neuron.size[0] - 1)
+            if layer.delayed is not None:
+                operations = operations + synaptic_operations(activity, cost(layer.delayed, layer.neuron.size[0]))
             # A graded or negative spike is one spike: its rate has no gradient.
             fired = (activity != 0).to(activity) if layer.neuron.graded else activity
             rates.append(firing_rates(fired) if valid is None else fired.sum(dim=(0, 1)) / valid.sum())
-        operations = operations + synaptic_operations(activity, self.readout.neuron.size[0])
+        operations = operations + synaptic_operations(
+            activity, cost(self.readout.current.weights, self.readout.neuron.size[0])
+        )
         return SpArchOutput(self.readout(activity, valid, gate), torch.cat(rates), operations)
+
+
+def cost(connection: nn.Module, fan_out: int) -> int:
+    """Return the operations that an input of a connection costs: its fan-out, or what its delays make of it."""
+    return connection.operations_per_event() if isinstance(connection, DelayedModule) else fan_out
 
 
 def valid_steps(lengths: Tensor, inputs: Tensor) -> Tensor:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal, Unpack
+
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from .learnable_delay import LearnableDelay
+from .learnable_delay import DelayMemory, DelaySettings, LearnableDelay
 from .linear import as_weight
 from .taps import convolve
+from .whole_delays import goes_by_events, shift_whole
 
 
 class AxonalDelay(LearnableDelay):
@@ -21,11 +26,7 @@ class AxonalDelay(LearnableDelay):
     Args:
         num_neurons: Number of neurons N.
         max_delay: The longest delay, in steps.
-        sigma: Width of the Gaussian at the start, in steps, before DCLS's 0.27 is added; by default half of
-            ``max_delay``, rounded up.
-        rounded: Whether delays are rounded to whole steps, exactly; they are not learnt then.
-        device: As for ``nn.Linear``.
-        dtype: As for ``nn.Linear``.
+        settings: Options by name of how delays start, learn and run: see `DelaySettings`.
 
     Raises:
         ValueError: If an argument is not valid.
@@ -42,31 +43,50 @@ class AxonalDelay(LearnableDelay):
         True
     """
 
+    holds: Literal["spikes", "currents"] = "spikes"
+
     def __init__(
         self,
         num_neurons: int,
         max_delay: int,
-        *,
-        sigma: float | None = None,
-        rounded: bool = False,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **settings: Unpack[DelaySettings],
     ) -> None:
-        super().__init__((num_neurons,), max_delay, sigma=sigma, rounded=rounded, device=device, dtype=dtype)
+        super().__init__((num_neurons,), max_delay, **settings)
         self.reset_parameters()
 
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: what arrives, and the state after it, from inputs; all are [T, B, N]."""
         window = self.window(as_weight(inputs, self.delay), state)
-        if self.rounded:
+        if self.is_rounded and goes_by_events(window):
+            outputs = shift_whole(window, self.whole(), self.max_delay)
+        elif self.is_rounded:
             outputs = window.gather(0, self._sources(inputs))
         else:
             outputs = convolve(window, self.taps().unsqueeze(-1), groups=inputs.shape[-1])
         return outputs, self.travelling(window)
 
+    def operations_per_event(self) -> int:
+        """Return 1: an input is put into its buffer."""
+        return 1
+
+    def memory(self) -> DelayMemory:
+        """Return one delay and one buffer per neuron."""
+        delays = self.whole()
+        return DelayMemory(int(delays.count_nonzero()), int(delays.sum()), self.holds)
+
+    def travelling_on(self, past: Tensor) -> Tensor:
+        """See `DelayedModule.travelling_on`."""
+        window = functional.pad(past, (0, 0, 0, 0, 0, self.max_delay))
+        return convolve(window, self.taps().unsqueeze(-1), groups=past.shape[-1])
+
+    def spread(self) -> Callable[[Tensor], Tensor]:
+        """See `DelayedModule.spread`."""
+        taps = self.taps().unsqueeze(1)
+        return lambda inputs: taps * as_weight(inputs, self.delay)
+
     def _sources(self, inputs: Tensor) -> Tensor:
         """Return the places in the window, [T, B, N], from which whole delays read."""
-        lags = self.delay.detach().round().clamp(0, self.max_delay).long()
+        lags = self.whole().long()
         steps = torch.arange(inputs.shape[0], device=inputs.device).view(-1, 1, 1)
         return (steps + self.max_delay - lags).expand(inputs.shape)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+from typing import Unpack
+
 from torch import Tensor
 from torch.nn import functional
 
 from .axonal_delay import AxonalDelay
-from .learnable_delay import DelayedModule
+from .learnable_delay import DelayedModule, DelayMemory, DelaySettings
 from .linear import Events, SpikeLinear, as_weight
 
 
@@ -19,18 +21,16 @@ class AxonalLinear(DelayedModule):
         out_features: Number of outputs.
         max_delay: The longest delay, in steps.
         bias: Whether to add a bias.
-        sigma: Width of the Gaussian at the start, in steps; see `AxonalDelay`.
-        rounded: Whether delays are rounded to whole steps, exactly; they are not learnt then.
         dropout: Share of inputs that are dropped in training, before they are delayed.
         events: Whether the weights visit only inputs that are not zero. Delays in whole steps keep spikes few; the
             Gaussian spreads each one over several steps.
-        device: As for ``nn.Linear``.
-        dtype: As for ``nn.Linear``.
+        settings: Options by name of how delays start, learn and run: see `DelaySettings`.
 
     Raises:
         ValueError: If an argument is not valid.
 
     Examples:
+        >>> import torch
         >>> layer = AxonalLinear(64, 10, max_delay=25)
         >>> spikes = (torch.rand(100, 8, 64) < 0.05).float()
         >>> layer(spikes).shape
@@ -49,18 +49,16 @@ class AxonalLinear(DelayedModule):
         max_delay: int,
         bias: bool = True,
         *,
-        sigma: float | None = None,
-        rounded: bool = False,
         dropout: float = 0.0,
         events: Events = "auto",
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **settings: Unpack[DelaySettings],
     ) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
         self.dropout = dropout
-        self.delays = AxonalDelay(in_features, max_delay, sigma=sigma, rounded=rounded, device=device, dtype=dtype)
+        self.delays = AxonalDelay(in_features, max_delay, **settings)
+        device, dtype = settings.get("device"), settings.get("dtype")
         self.linear = SpikeLinear(in_features, out_features, bias, events=events, device=device, dtype=dtype)
 
     @property
@@ -78,3 +76,34 @@ class AxonalLinear(DelayedModule):
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
         arrived, state = self.delays.run(dropped, state)
         return self.linear(arrived), state
+
+    @property
+    def is_rounded(self) -> bool:
+        """Whether delays are whole steps now."""
+        return self.delays.is_rounded
+
+    @property
+    def max_delay(self) -> int:
+        """The longest delay."""
+        return self.delays.max_delay
+
+    def operations_per_event(self) -> int:
+        """Return the fan-out, and 1 for the delay that all synapses share."""
+        return self.linear.out_features + 1
+
+    def memory(self) -> DelayMemory:
+        """See `DelayedModule.memory`."""
+        return self.delays.memory()
+
+    def travelling_on(self, past: Tensor) -> Tensor:
+        """See `DelayedModule.travelling_on`."""
+        return self.delays.travelling_on(past)
+
+    def spread(self) -> Callable[[Tensor], Tensor]:
+        """See `DelayedModule.spread`."""
+        spread = self.delays.spread()
+        return lambda inputs: spread(functional.dropout(inputs, self.dropout, self.training))
+
+    def arrive(self, brought: Tensor) -> Tensor:
+        """Apply the weights."""
+        return self.linear(brought)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from .axonal_linear import AxonalLinear
 from .delayed_linear import DelayedLinear
+from .dendritic_linear import DendriticLinear
 from .linear import Events, SpikeLinear
 from .quantised_linear import QuantisedLinear
 
@@ -27,6 +28,11 @@ def _axonal(num_inputs: int, num_outputs: int, **options: Any) -> nn.Module:
     return AxonalLinear(num_inputs, num_outputs, **_with_max_delay(options))
 
 
+def _dendritic(num_inputs: int, num_outputs: int, **options: Any) -> nn.Module:
+    """Make a connection with a delay per output."""
+    return DendriticLinear(num_inputs, num_outputs, **_with_max_delay(options))
+
+
 def _with_max_delay(options: dict[str, Any]) -> dict[str, Any]:
     """Raise unless the option is there that has no default."""
     if "max_delay" not in options:
@@ -39,6 +45,7 @@ CONNECTIONS: dict[str, Factory] = {
     "delayed": _delayed,
     "axonal": _axonal,
     "quantised": QuantisedLinear,
+    "dendritic": _dendritic,
 }
 """Makers of connections by the names that networks use; a connection of another kind is added here.
 
@@ -46,9 +53,11 @@ They are called with the numbers of inputs and outputs, and ``bias``, ``dropout`
 by name. A connection takes whole sequences [T, B, inputs] and gives [T, B, outputs]; ``weight`` is [outputs, inputs].
 
 - ``"linear"``: `SpikeLinear`.
-- ``"delayed"``: `DelayedLinear`, a learnable delay per synapse, with the options ``max_delay``, ``sigma``, ``rounded``.
+- ``"delayed"``: `DelayedLinear`, a learnable delay per synapse, with the option ``max_delay`` and those of
+  `DelaySettings`.
 - ``"axonal"``: `AxonalLinear`, a learnable delay per input, with the same options.
 - ``"quantised"``: `QuantisedLinear`, weights rounded in training, with the option ``bits``.
+- ``"dendritic"``: `DendriticLinear`, a learnable delay per output, with the same options.
 """
 
 

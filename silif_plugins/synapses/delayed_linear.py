@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Callable, Mapping
+from typing import Any, Self, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .learnable_delay import LearnableDelay
+from .lag_products import sum_over_lags
+from .learnable_delay import DelayMemory, DelaySettings, LearnableDelay
 from .linear import as_weight
 from .taps import convolve
+from .whole_delays import WholeSynapses, goes_by_events, transmit_whole, whole_synapses
 
 
 class DelayedLinear(LearnableDelay):
@@ -25,24 +27,21 @@ class DelayedLinear(LearnableDelay):
     lost. Sequences in the published networks get ``max_delay // 2`` steps longer with each layer; append as many steps
     of zeros to the inputs for that.
 
-    Training starts with a wide Gaussian, which sees all lags, and narrows it: fill ``sigma`` with less after each
-    epoch, in the published recipe down to 0.23 (a width of 0.5, with DCLS's 0.27) after a quarter of them. Delays learn
-    at about 100 times the rate of weights there. `discretised` gives the layer that then runs, with whole delays.
+    Training starts with a wide Gaussian, which sees all lags, and narrows it, in the published recipe down to 0.23 (a
+    width of 0.5, with DCLS's 0.27) after a quarter of the epochs; `silif_plugins.training` does that, and a loop of
+    your own by `begin_epoch`. `discretised` gives the layer that then runs, with whole delays.
 
-    The convolution is dense, whatever the share of spikes. snnTorch's ``SynapticDelay`` and Norse's ``SynapseDelay``
-    have one delay per channel, as `AxonalDelay`; the ``DelayLinear`` of sc-neurocore interpolates between two lags.
+    Where no gradient is asked for, whole delays are computed from the spikes, at the cost of spikes times fan-out;
+    training is dense, whatever the share of spikes. snnTorch's ``SynapticDelay`` and Norse's ``SynapseDelay`` have one
+    delay per channel, as `AxonalDelay`; the ``DelayLinear`` of sc-neurocore interpolates between two lags.
 
     Args:
         in_features: Number of inputs.
         out_features: Number of outputs.
         max_delay: The longest delay, in steps.
         bias: Whether to add a bias.
-        sigma: Width of the Gaussian at the start, in steps, before DCLS's 0.27 is added; by default half of
-            ``max_delay``, rounded up, as published.
-        rounded: Whether delays are rounded to whole steps, exactly; they are not learnt then.
         dropout: Share of inputs that are dropped in training.
-        device: As for ``nn.Linear``.
-        dtype: As for ``nn.Linear``.
+        settings: Options by name of how delays start, learn and run: see `DelaySettings`.
 
     Raises:
         ValueError: If an argument is not valid.
@@ -52,7 +51,6 @@ class DelayedLinear(LearnableDelay):
         >>> spikes = (torch.rand(100, 8, 64) < 0.05).float()
         >>> layer(spikes).shape
         torch.Size([100, 8, 10])
-        >>> optimizer = torch.optim.Adam([{"params": [layer.weight, layer.bias]}, {"params": [layer.delay], "lr": 0.1}])
         >>> exact, state = layer.discretised(), None
         >>> for x in spikes:
         ...     y, state = exact.step(x, state)
@@ -69,22 +67,16 @@ class DelayedLinear(LearnableDelay):
         max_delay: int,
         bias: bool = True,
         *,
-        sigma: float | None = None,
-        rounded: bool = False,
         dropout: float = 0.0,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
+        **settings: Unpack[DelaySettings],
     ) -> None:
-        super().__init__(
-            (out_features, in_features), max_delay, sigma=sigma, rounded=rounded, device=device, dtype=dtype
-        )
+        super().__init__((out_features, in_features), max_delay, **settings)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
         self.in_features, self.out_features, self.dropout = in_features, out_features, dropout
-        self.weight = nn.Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
-        self.register_parameter(
-            "bias", nn.Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None
-        )
+        self.weight = nn.Parameter(self.delay.new_empty(out_features, in_features))
+        self.register_parameter("bias", nn.Parameter(self.delay.new_empty(out_features)) if bias else None)
+        self._synapses: tuple[Any, WholeSynapses] | None = None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -99,8 +91,55 @@ class DelayedLinear(LearnableDelay):
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
         window = self.window(dropped, state)
-        outputs = convolve(window, self.weight * self.taps())
+        if self.is_rounded and goes_by_events(window, self.weight):
+            outputs = transmit_whole(window, self._whole(), self.max_delay)
+        elif self.is_rounded or self.kernel != "gaussian":
+            outputs = convolve(window, self.weight * self.taps())
+        else:
+            outputs = sum_over_lags(window, self.weight, self.limited(), self.sigma, self.max_delay)
         return outputs if self.bias is None else outputs + self.bias, self.travelling(window)
+
+    def travelling_on(self, past: Tensor) -> Tensor:
+        """See `DelayedModule.travelling_on`."""
+        return convolve(functional.pad(past, (0, 0, 0, 0, 0, self.max_delay)), self.weight * self.taps())
+
+    def spread(self) -> Callable[[Tensor], Tensor]:
+        """See `DelayedModule.spread`."""
+        taps = self.weight * self.taps()
+        matrix = taps.flatten(0, 1).t()  # [inputs, lags * outputs]
+
+        def spread(inputs: Tensor) -> Tensor:
+            dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
+            return (dropped @ matrix).unflatten(1, taps.shape[:2]).transpose(0, 1)
+
+        return spread
+
+    def arrive(self, brought: Tensor) -> Tensor:
+        """Add the bias."""
+        return brought if self.bias is None else brought + self.bias
+
+    def operations_per_event(self) -> int:
+        """Return twice the fan-out."""
+        return 2 * self.out_features
+
+    def memory(self) -> DelayMemory:
+        """Return the delays of all synapses; each input waits in one buffer for the longest of its own."""
+        delays = self.whole()
+        entries = delays.amax(0).sum() if len(delays) else delays.sum()
+        return DelayMemory(int(delays.count_nonzero()), int(entries), "spikes")
+
+    def _whole(self) -> WholeSynapses:
+        """Return the synapses as the kernels read them, laid out anew where weights or delays have changed."""
+        parts = (self.weight, self.delay) if self.mask is None else (self.weight, self.delay, self.mask)
+        versions = tuple((id(each), each.data_ptr(), each._version) for each in parts)
+        if self._synapses is None or self._synapses[0] != versions:
+            synapses = whole_synapses(self.weight, self.whole(), self.max_delay)
+            self._synapses = versions, synapses
+        return self._synapses[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is made anew: addresses differ in a copy."""
+        return {**self.__dict__, "_synapses": None}
 
     def to_dcls(self) -> dict[str, Tensor]:
         """Return the state_dict of ``DCLS.construct.modules.Dcls1d(in_features, out_features, kernel_count=1, ...)``.

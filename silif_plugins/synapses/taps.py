@@ -5,7 +5,7 @@ Learning delays by a Gaussian over lags is DCLS (Khalfaoui-Hassani et al., 2023;
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -39,6 +39,100 @@ def gaussian_taps(delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
     """
     g = torch.exp(-0.5 * ((_lags(delay, max_delay) - delay) / (sigma.abs() + LEAST_WIDTH)).square())
     return g / (g.sum(0) + 1e-7)
+
+
+def weighted_taps(weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
+    """Return ``weight * gaussian_taps(delay, sigma, max_delay)``, lag by lag: a third of the time, with its gradients.
+
+    Args:
+        weight: [outputs, inputs].
+        delay: [outputs, inputs], within 0 and ``max_delay``.
+        sigma: Width in steps; it gets no gradient.
+        max_delay: The longest lag.
+
+    Examples:
+        >>> weighted_taps(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor(0.23), 2).flatten()
+        tensor([0.2132, 1.5736, 0.2132])
+    """
+    build: Callable[..., Tensor] = _WeightedTaps.apply
+    return build(weight, delay, sigma, max_delay)
+
+
+def gaussians(delay: Tensor, sigma: Tensor, lags: Iterable[int | Tensor]) -> tuple[list[Tensor], Tensor]:
+    """Return the Gaussian at each lag, of the shape of the delays, and what makes shares of them: their sum + 1e-7.
+
+    A lag is a number, or one for each delay, NaN where there is none.
+    """
+    width = sigma.abs() + LEAST_WIDTH
+    found = [torch.exp(-0.5 * ((lag - delay) / width).square()).nan_to_num(0.0) for lag in lags]
+    total = found[0]
+    for each in found[1:]:
+        total = total + each
+    return found, total + 1e-7
+
+
+def pull_back(
+    weight: Tensor, delay: Tensor, sigma: Tensor, lags: Iterable[int | Tensor], grads: Iterable[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of weights and delays from those of the weighted shares of each lag.
+
+    The derivative of a share by the delay is ``share * (lag - delay - its mean over the lags) / width ** 2``.
+    """
+    lags = list(lags)
+    shares, total = gaussians(delay, sigma, lags)
+    weighted = along = mean = torch.zeros_like(total)
+    for lag, share, grad in zip(lags, shares, grads, strict=True):
+        share = share / total
+        product, distance = grad * share, (lag - delay).nan_to_num(0.0)
+        weighted, along, mean = weighted + product, along + product * distance, mean + share * distance
+    width = sigma.abs() + LEAST_WIDTH
+    return weighted, weight * (along - weighted * mean) / width.square()
+
+
+class _WeightedTaps(torch.autograd.Function):
+    """All lags, with a gradient that needs no memory of them."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
+        shares, total = gaussians(delay, sigma, range(max_delay + 1))
+        factor = weight / total
+        return torch.stack([share * factor for share in shares])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, int], output: Tensor) -> None:
+        weight, delay, sigma, ctx.max_delay = inputs
+        ctx.save_for_backward(weight, delay, sigma)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        weight, delay, sigma = ctx.saved_tensors
+        grads = pull_back(weight, delay, sigma, range(ctx.max_delay + 1), grad.unbind())
+        return *grads, None, None
+
+
+def triangle_taps(delay: Tensor, width: Tensor, max_delay: int) -> Tensor:
+    r"""Return the share of each lag, a triangle around the delay that sums to 1: the kernel of DelRec.
+
+    Queant et al. (2025) divide ``max(0, S - abs(l - delay))`` by S², which sums to 1 where the width S is a whole
+    number and nothing of the triangle is before lag 0, and to 0.75 to 1.1 elsewhere; this divides by the sum itself.
+
+    Args:
+        delay: In steps, from 0 to ``max_delay``, of any shape.
+        width: S, at least 1: half of the base, in steps, of a shape that expands to that of the delays.
+        max_delay: The longest lag.
+
+    Returns:
+        Shares of the lags 0 to ``max_delay``, [max_delay + 1, \*shape of the delays].
+
+    Examples:
+        >>> triangle_taps(torch.tensor([0.0, 1.5]), torch.tensor(2.0), 3).T.mul(1000).round()
+        tensor([[667., 333.,   0.,   0.],
+                [125., 375., 375., 125.]])
+    """
+    heights = (width - (_lags(delay, max_delay) - delay).abs()).clamp(min=0)
+    return heights / heights.sum(0)
 
 
 def rounded_taps(delay: Tensor, max_delay: int) -> Tensor:

@@ -6,8 +6,8 @@ function with annotated arguments. `register_network` gives it a name, by which 
 command line know it; its options are the factory's arguments.
 
 Training asks for no more. What it uses where it is there: a module ``readout`` starts anew where trained weights are
-taken to other classes, batch norms of type `BatchNorm1d` are recalibrated, and `silif_plugins.diagnose` looks at
-spiking layers that it knows.
+taken to other classes, modules with parameters that learn in their own way say so (`.optimisation`), batch norms of
+type `BatchNorm1d` are recalibrated, and `silif_plugins.diagnose` looks at spiking layers that it knows.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import logging
 import math
 import platform
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,6 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout  # torch requires it
 from torch import nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from .. import __version__
 from ..datasets import Batch, Batches, ahead
@@ -31,6 +29,7 @@ from .config import TrainConfig
 from .data import Splits, in_order, shuffled
 from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
+from .optimisation import Optimisation
 
 logger = logging.getLogger(__name__)
 
@@ -140,8 +139,7 @@ class _Run:
         if share.world > 1:
             parallel.share_batch_norm(self.net)
             self.model = nn.parallel.DistributedDataParallel(self.net)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate)
-        self.scheduler = _scheduler(config, self.optimizer, math.ceil(len(data.train) / config.batch_size))
+        self.optimisation = Optimisation(self.net, config, math.ceil(len(data.train) / config.batch_size))
         self.progress = Progress()
 
     def fit(self) -> None:
@@ -195,16 +193,14 @@ class _Run:
     def _epoch(self, epoch: int) -> dict[str, float]:
         """Train once over the training set, validate, and step the learning rate."""
         start = time.perf_counter()
-        rate = self.optimizer.param_groups[0]["lr"]
+        rate = self.optimisation.rates()[0]
+        self.optimisation.begin_epoch(epoch)
         loss, accuracy = self._pass(epoch)
         pad = not self.config.published
         recalibrate(self.net, self.data.train, samples=self.config.recalibrate, pad=pad)
         valid = evaluate(self.net, self.data.valid, pad=pad)
         self._check_finite(valid.loss, f"validation loss is {valid.loss} in epoch {epoch + 1}")
-        if isinstance(self.scheduler, ReduceLROnPlateau):
-            self.scheduler.step(valid.accuracy)
-        elif not isinstance(self.scheduler, OneCycleLR):
-            self.scheduler.step()
+        self.optimisation.end_epoch(valid.accuracy)
         progress = self.progress
         progress.epoch = epoch + 1
         progress.seconds += time.perf_counter() - start
@@ -238,13 +234,11 @@ class _Run:
                 scores = model.run(self.model, frames, lengths).scores
             # The processes' gradients are averaged: each gives its part of the mean over the whole batch, times them.
             summed = nn.functional.cross_entropy(scores, labels, reduction="sum")
-            self.optimizer.zero_grad()
+            self.net.zero_grad()
             (summed * share.world / samples).backward()
             if config.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(self.net.parameters(), config.gradient_clip)
-            self.optimizer.step()
-            if isinstance(self.scheduler, OneCycleLR):
-                self.scheduler.step()
+            self.optimisation.step()
             sums += torch.tensor([summed.item(), int((scores.argmax(dim=1) == labels).sum())], dtype=torch.float64)
         total_loss, right = parallel.total(sums.to(self.device)).tolist()
         self._check_finite(total_loss, f"loss is {total_loss} in epoch {epoch + 1}")
@@ -275,17 +269,13 @@ class _Run:
             "num_classes": self.data.train.num_classes,
             "data_set": self.data.about(),
             "progress": dataclasses.asdict(self.progress),
-            "scheduler": self.scheduler.state_dict(),
-            "learning_rates": [group["lr"] for group in self.optimizer.param_groups],
+            **self.optimisation.facts(),
         }
 
     def _save(self) -> None:
-        moments = {
-            f"optimizer.{index}.{name}": value
-            for index, state in self.optimizer.state_dict()["state"].items()
-            for name, value in state.items()
-        }
-        checkpoint.save(self.folder / "last.safetensors", {**self._model(), **moments}, self._facts())
+        checkpoint.save(
+            self.folder / "last.safetensors", {**self._model(), **self.optimisation.moments()}, self._facts()
+        )
         write_file(self.folder / "metrics.jsonl", b"".join(_json(line) for line in self.progress.history))
 
     def resume(self, path: Path, *, extend: bool) -> None:
@@ -320,33 +310,11 @@ class _Run:
                 f"{path}: data: the run has {name} {had.get(name)}, you gave {given[name]}; use another folder"
             )
         checkpoint.restore(self.net, tensors)
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, index, name = key.split(".")
-                state.setdefault(int(index), {})[name] = value
-        groups = self.optimizer.state_dict()["param_groups"]
-        if any(index not in state for group in groups for index in group["params"]):
-            raise KeyError("optimizer")
         self.progress = Progress(**facts["progress"])
-        if longer and isinstance(self.scheduler, CosineAnnealingLR | OneCycleLR):
-            self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-            self._forward_schedule()
-            return
-        for group, rate in zip(groups, facts["learning_rates"], strict=True):
-            group["lr"] = rate
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        self.scheduler.load_state_dict(facts["scheduler"])
-
-    def _forward_schedule(self) -> None:
-        """Bring a schedule that begins to where one of this length is after the epochs that are done."""
-        batches = math.ceil(len(self.data.train) / self.config.batch_size)
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # PyTorch misses the optimiser's steps, which the first part of the run took
-            for _ in range(self.progress.epoch * (batches if isinstance(self.scheduler, OneCycleLR) else 1)):
-                self.scheduler.step()
+        if longer:
+            self.optimisation.restore_longer(tensors, facts, self.progress.epoch)
+        else:
+            self.optimisation.restore(tensors, facts)
 
     def result(self) -> dict[str, Any]:
         """Test the best epoch; write and return the result."""
@@ -389,21 +357,6 @@ class _Run:
 def versions() -> dict[str, str]:
     """Versions that a result depends on."""
     return {"silif_plugins": __version__, "torch": torch.__version__, "python": platform.python_version()}
-
-
-def _scheduler(config: TrainConfig, optimizer: torch.optim.Optimizer, batches: int) -> LRScheduler | ReduceLROnPlateau:
-    if config.schedule == "cosine":
-        return CosineAnnealingLR(optimizer, T_max=config.epochs)
-    if config.schedule == "one-cycle":
-        steps = config.epochs * batches
-        return OneCycleLR(optimizer, max_lr=config.learning_rate, total_steps=steps, cycle_momentum=False)
-    if config.schedule == "plateau":  # as in the paper's code, on the validation accuracy
-        return ReduceLROnPlateau(optimizer, mode="max", factor=config.factor, patience=config.patience, min_lr=1e-6)
-    return LambdaLR(optimizer, _unchanged)
-
-
-def _unchanged(epoch: int) -> float:
-    return 1.0
 
 
 def _mix(seed: int, epoch: int) -> int:

@@ -33,7 +33,7 @@ def test_recipes_of_the_paper_say_what_was_published(recipe):
         assert recipe.published_parameters
         return
     recipe.check()
-    channels = 40 if config.data == "gsc" else 700 // config.pool
+    channels = config.data_options.get("bands", 40) if config.data == "gsc" else 700 // config.pool
     net = config.network(channels, CLASSES[config.data])
     assert sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad) == recipe.parameters
     if recipe.published_parameters and "silif-count" not in recipe.conventions:
@@ -45,7 +45,8 @@ def test_recipes_of_the_paper_say_what_was_published(recipe):
     if recipe.conventions and recipe.conventions[0] in ("fixed-readout", "s5-rf-training"):
         return  # others' code: zeros to begin with, other rules
     assert config.published
-    assert config.options["initial_state"] == "uniform"
+    delays = {config.options["connection"], config.options["recurrent_connection"]} != {"linear"}
+    assert config.options["initial_state"] == ("zeros" if delays else "uniform")
     assert config.recalibrate == 0
     if config.data == "shd":
         assert "test-selection" in recipe.conventions

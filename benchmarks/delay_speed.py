@@ -1,0 +1,112 @@
+"""Times of delays, as ratios: training against DCLS, whole delays against the convolution, axonal ones against none.
+
+    python -m benchmarks.delay_speed
+
+512 inputs and outputs, 25 lags, batches of 32, 100 steps, one thread; CPU time, medians of interleaved runs.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import torch
+from torch import nn
+
+from silif_plugins import tables
+from silif_plugins.synapses import AxonalLinear, DelayedLinear, DendriticLinear, SpikeLinear
+from silif_plugins.synapses.taps import convolve
+
+STEPS, BATCH, NEURONS, MAX_DELAY = 100, 32, 512, 24
+
+
+def medians(runs: dict[str, Callable[[], object]], repeats: int = 5) -> dict[str, float]:
+    """Return milliseconds of CPU time by name."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for repeat in range(repeats + 1):
+        for name, run in runs.items():
+            start = time.process_time()
+            run()
+            if repeat:  # the first one compiles
+                times[name].append(1000 * (time.process_time() - start))
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def spikes(rate: float) -> torch.Tensor:
+    return (torch.rand(STEPS, BATCH, NEURONS) < rate).float()
+
+
+def step_of(layer: nn.Module, inputs: torch.Tensor, *, time_last: bool = False) -> Callable[[], None]:
+    """Return a training step: forward, and backward to the inputs too."""
+    grad = torch.randn(STEPS, BATCH, NEURONS)
+
+    def run() -> None:
+        x = inputs.clone().requires_grad_()
+        if time_last:
+            layer(nn.functional.pad(x.permute(1, 2, 0), (MAX_DELAY, 0))).backward(grad.permute(1, 2, 0))
+        else:
+            layer(x).backward(grad)
+
+    return run
+
+
+def training() -> list[list[str]]:
+    rows = [["training step", "ms", "against DCLS"]]
+    from DCLS.construct.modules import Dcls1d
+
+    inputs = spikes(0.07)
+    for sigma in (12.0, 6.0, 4.0, 2.0, 1.0, 0.23):
+        theirs = Dcls1d(
+            NEURONS, NEURONS, kernel_count=1, dilated_kernel_size=MAX_DELAY + 1, version="gauss", bias=False
+        )
+        nn.init.uniform_(theirs.P, -(MAX_DELAY // 2), MAX_DELAY // 2)
+        nn.init.constant_(theirs.SIG, sigma)
+        ours = DelayedLinear.from_dcls(theirs.state_dict(), MAX_DELAY)
+        found = medians({"ours": step_of(ours, inputs), "DCLS": step_of(theirs, inputs, time_last=True)})
+        rows.append([f"sigma {sigma:g}", f"{found['ours']:.0f}", f"{found['ours'] / found['DCLS']:.2f}"])
+    return rows
+
+
+def inference() -> list[list[str]]:
+    rows = [["inference", "synaptic / convolution", "axonal / no delays", "axonal / convolution"]]
+    synaptic = DelayedLinear(NEURONS, NEURONS, MAX_DELAY, bias=False).discretised()
+    axonal, plain = AxonalLinear(NEURONS, NEURONS, MAX_DELAY, bias=False).discretised(), SpikeLinear(NEURONS, NEURONS)
+    taps = (synaptic.weight * synaptic.taps()).detach()
+    with torch.no_grad():
+        for rate in (0.02, 0.07, 0.15):
+            inputs = spikes(rate)
+            window = torch.cat([inputs.new_zeros(MAX_DELAY, BATCH, NEURONS), inputs])
+            runs = {
+                "convolution": lambda window=window: convolve(window, taps),
+                "synaptic": lambda inputs=inputs: synaptic(inputs),
+                "axonal": lambda inputs=inputs: axonal(inputs),
+                "plain": lambda inputs=inputs: plain(inputs),
+            }
+            found = medians(runs)
+            pairs = (("synaptic", "convolution"), ("axonal", "plain"), ("axonal", "convolution"))
+            rows.append([f"{100 * rate:g} % spikes", *(f"{found[a] / found[b]:.2f}" for a, b in pairs)])
+    return rows
+
+
+def without_delays() -> list[list[str]]:
+    rows = [["training step, 7 % spikes", "ms", "against no delays, dense", "against no delays, by events"]]
+    inputs = spikes(0.07)
+    layers = {
+        "no delays, dense": SpikeLinear(NEURONS, NEURONS, events="never"),
+        "no delays, by events": SpikeLinear(NEURONS, NEURONS),
+        "axonal": AxonalLinear(NEURONS, NEURONS, MAX_DELAY),
+        "dendritic": DendriticLinear(NEURONS, NEURONS, MAX_DELAY),
+    }
+    found = medians({name: step_of(layer, inputs) for name, layer in layers.items()})
+    dense, events = found["no delays, dense"], found["no delays, by events"]
+    rows += [[name, f"{ms:.0f}", f"{ms / dense:.2f}", f"{ms / events:.2f}"] for name, ms in found.items()]
+    return rows
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    for table in ([training] if find_spec("DCLS") else []) + [inference, without_delays]:
+        print(tables.table(table(), markdown=True), "\n")
