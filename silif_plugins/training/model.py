@@ -6,8 +6,9 @@ function with annotated arguments. `register_network` gives it a name, by which 
 command line know it; its options are the factory's arguments.
 
 Training asks for no more. What it uses where it is there: a module ``readout`` starts anew where trained weights are
-taken to other classes, batch norms of type `BatchNorm1d` are recalibrated, and `silif_plugins.diagnose` looks at
-spiking layers that it knows.
+taken to other classes, batch norms of type `BatchNorm1d` are recalibrated, ``parameter_groups(learning_rate)`` gives
+parts of the parameters learning rates and weight decays of their own, and `silif_plugins.diagnose` looks at spiking
+layers that it knows.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from ..hints import did_you_mean
 from ..sparch import SpArchNet
+from ..ssm import MambaNet, S4DNet, SpikingSSMNet
 from .options import Option, of_function
 
 Factory = Callable[..., nn.Module]
@@ -150,3 +152,6 @@ DEFAULT_NETWORK = "sparch"
 register_network(
     DEFAULT_NETWORK, SpArchNet, defaults={"hidden_sizes": (128, 128), "dropout": 0.1}, check=SpArchNet.check
 )
+register_network("s4d", S4DNet, check=S4DNet.check)
+register_network("spiking-ssm", SpikingSSMNet, check=SpikingSSMNet.check)
+register_network("mamba", MambaNet, check=MambaNet.check)

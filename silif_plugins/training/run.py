@@ -135,7 +135,7 @@ class _Run:
         if share.world > 1:
             parallel.share_batch_norm(self.net)
             self.model = nn.parallel.DistributedDataParallel(self.net)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=config.learning_rate)
+        self.optimizer = _optimizer(self.net, config.learning_rate)
         self.scheduler = _scheduler(config, self.optimizer, math.ceil(len(data.train) / config.batch_size))
         self.progress = Progress()
 
@@ -376,12 +376,21 @@ def versions() -> dict[str, str]:
     return {"silif_plugins": __version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
+def _optimizer(net: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
+    """Adam; with decoupled weight decay for a network that says what decays, and at what rate what is trained."""
+    groups = getattr(net, "parameter_groups", None)
+    if groups is None:
+        return torch.optim.Adam(net.parameters(), lr=learning_rate)
+    return torch.optim.AdamW(groups(learning_rate), lr=learning_rate, weight_decay=0.0)
+
+
 def _scheduler(config: TrainConfig, optimizer: torch.optim.Optimizer, batches: int) -> LRScheduler | ReduceLROnPlateau:
     if config.schedule == "cosine":
         return CosineAnnealingLR(optimizer, T_max=config.epochs)
     if config.schedule == "one-cycle":
         steps = config.epochs * batches
-        return OneCycleLR(optimizer, max_lr=config.learning_rate, total_steps=steps, cycle_momentum=False)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        return OneCycleLR(optimizer, max_lr=rates, total_steps=steps, cycle_momentum=False)
     if config.schedule == "plateau":  # as in the paper's code, on the validation accuracy
         return ReduceLROnPlateau(optimizer, mode="max", factor=config.factor, patience=config.patience, min_lr=1e-6)
     return LambdaLR(optimizer, _unchanged)
