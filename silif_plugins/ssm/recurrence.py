@@ -54,13 +54,22 @@ class _Recurrence(torch.autograd.Function):
         return states
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         """The adjoint of h[t] is λ[t] = gradient[t] + decay[t+1] λ[t+1]."""
         decay, states = ctx.saved_tensors
-        later = torch.cat([decay[1:], torch.zeros_like(decay[:1])])
-        adjoint = reverse_recurrence(later, grads[0], chunk=ctx.chunk)
-        before = torch.cat([torch.zeros_like(states[:1]), states[:-1]])
-        return adjoint * before, adjoint, None
+        (gradient,) = grads
+        if ctx.chunk >= len(decay):
+            adjoint = torch.empty_like(states)
+            adjoint[-1:] = gradient[-1:]
+            for t in reversed(range(len(decay) - 1)):
+                torch.addcmul(gradient[t], decay[t + 1], adjoint[t + 1], out=adjoint[t])
+        else:
+            later = torch.cat([decay[1:], torch.zeros_like(decay[:1])])
+            adjoint = reverse_recurrence(later, gradient, chunk=ctx.chunk)
+        of_decay = torch.zeros_like(states)
+        torch.mul(adjoint[1:], states[:-1], out=of_decay[1:])
+        return of_decay, adjoint, None
 
 
 def _run(decay: Tensor, inputs: Tensor, chunk: int) -> Tensor:
