@@ -97,8 +97,8 @@ def report(grids: dict[str, dict[float, float]], results: list[dict[str, Any]], 
     lines = [
         "# State space systems and neurons on sequential digits, T = 128",
         "",
-        "Made by `python -m benchmarks.state_space_digits`; chance is 10 %. S4D and SpikingSSM: 2 layers of 64 channels "
-        "with 16 states; Mamba: 2 of 48; SiLIF and C-SiLIF: 2 of 128 neurons.",
+        "Made by `python -m benchmarks.state_space_digits`; chance is 10 %. S4D and SpikingSSM: 2 layers of 64",
+        "channels with 16 states; Mamba: 2 of 48; SiLIF and C-SiLIF: 2 of 128 neurons.",
         "",
         summary_table(summaries),
         "",

@@ -50,17 +50,18 @@ def of_recipe(name_or_file: str) -> Base:
 
 
 def of_neuron(given: Mapping[str, Any]) -> Base:
-    """Return the settings of the shipped recipe for a neuron on a data set, if there is one; they are of one network.
+    """Return the settings of the shipped recipe for a neuron, or another network, on a data set, if there is one.
 
     Raises:
         ValueError: If there is no such neuron.
     """
-    if given.get("architecture", DEFAULT_NETWORK) != DEFAULT_NETWORK:
-        return Base({"architecture": given["architecture"]})
     defaults = TrainConfig().settings()
-    path = recipes.default_for(*(given.get(name, defaults[name]) for name in ("data", "neuron")))
+    architecture = given.get("architecture", DEFAULT_NETWORK)
+    other = architecture != DEFAULT_NETWORK
+    name = architecture if other else given.get("neuron", defaults["neuron"])
+    path = recipes.default_for(given.get("data", defaults["data"]), name)
     if path is None:
-        return Base({})
+        return Base({"architecture": architecture} if other else {})
     recipe = recipes.describe(path)
     return Base(recipe.settings, f"recipe {recipe.name}")
 

@@ -34,7 +34,7 @@ def fixed_point(current: Tensor, *, tau: float = 0.125, most: int | None = None)
     Given the spikes, u[t] is the sum of τ^(t-i) I[i] over the steps i since the last one (Shen et al., 2025, equation
     10): a linear recurrence, computed by doubling within as many steps as τ reaches in this data type. Spikes and
     membrane are computed from each other, from no spikes on, until none changes. Every evaluation makes at least one
-    more step right, so that T + 1 are enough; at τ = 1/8 it takes four or five whatever T is, the last to confirm.
+    more step right, so that T + 1 are enough; at τ = 1/8 it takes four to seven whatever T is, the last to confirm.
 
     Args:
         current: Input currents in units of the threshold, [T, B, N].
@@ -66,9 +66,9 @@ def fixed_point(current: Tensor, *, tau: float = 0.125, most: int | None = None)
 def _membrane(current: Tensor, spikes: Tensor, tau: float) -> Tensor:
     """u[t] = τ (1 - s[t-1]) u[t-1] + I[t]: after k passes it holds the last 2^k terms of the sum."""
     mem = current
-    decay = torch.empty_like(current)
+    decay = torch.full_like(current, tau)
     decay[:1] = 0
-    torch.mul(~spikes[:-1], tau, out=decay[1:])
+    decay[1:].masked_fill_(spikes[:-1], 0)
     reach = 1
     while reach < min(len(current), _reach(tau, current.dtype)):
         mem = torch.cat([mem[:reach], torch.addcmul(mem[reach:], decay[reach:], mem[:-reach])])

@@ -124,7 +124,8 @@ class SDN(nn.Module):
         text = Path(path).read_text()
         try:
             facts = json.loads(text)
-            net = cls(facts["tau"], width=facts["width"], reach=facts["reach"])
+            with torch.random.fork_rng(devices=[]):  # nothing that is made after it changes
+                net = cls(facts["tau"], width=facts["width"], reach=facts["reach"])
             net.load_state_dict(
                 {
                     name: torch.tensor(value, dtype=getattr(torch, kind.removeprefix("torch.")))
