@@ -50,18 +50,25 @@ def of_recipe(name_or_file: str) -> Base:
 
 
 def of_neuron(given: Mapping[str, Any]) -> Base:
-    """Return the settings of the shipped recipe for a neuron, or another network, on a data set, if there is one.
+    """Return the settings of the shipped recipe for a neuron on a data set, if there is one; they are of one network.
 
     Raises:
         ValueError: If there is no such neuron.
     """
+    if given.get("architecture", DEFAULT_NETWORK) != DEFAULT_NETWORK:
+        return _of_network(given["architecture"], given.get("data", TrainConfig().data))
     defaults = TrainConfig().settings()
-    architecture = given.get("architecture", DEFAULT_NETWORK)
-    other = architecture != DEFAULT_NETWORK
-    name = architecture if other else given.get("neuron", defaults["neuron"])
-    path = recipes.default_for(given.get("data", defaults["data"]), name)
+    path = recipes.default_for(*(given.get(name, defaults[name]) for name in ("data", "neuron")))
     if path is None:
-        return Base({"architecture": architecture} if other else {})
+        return Base({})
+    recipe = recipes.describe(path)
+    return Base(recipe.settings, f"recipe {recipe.name}")
+
+
+def _of_network(name: str, data: str) -> Base:
+    """Return the settings of the shipped recipe for a network other than the default one, if there is one."""
+    if (path := recipes.for_network(data, name)) is None:
+        return Base({"architecture": name})
     recipe = recipes.describe(path)
     return Base(recipe.settings, f"recipe {recipe.name}")
 

@@ -17,7 +17,7 @@ from ..datasets import SOURCES
 from ..hints import did_you_mean
 from ..neurons import canonical_name
 from ..optional import require
-from ..training import NETWORKS, TrainConfig
+from ..training import TrainConfig
 
 FOLDER = Path(__file__).parent / "recipe_files"
 
@@ -159,17 +159,26 @@ def find(name_or_file: str) -> Path:
     raise ValueError(f"recipe: got {name_or_file!r}; it must be a file or one that 'silif recipes' lists{hint}")
 
 
-def default_for(data: str, name: str) -> Path | None:
-    """Return the shipped recipe for a neuron, or a network by its name, on a data set that is shipped too, or None.
+def default_for(data: str, neuron: str) -> Path | None:
+    """Return the shipped recipe for a neuron on a data set that is shipped too, or None.
 
     Examples:
         >>> default_for("spoken-digits", "csilif").name
         'c-silif.yaml'
     """
-    label = name if name in NETWORKS else canonical_name(name)
-    path = FOLDER / data / f"{label.lower()}.yaml"
+    path = FOLDER / data / f"{canonical_name(neuron).lower()}.yaml"
     shipped = data in SOURCES and SOURCES[data].shipped
     return path if shipped and path.is_file() else None
+
+
+def for_network(data: str, name: str) -> Path | None:
+    """Return the shipped recipe for a network other than the default one on a data set, or None.
+
+    Examples:
+        >>> for_network("sequential-digits", "transformer")
+    """
+    name = f"{data}/{name}"
+    return find(name) if name in names() else None
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ Start = Literal["s4d-lin", "s4d-inv"]
 
 DT = (0.001, 0.1)
 """Range of the initial time steps, of which each channel draws one, uniformly in the log domain."""
+
+LEARNING_RATE = 1e-3
+"""Of time steps, rates and frequencies (Gu et al., 2022); they have no weight decay."""
 
 _OMEGA, _ETA = (1e-6, 100.0), (1e-6, 10.0)  # LongSpike's ranges
 
@@ -65,9 +68,6 @@ class DiagonalSSM(nn.Module):
         ...     got, state = system.step(now, state)
         ...     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
     """
-
-    slow = ("log_dt", "log_A_real", "A_imag", "omega", "eta")
-    """Parameters that are trained at a rate of at most 1e-3, without weight decay."""
 
     def __init__(
         self,
@@ -165,6 +165,11 @@ class DiagonalSSM(nn.Module):
         before = scaled.new_zeros((*inputs.shape, scaled.shape[-1])) if state is None else state
         after = torch.exp(scaled) * before + inputs.unsqueeze(-1)
         return 2 * (weights * after).real.sum(-1) + inputs * self.D, after
+
+    def optimizer_groups(self) -> list[dict[str, Any]]:
+        """Return what trains at a rate of its own, as published: time steps, rates and frequencies at 1e-3."""
+        own = (self.log_dt, self.log_A_real, self.A_imag, self.omega, self.eta)
+        return [{"params": [each for each in own if each is not None], "lr": LEARNING_RATE}]
 
     @property
     def operations_per_step(self) -> int:

@@ -47,9 +47,6 @@ class MambaBlock(nn.Module):
         True
     """
 
-    undecayed = ("A_log", "D")
-    """Parameters that are trained without weight decay."""
-
     def __init__(
         self,
         channels: int,

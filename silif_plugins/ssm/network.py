@@ -16,9 +16,6 @@ from .mixing import Normalization, SequenceNorm, check_dropout, check_normalizat
 
 Counting = Literal["paper", "full"]
 
-SLOWEST = 1e-3
-"""The highest learning rate of the parameters that systems call slow."""
-
 
 class Block(Protocol):
     """What the network is made of: a module with these methods, such as `S4D`."""
@@ -83,7 +80,6 @@ class StateSpaceNetwork(nn.Module):
         width: Number of channels H.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that an output of a block is dropped in training.
-        weight_decay: Of the optimiser, for all but the systems' own parameters.
         counting: ``"paper"`` or ``"full"``.
 
     Raises:
@@ -96,6 +92,9 @@ class StateSpaceNetwork(nn.Module):
         torch.Size([4, 35])
     """
 
+    decoupled_weight_decay = True
+    """A weight decay is that of AdamW."""
+
     def __init__(
         self,
         num_inputs: int,
@@ -106,12 +105,11 @@ class StateSpaceNetwork(nn.Module):
         width: int,
         normalization: Normalization = "batchnorm",
         dropout: float = 0.0,
-        weight_decay: float = 0.01,
         counting: Counting = "paper",
     ) -> None:
         super().__init__()
-        check_network(layers, width, normalization, dropout, weight_decay, counting)
-        self.num_inputs, self.weight_decay = num_inputs, weight_decay
+        check_network(layers, width, normalization, dropout, counting)
+        self.num_inputs = num_inputs
         self.counting: Counting = counting
         self.encoder = nn.Linear(num_inputs, width, bias=False)
         self.norms = nn.ModuleList(SequenceNorm(width, normalization) for _ in range(layers))
@@ -196,41 +194,12 @@ class StateSpaceNetwork(nn.Module):
         total, steps = before.total + hidden, before.steps + 1
         return self.readout(total / steps), NetworkState(tuple(after), total, steps)
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Return what an AdamW takes: all parameters, the systems' own slower and without weight decay.
 
-        Rates, frequencies and time steps of a `DiagonalSSM` are trained at 1e-3 at most, those of `MambaBlock` at the
-        common rate; none of them decay.
-        """
-        slow, undecayed = (
-            {
-                id(parameter)
-                for module in self.modules()
-                for name in getattr(module, kind, ())
-                if (parameter := getattr(module, name)) is not None
-            }
-            for kind in ("slow", "undecayed")
-        )
-        trained = [each for each in self.parameters() if each.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [each for each in trained if id(each) not in slow | undecayed]},
-            {"params": [each for each in trained if id(each) in undecayed], "weight_decay": 0.0},
-            {"params": [each for each in trained if id(each) in slow], "weight_decay": 0.0},
-        ]
-        groups[0]["weight_decay"] = self.weight_decay
-        groups[2]["lr"] = min(learning_rate, SLOWEST)
-        return [{"lr": learning_rate, **group} for group in groups if group["params"]]
-
-
-def check_network(
-    layers: int, width: int, normalization: str, dropout: float, weight_decay: float, counting: str
-) -> None:
+def check_network(layers: int, width: int, normalization: str, dropout: float, counting: str) -> None:
     """Raise ValueError for options that make no network; the message names one."""
     check_sizes(layers=layers, width=width)
     check_normalization(normalization)
     check_dropout(dropout)
-    if not weight_decay >= 0:
-        raise ValueError(f"weight_decay: got {weight_decay}; it must be 0 or more")
     if counting not in get_args(Counting):
         raise ValueError(f"counting: got {counting!r}; it must be one of {', '.join(get_args(Counting))}")
 

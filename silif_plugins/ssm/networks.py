@@ -29,7 +29,6 @@ class S4DNet(StateSpaceNetwork):
         bidirectional: Whether layers also read the sequence backwards.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that an activity is dropped in training.
-        weight_decay: Of AdamW, for all parameters but those of state spaces.
         counting: What is counted as synaptic operations: paper, as in the SiLIF paper's figures, or full, everything.
 
     Raises:
@@ -54,7 +53,6 @@ class S4DNet(StateSpaceNetwork):
         bidirectional: bool = False,
         normalization: Normalization = "batchnorm",
         dropout: float = 0.1,
-        weight_decay: float = 0.01,
         counting: Counting = "paper",
     ) -> None:
         super().__init__(
@@ -65,7 +63,6 @@ class S4DNet(StateSpaceNetwork):
             width=width,
             normalization=normalization,
             dropout=dropout,
-            weight_decay=weight_decay,
             counting=counting,
         )
 
@@ -79,12 +76,11 @@ class S4DNet(StateSpaceNetwork):
         dt: Sequence[float],
         normalization: str,
         dropout: float,
-        weight_decay: float,
         counting: str,
         **others: Any,
     ) -> None:
         """Raise ValueError for options of which no network can be made; the message names one."""
-        check_network(layers, width, normalization, dropout, weight_decay, counting)
+        check_network(layers, width, normalization, dropout, counting)
         check_system(state_size, start, dt)
 
 
@@ -111,7 +107,6 @@ class SpikingSSMNet(StateSpaceNetwork):
             earlier steps, too; all, the spikes that reset as well.
         surrogate: Spike function of mem - threshold; the triangle by default.
         sdn: File of a surrogate dynamic network, which silif train-sdn writes; one for a tau of 0.125 is there.
-        weight_decay: Of AdamW, for all parameters but those of state spaces.
         counting: What is counted as synaptic operations: paper, as in the SiLIF paper's figures, or full, everything.
 
     Raises:
@@ -143,7 +138,6 @@ class SpikingSSMNet(StateSpaceNetwork):
         through: Through = "current",
         surrogate: str | SpikeFunction | None = None,
         sdn: str | None = None,
-        weight_decay: float = 0.01,
         counting: Counting = "paper",
     ) -> None:
         super().__init__(
@@ -168,7 +162,6 @@ class SpikingSSMNet(StateSpaceNetwork):
             width=width,
             normalization=normalization,
             dropout=dropout,
-            weight_decay=weight_decay,
             counting=counting,
         )
 
@@ -194,7 +187,6 @@ class MambaNet(StateSpaceNetwork):
         dt: Range of the initial time steps of state spaces.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that an activity is dropped in training.
-        weight_decay: Of AdamW, for all parameters but those of state spaces.
         counting: What is counted as synaptic operations: paper, as in the SiLIF paper's figures, or full, everything.
 
     Raises:
@@ -220,7 +212,6 @@ class MambaNet(StateSpaceNetwork):
         dt: Sequence[float] = DT,
         normalization: Normalization = "batchnorm",
         dropout: float = 0.1,
-        weight_decay: float = 0.01,
         counting: Counting = "paper",
     ) -> None:
         super().__init__(
@@ -231,7 +222,6 @@ class MambaNet(StateSpaceNetwork):
             width=width,
             normalization=normalization,
             dropout=dropout,
-            weight_decay=weight_decay,
             counting=counting,
         )
 
@@ -246,11 +236,10 @@ class MambaNet(StateSpaceNetwork):
         dt: Sequence[float],
         normalization: str,
         dropout: float,
-        weight_decay: float,
         counting: str,
         **others: Any,
     ) -> None:
         """Raise ValueError for options of which no network can be made; the message names one."""
-        check_network(layers, width, normalization, dropout, weight_decay, counting)
+        check_network(layers, width, normalization, dropout, counting)
         check_sizes(state_size=state_size, conv=conv, expand=expand)
         check_dt(dt)

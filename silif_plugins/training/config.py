@@ -56,6 +56,7 @@ class TrainConfig:
         epochs: Passes over the training set.
         batch_size: Samples in a step.
         learning_rate: Of Adam.
+        weight_decay: Of Adam, added to the gradients; parameters with a rate of their own, such as delays, have none.
         schedule: Learning rate over the epochs: cosine, one-cycle (step by step), plateau (as in the paper) or
             constant.
         patience: Epochs without improvement until plateau lowers the learning rate.
@@ -84,6 +85,7 @@ class TrainConfig:
     epochs: int = 15
     batch_size: int = 64
     learning_rate: float = 0.03
+    weight_decay: float = 0.0
     schedule: Schedule = "cosine"
     patience: int = 10
     factor: float = 0.7
@@ -118,6 +120,7 @@ class TrainConfig:
             expect(getattr(self, name) > 0, name, getattr(self, name), "positive")
         expect(self.recalibrate >= 0, "recalibrate", self.recalibrate, "0 or more")
         expect(0 < self.learning_rate < math.inf, "learning_rate", self.learning_rate, "positive")
+        expect(0 <= self.weight_decay < math.inf, "weight_decay", self.weight_decay, "0 or more")
         expect(0 < self.factor < 1, "factor", self.factor, "between 0 and 1")
         expect(0 <= self.seed < 2**31, "seed", self.seed, "at least 0 and below 2**31")
         clip = self.gradient_clip

@@ -6,9 +6,9 @@ function with annotated arguments. `register_network` gives it a name, by which 
 command line know it; its options are the factory's arguments.
 
 Training asks for no more. What it uses where it is there: a module ``readout`` starts anew where trained weights are
-taken to other classes, batch norms of type `BatchNorm1d` are recalibrated, ``parameter_groups(learning_rate)`` gives
-parts of the parameters learning rates and weight decays of their own, and `silif_plugins.diagnose` looks at spiking
-layers that it knows.
+taken to other classes, modules with ``optimizer_groups()`` have parameters that learn at rates of their own,
+batch norms of type `BatchNorm1d` are recalibrated, and `silif_plugins.diagnose` looks at spiking layers that it knows.
+A network with ``decoupled_weight_decay = True`` is trained by AdamW.
 """
 
 from __future__ import annotations

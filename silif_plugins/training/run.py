@@ -135,7 +135,7 @@ class _Run:
         if share.world > 1:
             parallel.share_batch_norm(self.net)
             self.model = nn.parallel.DistributedDataParallel(self.net)
-        self.optimizer = _optimizer(self.net, config.learning_rate)
+        self.optimizer = _optimizer(self.net, config)
         self.scheduler = _scheduler(config, self.optimizer, math.ceil(len(data.train) / config.batch_size))
         self.progress = Progress()
 
@@ -376,12 +376,14 @@ def versions() -> dict[str, str]:
     return {"silif_plugins": __version__, "torch": torch.__version__, "python": platform.python_version()}
 
 
-def _optimizer(net: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
-    """Adam; with decoupled weight decay for a network that says what decays, and at what rate what is trained."""
-    groups = getattr(net, "parameter_groups", None)
-    if groups is None:
-        return torch.optim.Adam(net.parameters(), lr=learning_rate)
-    return torch.optim.AdamW(groups(learning_rate), lr=learning_rate, weight_decay=0.0)
+def _optimizer(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """Adam, or AdamW for a network that wants it; modules may have groups of parameters with rates of their own."""
+    apart = [group for module in net.modules() for group in getattr(module, "optimizer_groups", list)()]
+    own = {id(each) for group in apart for each in group["params"]}
+    rest = [each for each in net.parameters() if each.requires_grad and id(each) not in own]
+    kind = torch.optim.AdamW if getattr(net, "decoupled_weight_decay", False) else torch.optim.Adam
+    main = {"params": rest, "weight_decay": config.weight_decay}
+    return kind([main, *apart], lr=config.learning_rate, weight_decay=0.0)
 
 
 def _scheduler(config: TrainConfig, optimizer: torch.optim.Optimizer, batches: int) -> LRScheduler | ReduceLROnPlateau:
