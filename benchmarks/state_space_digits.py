@@ -28,7 +28,7 @@ from silif_plugins.training import Splits, TrainConfig, evaluate, load_network, 
 GRID = (0.003, 0.01, 0.03)
 LADDER = (0.0003, 0.001, *GRID, 0.1, 0.3)
 TUNING_SEED = 1000
-SMALL = {"layers": 2, "width": 64, "state_size": 16}
+SMALL = {"weight_decay": 0.01, "layers": 2, "width": 64, "state_size": 16}
 CONTENDERS: dict[str, dict[str, Any]] = {
     "s4d": {"architecture": "s4d", **SMALL},
     "spiking-ssm": {"architecture": "spiking-ssm", **SMALL},
