@@ -25,7 +25,7 @@ _LONGEST, _DEEPEST = 1 << 14, 16
 
 DELAYS_TABLE = 3
 
-SETS = {**{f"table{number}": number for number in (1, 2, 5, 6, 7)}, "delays": DELAYS_TABLE}
+SETS = {**{f"table{number}": number for number in (1, 2, 5, 6, 7, 9)}, "delays": DELAYS_TABLE}
 """Sets of recipes: the paper's tables of results, and the one of its models with synaptic delays."""
 
 CONVENTIONS = {
