@@ -9,11 +9,13 @@ from .events import Recording, Recordings
 from .filterbank import log_mel
 from .frames import FrameDataset
 from .hdf5 import read_recordings, write_recordings
+from .listops import ListOps
 from .loading import load
 from .mnist import SequentialMNIST
 from .own_events import OwnEvents
 from .register import SOURCES, register_source, source_names, sources_in_words
 from .resolving import check_data, resolve
+from .sequential_cifar10 import SequentialCIFAR10
 from .sequential_digits import SequentialDigits
 from .shd import SHD
 from .source import DataSource
@@ -34,9 +36,11 @@ __all__ = [
     "DataSource",
     "DropEvents",
     "FrameDataset",
+    "ListOps",
     "OwnEvents",
     "Recording",
     "Recordings",
+    "SequentialCIFAR10",
     "SequentialDigits",
     "SequentialMNIST",
     "SpeechCommands",

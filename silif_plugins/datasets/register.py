@@ -37,7 +37,7 @@ def source_names() -> list[str]:
 
     Examples:
         >>> source_names()[:2]
-        ['sequential-digits', 'spoken-digits']
+        ['listops', 'sequential-digits']
     """
     return sorted(SOURCES, key=lambda name: (not SOURCES[name].shipped, SOURCES[name].own, name))
 
@@ -47,7 +47,7 @@ def sources_in_words() -> str:
 
     Examples:
         >>> sources_in_words()
-        'sequential-digits, spoken-digits, or a folder that holds gsc, mnist, shd, ssc or events'
+        'listops, sequential-digits, spoken-digits, or a folder that holds cifar10, gsc, mnist, shd, ssc or events'
     """
     shipped = [name for name in source_names() if SOURCES[name].shipped]
     *others, last = (name for name in source_names() if not SOURCES[name].shipped)

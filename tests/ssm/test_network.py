@@ -90,7 +90,15 @@ def ids_of(groups):
 @pytest.mark.slow
 def test_training_goes_on_where_it_was_interrupted(tmp_path):
     options = {"architecture": "spiking-ssm", "data": "sequential-digits", "weight_decay": 0.1, "schedule": "constant"}
-    options |= {"layers": 1, "width": 4, "state_size": 4, "batch_size": 250, "copies": 2, "learning_rate": 0.1, "recalibrate": 0}
+    options |= {
+        "layers": 1,
+        "width": 4,
+        "state_size": 4,
+        "batch_size": 250,
+        "copies": 2,
+        "learning_rate": 0.1,
+        "recalibrate": 0,
+    }
     train(TrainConfig(epochs=2, **options), tmp_path / "whole")
     for epochs in (1, 2):
         train(TrainConfig(epochs=epochs, **options), tmp_path / "parts", resume=True, extend=True)
