@@ -11,8 +11,10 @@ from .frames import FrameDataset
 from .hdf5 import read_recordings, write_recordings
 from .listops import ListOps
 from .loading import load
+from .lra_listops import LRAListOps
 from .mnist import SequentialMNIST
 from .own_events import OwnEvents
+from .pathfinder import Pathfinder
 from .register import SOURCES, register_source, source_names, sources_in_words
 from .resolving import check_data, resolve
 from .sequential_cifar10 import SequentialCIFAR10
@@ -36,8 +38,10 @@ __all__ = [
     "DataSource",
     "DropEvents",
     "FrameDataset",
+    "LRAListOps",
     "ListOps",
     "OwnEvents",
+    "Pathfinder",
     "Recording",
     "Recordings",
     "SequentialCIFAR10",

@@ -120,8 +120,8 @@ def test_wrong_sources_are_refused():
 
 
 def test_names_say_first_what_needs_no_folder():
-    shipped, folders = ["listops", "sequential-digits", "spoken-digits"], ["cifar10", "gsc", "mnist", "shd", "ssc"]
-    assert source_names() == [*shipped, *folders, "events"]
+    shipped, folders = ["listops", "sequential-digits", "spoken-digits"], ["cifar10", "gsc", "lra-listops"]
+    assert source_names() == [*shipped, *folders, "mnist", "pathfinder", "shd", "ssc", "events"]
     assert all(name in sources_in_words() for name in source_names())
 
 
