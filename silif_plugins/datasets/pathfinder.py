@@ -113,7 +113,7 @@ register_source(
         "pathfinder",
         "Pathfinder of the Long Range Arena",
         load=Pathfinder,
-        files=("metadata/*.npy", "imgs/*/*.png"),
+        files=("metadata/*.npy",),
         where="unpack pathfinder32/curv_contour_length_14 of "
         "https://storage.googleapis.com/long-range-arena/lra_release.gz",
         inside=_INSIDE,

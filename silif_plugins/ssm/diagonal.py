@@ -135,7 +135,7 @@ class DiagonalSSM(nn.Module):
             ValueError: If the inputs are no sequences of H channels.
         """
         self._check(inputs, 3, "[T, B, H]")
-        steps = len(inputs)
+        inputs, steps = inputs.to(self.D.dtype), len(inputs)  # under autocast it stays float32
         if not steps:
             return inputs * self.D
         there, *back = self.kernel(steps)
@@ -161,6 +161,7 @@ class DiagonalSSM(nn.Module):
         if self.bidirectional:
             raise ValueError("bidirectional: is true; a system that reads from the end, too, has no steps")
         self._check(inputs, 2, "[B, H]")
+        inputs = inputs.to(self.D.dtype)
         scaled, (weights,) = self.discretised()
         before = scaled.new_zeros((*inputs.shape, scaled.shape[-1])) if state is None else state
         after = torch.exp(scaled) * before + inputs.unsqueeze(-1)

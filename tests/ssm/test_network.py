@@ -158,3 +158,28 @@ def test_inputs_that_do_not_fit():
         made("s4d")(torch.zeros(2, 9, 5, dtype=torch.complex64))
     with pytest.raises(ValueError, match="lengths"):
         made("s4d")(torch.zeros(2, 9, 5), torch.tensor([0, 9]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_states_stay_float32_under_autocast(kind):
+    net, inputs = made(kind, dropout=0.0).float(), torch.randn(3, 30, 5)
+    exact = net(inputs).scores
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = net(inputs).scores
+        scores.float().logsumexp(1).sum().backward()
+    assert scores.isfinite().all()
+    assert all(each.grad.isfinite().all() for each in net.parameters())
+    if kind != "spiking-ssm":  # where rounding moves spikes
+        torch.testing.assert_close(scores.float(), exact, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_are_exported(kind, tmp_path):
+    net = made(kind).float().eval()
+    inputs = torch.randn(2, 30, 5)
+    program = torch.export.export(net, (inputs,))
+    torch.export.save(program, tmp_path / "net.pt2")
+    loaded = torch.export.load(tmp_path / "net.pt2").module()
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(inputs).scores, net(inputs).scores)
