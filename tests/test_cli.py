@@ -16,6 +16,7 @@ import yaml
 
 import silif_plugins
 from silif_plugins.cli import COMMANDS, help_of, main
+from silif_plugins.cli import compare as compare_command
 from silif_plugins.cli import train as train_command
 from silif_plugins.datasets import Recordings, write_recordings
 from silif_plugins.paper import recipes
@@ -591,3 +592,26 @@ def test_evaluate_counts_operations(capsys, tmp_path):
     assert sum(each["macs"] + each["acs"] for each in weights) == pytest.approx(found["synaptic_operations"])
     assert found["not_counted"] == {}
     assert all(found["layers"][name]["macs"] > 0 for name in ("hidden.0", "readout"))
+
+
+def test_networks_are_compared_with_neurons():
+    """Options that only some of them have are theirs alone."""
+    read = compare_command.parser().read
+    given = ["--data", "sequential-digits", "--hidden-sizes", "8", "--width", "4"]
+    found = compare_command.configs(read(["--neurons", "LIF,s4d", *given]))
+    assert [each.label for each in found] == ["LIF", "s4d"]
+    assert [each.options.get("hidden_sizes") for each in found] == [(8,), None]
+    assert found[1].options["width"] == 4
+    with pytest.raises(ValueError, match="membrane: is an option of none of LIF, s4d"):
+        compare_command.configs(read(["--neurons", "LIF,s4d", "--membrane", "sdn"]))
+
+
+def test_train_sdn(capsys, tmp_path):
+    code, out, _ = run(capsys, "train-sdn", "--tau", "0.2", "--steps", "3", "--out", tmp_path / "sdn.json")
+    assert code == 0
+    found = json.loads(out)
+    assert 0.9 < found["no_memory"] < found["no_reset"] < 1
+    assert json.loads((tmp_path / "sdn.json").read_text())["tau"] == 0.2
+    code, _, err = run(capsys, "train-sdn", "--tau", "1")
+    assert code == 2
+    assert "must be positive, tau below 1" in err

@@ -19,7 +19,7 @@ LAYERS = [
     {"scan", "synapses"},
     {"neurons"},
     {"datasets", "diagnosis", "exchange", "metrics", "testing"},
-    {"norse", "snntorch", "sparch"},
+    {"norse", "snntorch", "sparch", "ssm"},
     {"plots", "training"},
     {"formats", "paper", "report"},
     {"deploy"},

@@ -38,8 +38,9 @@ COMMANDS = {
     "reproduce": "Train what was published again.",
     "download": "Download SHD or SSC.",
     "generate": "Make more spoken digits.",
+    "train-sdn": "Train a surrogate dynamic network.",
 }
-"""What each command does; the module of its name has ``parser`` and ``run``."""
+"""What each command does; the module of its name, with _ for -, has ``parser`` and ``run``."""
 
 _LIST = "\n".join(f"  {name:<11}{does}" for name, does in COMMANDS.items())
 HELP = f"""\
@@ -132,7 +133,7 @@ def help_of(name: str, arguments: Sequence[str] = ()) -> str:
 
 
 def _command(name: str) -> ModuleType:
-    return importlib.import_module(f".{name}", __name__)
+    return importlib.import_module(f".{name.replace('-', '_')}", __name__)
 
 
 @contextlib.contextmanager

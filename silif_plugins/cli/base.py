@@ -64,7 +64,7 @@ def of_neuron(given: Mapping[str, Any]) -> Base:
         ValueError: If there is no such neuron.
     """
     if given.get("architecture", DEFAULT_NETWORK) != DEFAULT_NETWORK:
-        return Base({"architecture": given["architecture"]})
+        return _of_network(given["architecture"], given.get("data", TrainConfig().data))
     data, neuron = (given.get(name, TrainConfig().settings()[name]) for name in ("data", "neuron"))
     if data not in SOURCES:
         with contextlib.suppress(ValueError, OSError):  # who asks for the data is told
@@ -72,6 +72,14 @@ def of_neuron(given: Mapping[str, Any]) -> Base:
     path = recipes.default_for(data, neuron)
     if path is None:
         return Base({})
+    recipe = recipes.describe(path)
+    return Base(recipe.settings, f"recipe {recipe.name}")
+
+
+def _of_network(name: str, data: str) -> Base:
+    """Return the settings of the shipped recipe for a network other than the default one, if there is one."""
+    if (path := recipes.for_network(data, name)) is None:
+        return Base({"architecture": name})
     recipe = recipes.describe(path)
     return Base(recipe.settings, f"recipe {recipe.name}")
 

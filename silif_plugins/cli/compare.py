@@ -1,4 +1,4 @@
-"""``silif compare``: several neurons, the same data and budget."""
+"""``silif compare``: several neurons or networks, the same data and budget."""
 
 from __future__ import annotations
 
@@ -13,16 +13,27 @@ from typing import Any
 from .. import plots
 from ..files import write_file
 from ..tables import table
-from ..training import Summary, TrainConfig, cells, compare, summarize, summary_table
+from ..training import (
+    DEFAULT_NETWORK,
+    NETWORKS,
+    Summary,
+    TrainConfig,
+    cells,
+    compare,
+    settings_of,
+    summarize,
+    summary_table,
+)
 from . import base
 from .base import Base
 from .output import Answer, note
 from .parser import Parser, UsageError
 from .settings import add_settings, given_settings, listed, merged
 
-DESCRIPTION = """Train several neurons with the same data, seeds and budget. Settings that are not given are those of
-the neuron's shipped recipe. Prints a table; draws accuracy against synaptic operations. With --folds all of it is
-repeated for several values of an option of the data, such as the speakers that are left out."""
+DESCRIPTION = """Train several neurons, or networks such as s4d, with the same data, seeds and budget. Settings that are
+not given are those of the shipped recipe of each; options that only some of the networks have are theirs alone. Prints
+a table; draws accuracy against synaptic operations. With --folds all of it is repeated for several values of an option
+of the data, such as the speakers that are left out."""
 
 _FOLDS = "leave_out=lucas,theo"
 
@@ -33,7 +44,8 @@ OWN = ("neuron", "seed")
 def parser(arguments: Sequence[str] = ()) -> Parser:
     """Return the options."""
     found = Parser("compare", DESCRIPTION)
-    found.add("--neurons", nargs="+", default=["LIF,SiLIF"], metavar="NAME", help="Such as LIF,SiLIF; the default.")
+    example = "Such as LIF,SiLIF, the default, or SiLIF,s4d."
+    found.add("--neurons", nargs="+", default=["LIF,SiLIF"], metavar="NAME", help=example)
     found.add("--seeds", type=int, default=1, metavar="N", help="Number of seeds, 0 to N-1. Default: 1.")
     found.add(
         "--jobs",
@@ -68,13 +80,20 @@ def configs(settings: argparse.Namespace) -> list[TrainConfig]:
     given = given_settings(settings, without=OWN)
     data = given.get("data", TrainConfig().data)
     found, notes = [], []
-    for neuron in listed(",".join(settings.neurons)):
-        source = base.of_neuron({**given, "neuron": neuron})
-        chosen = merged({"neuron": neuron, "data": data, **source.settings}, given)
+    names, used = listed(",".join(settings.neurons)), set()
+    for name in names:
+        identity = {"architecture": name} if name in NETWORKS else {"neuron": name}
+        known = settings_of({**given, **identity}.get("architecture", DEFAULT_NETWORK))
+        own = {key: value for key, value in given.items() if key in known and key not in identity}
+        used |= own.keys() | identity.keys()
+        source = base.of_neuron({**own, **identity})
+        chosen = merged({**identity, "data": data, **source.settings}, own)
         found += [TrainConfig.from_mapping({**chosen, "seed": seed}) for seed in range(settings.seeds)]
-        notes.append(f"compare: {found[-1].label} on {data}, {source.told(given)}")
+        notes.append(f"compare: {found[-1].label} on {data}, {source.told(own)}")
     if not found:
         raise UsageError("neurons: got none; give some, such as LIF,SiLIF")
+    if unused := sorted(given.keys() - used):
+        raise UsageError(f"{unused[0]}: is an option of none of {', '.join(names)}")
     base.check(found[0], Base({}), given.get("data"))
     for text in notes:
         note(text)

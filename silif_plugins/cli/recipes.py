@@ -42,7 +42,7 @@ def listing(chosen: Sequence[recipes.Recipe]) -> str:
     rows = [
         (
             each.name,
-            str(each.settings.get("neuron", "SiLIF")),
+            str(each.settings.get("neuron", each.settings.get("architecture", "SiLIF"))),
             next((_short(row) for row in each.rows if row.accuracy or row.sparsity), ""),
             ",".join(str(table) for table in sorted({row.table for row in each.rows})),
             "not yet" if each.needs else "yes",

@@ -15,12 +15,16 @@ from .free_spoken_digits import FreeSpokenDigits
 from .front_ends import FRONT_ENDS, Cochlea, Delta, FrontEnd, LogMel, front_end, register_front_end
 from .functions import is_function, register_function
 from .hdf5 import read_recordings, write_recordings
+from .listops import ListOps
 from .loading import load
+from .lra_listops import LRAListOps
 from .mnist import SequentialMNIST
 from .own_data import OWN, own_source
 from .own_events import OwnEvents
+from .pathfinder import Pathfinder
 from .register import SOURCES, register_source, source_names, sources_in_words
 from .resolving import check_data, resolve
+from .sequential_cifar10 import SequentialCIFAR10
 from .sequential_digits import SequentialDigits
 from .shd import SHD
 from .source import DataSource, Root
@@ -50,11 +54,15 @@ __all__ = [
     "FrameDataset",
     "FreeSpokenDigits",
     "FrontEnd",
+    "LRAListOps",
+    "ListOps",
     "LogMel",
     "OwnEvents",
+    "Pathfinder",
     "Recording",
     "Recordings",
     "Root",
+    "SequentialCIFAR10",
     "SequentialDigits",
     "SequentialMNIST",
     "SpeechCommands",

@@ -37,7 +37,7 @@ def source_names() -> list[str]:
 
     Examples:
         >>> source_names()[:2]
-        ['sequential-digits', 'spoken-digits']
+        ['listops', 'sequential-digits']
     """
     return sorted(SOURCES, key=lambda name: (not SOURCES[name].shipped, SOURCES[name].own, name))
 
@@ -46,8 +46,8 @@ def sources_in_words() -> str:
     """Say in a line what a data set can be, for help and error messages.
 
     Examples:
-        >>> sources_in_words()
-        'sequential-digits, spoken-digits, or a folder that holds ... or events'
+        >>> sources_in_words().partition(" or a folder")[0]
+        'listops, sequential-digits, spoken-digits,'
     """
     shipped = [name for name in source_names() if SOURCES[name].shipped]
     *others, last = (name for name in source_names() if not SOURCES[name].shipped)

@@ -25,7 +25,7 @@ _LONGEST, _DEEPEST = 1 << 14, 16
 
 DELAYS_TABLE = 3
 
-SETS = {**{f"table{number}": number for number in (1, 2, 5, 6, 7)}, "delays": DELAYS_TABLE}
+SETS = {**{f"table{number}": number for number in (1, 2, 5, 6, 7, 9)}, "delays": DELAYS_TABLE}
 """Sets of recipes: the paper's tables of results, and the one of its models with synaptic delays."""
 
 CONVENTIONS = {
@@ -176,6 +176,16 @@ def default_for(data: str, neuron: str) -> Path | None:
     if data not in SOURCES or name not in names() or describe(find(name)).source:
         return None
     return find(name)
+
+
+def for_network(data: str, name: str) -> Path | None:
+    """Return the shipped recipe for a network other than the default one on a data set, or None.
+
+    Examples:
+        >>> for_network("sequential-digits", "transformer")
+    """
+    name = f"{data}/{name}"
+    return find(name) if name in names() else None
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -34,7 +34,8 @@ class TrainConfig:
     :class:`silif_plugins.sparch.SpArchNet`, where by default there are two layers of 128 neurons and a dropout of 0.1.
 
     Attributes:
-        architecture: What network is trained: sparch, or a name that was given to register_network.
+        architecture: What network is trained: sparch, s4d, spiking-ssm, mamba, or a name that was given to
+            register_network.
         options: All options of the network, by their names.
         init: Checkpoint or folder of a run whose weights to start from; the readout starts anew where the classes are
             others.
@@ -237,7 +238,10 @@ def settings_of(network: str) -> dict[str, Option]:
 
 def every_setting() -> dict[str, Option]:
     """Return the settings of the runs of all networks that are registered."""
-    return {name: option for network in reversed(NETWORKS) for name, option in settings_of(network).items()}
+    found: dict[str, Option] = {}
+    for network in NETWORKS:
+        found |= {name: option for name, option in settings_of(network).items() if name not in found}
+    return found
 
 
 def _tuples(value: Any) -> Any:

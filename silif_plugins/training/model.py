@@ -7,7 +7,8 @@ command line know it; its options are the factory's arguments.
 
 Training asks for no more. What it uses where it is there: a module ``readout`` starts anew where trained weights are
 taken to other classes, modules with parameters that learn in their own way say so (`.optimisation`), batch norms of
-type `BatchNorm1d` are recalibrated, and `silif_plugins.diagnose` looks at spiking layers that it knows.
+type `BatchNorm1d` are recalibrated, and `silif_plugins.diagnose` looks at spiking layers that it knows. A network with
+``decoupled_weight_decay = True`` is trained by AdamW.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from ..hints import did_you_mean
 from ..sparch import S5RFNet, SpArchNet
+from ..ssm import MambaNet, S4DNet, SpikingSSMNet
 from .options import Option, of_function
 
 Factory = Callable[..., nn.Module]
@@ -152,3 +154,6 @@ register_network(
 )
 
 register_network("s5-rf", S5RFNet, defaults={"hidden_sizes": (128, 128), "dropout": 0.1}, check=S5RFNet.check)
+register_network("s4d", S4DNet, check=S4DNet.check)
+register_network("spiking-ssm", SpikingSSMNet, check=SpikingSSMNet.check)
+register_network("mamba", MambaNet, check=MambaNet.check)

@@ -44,8 +44,10 @@ class Optimisation:
                 apart.setdefault(group.pop("schedule", config.schedule), []).append(group)
         own = {id(each) for groups in apart.values() for group in groups for each in group["params"]}
         rest = [each for each in net.parameters() if each.requires_grad and id(each) not in own]
-        main = torch.optim.Adam(rest, lr=config.learning_rate, weight_decay=config.weight_decay)
-        self.optimizers: list[torch.optim.Optimizer] = [main, *(torch.optim.Adam(each) for each in apart.values())]
+        kind = torch.optim.AdamW if getattr(net, "decoupled_weight_decay", False) else torch.optim.Adam
+        main = kind(rest, lr=config.learning_rate, weight_decay=config.weight_decay)
+        others = (kind(each, lr=config.learning_rate, weight_decay=0.0) for each in apart.values())
+        self.optimizers: list[torch.optim.Optimizer] = [main, *others]
         self.schedulers = [
             _scheduler(name, config, optimizer, batches)
             for name, optimizer in zip([config.schedule, *apart], self.optimizers, strict=True)

@@ -81,12 +81,11 @@ def test_a_folder_is_recognised_and_its_options_are_settings(toys, tmp_path):
 def test_the_command_line_names_it(toys, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["train", "--help"]) == 0
-    assert (
-        "beeps, sequential-digits, spoken-digits, or a folder that holds clicks, free-spoken-digits, gsc"
-        in " ".join(capsys.readouterr().out.split())
+    assert "beeps, listops, sequential-digits, spoken-digits, or a folder that holds cifar10, clicks" in " ".join(
+        capsys.readouterr().out.split()
     )
     assert cli.main(["train", "--data", "bepps"]) == 2
-    assert "neither 'beeps', 'sequential-digits'" in (error := capsys.readouterr().err)
+    assert "neither 'beeps', 'listops', 'sequential-digits'" in (error := capsys.readouterr().err)
     assert "did you mean beeps?" in error
     quick = ["--epochs", "1", "--hidden-sizes", "8", "--steps", "20", "--json"]
     assert cli.main(["train", "--data", "beeps", *quick]) == 0
@@ -121,19 +120,9 @@ def test_wrong_sources_are_refused():
 
 
 def test_names_say_first_what_needs_no_folder():
-    known = [
-        "sequential-digits",
-        "spoken-digits",
-        "free-spoken-digits",
-        "gsc",
-        "mnist",
-        "shd",
-        "ssc",
-        "arrays",
-        "audio",
-        "events",
-    ]
-    assert source_names() == known
+    shipped, folders = ["listops", "sequential-digits", "spoken-digits"], ["cifar10", "free-spoken-digits", "gsc"]
+    other = ["lra-listops", "mnist", "pathfinder", "shd", "ssc", "arrays", "audio", "events"]
+    assert source_names() == [*shipped, *folders, *other]
     assert all(name in sources_in_words() for name in source_names())
 
 

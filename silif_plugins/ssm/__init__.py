@@ -1,0 +1,32 @@
+"""State space systems: S4D, SpikingSSM with its surrogate dynamic network, and Mamba, and networks of them."""
+
+from .diagonal import DiagonalSSM
+from .lif import HardLIF
+from .mamba import MambaBlock
+from .network import StateSpaceNetwork, StateSpaceOutput
+from .networks import MambaNet, S4DNet, SpikingSSMNet
+from .parallel import FixedPoint, fixed_point
+from .recurrence import linear_recurrence
+from .s4d import S4D
+from .sdn import SDN, SpikeAccuracy, spike_accuracy, train_sdn
+from .spiking import SpikingSSM
+
+__all__ = [
+    "S4D",
+    "SDN",
+    "DiagonalSSM",
+    "FixedPoint",
+    "HardLIF",
+    "MambaBlock",
+    "MambaNet",
+    "S4DNet",
+    "SpikeAccuracy",
+    "SpikingSSM",
+    "SpikingSSMNet",
+    "StateSpaceNetwork",
+    "StateSpaceOutput",
+    "fixed_point",
+    "linear_recurrence",
+    "spike_accuracy",
+    "train_sdn",
+]
