@@ -113,7 +113,7 @@ def main() -> None:
         report(bench)
         for name in FRONT_ENDS[1:]:
             rate = bench.best_rate("SiLIF", front_end=name)
-            for seed in range(fold_seeds.stop):
+            for seed in range(arguments.fold_seeds):
                 bench.run("front-ends", "SiLIF", rate, seed, front_end=name)
         report(bench)
         for seed in fold_seeds:
