@@ -31,12 +31,14 @@ class Samples:
         labels: Index or name of the class of every sample.
         classes: What the data set itself calls its classes; None if it does not say.
         sensor: Width, height and polarities of what recorded the events; None if it does not say.
+        speakers: Index of the speaker of every sample, as tonic's SHD says; None if it does not say.
     """
 
     inputs: NDArray[Any] | list[NDArray[Any]]
     labels: list[int] | list[str]
     classes: tuple[str, ...] | None = None
     sensor: tuple[int, ...] | None = None
+    speakers: NDArray[np.integer[Any]] | None = None
 
     def indices(self, classes: Sequence[str]) -> NDArray[np.int64]:
         """Return the index of each sample's class, [samples].
@@ -87,7 +89,9 @@ def gather(data: Any, split: str) -> FrameDataset | Recordings | Samples:
         labels.append(item[1])
     if not inputs:
         raise DataError(split, "got no samples")
-    return Samples(inputs, number(labels, f"{split}: labels"), _names(_said(data, "classes")), sensor)
+    named, speakers = number(labels, f"{split}: labels"), np.asarray(getattr(data, "speaker", ()))
+    known = speakers.shape == (len(inputs),) and speakers.dtype.kind in "iu"
+    return Samples(inputs, named, _names(_said(data, "classes")), sensor, speakers if known else None)
 
 
 def _pair(inputs: Any, labels: Any, split: str) -> Samples:
@@ -264,7 +268,7 @@ def _settled(part: Samples, classes: tuple[str, ...]) -> FrameDataset | Recordin
         return _recordings(part, labels, classes)
     if any(events):
         raise DataError("samples", f"sample {events.index(True)} has events, sample {events.index(False)} frames")
-    return padded(part.inputs, labels, classes)
+    return padded(part.inputs, labels, classes, speakers=part.speakers)
 
 
 def padded(
@@ -272,7 +276,7 @@ def padded(
     labels: NDArray[np.int64],
     classes: tuple[str, ...],
     *,
-    speakers: Sequence[int] | None = None,
+    speakers: Sequence[int] | NDArray[np.integer[Any]] | None = None,
 ) -> FrameDataset:
     """Put frames [steps, channels] of different lengths into one data set.
 
@@ -316,4 +320,5 @@ def _recordings(part: Samples, labels: NDArray[np.int64], classes: tuple[str, ..
             unit = unit * sizes[axis] + (events[axis].astype(np.int64) if axis in there else 0)
         times.append(events["t"].astype(np.float64) * _MICROSECONDS)
         units.append(unit)
-    return Recordings(times, units, labels, classes=classes, num_channels=width * height * polarities)
+    channels = width * height * polarities
+    return Recordings(times, units, labels, classes=classes, num_channels=channels, speakers=part.speakers)

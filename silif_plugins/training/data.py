@@ -94,10 +94,12 @@ class Splits:
 
         Raises:
             ValueError: If the data are not what they must be.
+            FileNotFoundError: If it is a source of data in a folder; its folder is named by ``config.data``.
         """
         if isinstance(data, cls):
             return data if data.name else replace(data, name=_own_name(config))
         source = own_source(data, _own_name(config))
+        source.check_folder(None)
         return cls._of_source(config, source, None, config.data_options, source.name)
 
     @classmethod

@@ -165,6 +165,15 @@ def test_tonics_events_equal_its_own_frames(fields):
     assert ours.num_channels == np.prod(raw.sensor_size)
 
 
+def test_speakers_that_tonic_names_are_kept():
+    raw = tonic_set()
+    assert own_source(splits(raw)).events("train").speakers.tolist() == [0] * 6
+    raw.speaker = np.array([3, 3, 1, 1, 0, 0])
+    assert own_source(splits(raw)).events("train").speakers.tolist() == [3, 3, 1, 1, 0, 0]
+    raw.speaker = np.array([3, 3])
+    assert own_source(splits(raw)).events("train").speakers.tolist() == [0] * 6
+
+
 def test_events_of_tonic_are_binned_as_all_events_and_can_be_augmented(monkeypatch):
     tonic = pytest.importorskip("tonic")
     raw = tonic_set()

@@ -145,6 +145,8 @@ def test_settings_that_do_not_fit_are_named(config, named, splits):
     ):
         with pytest.raises(ValueError, match=says):
             Splits.of(named, dataclasses.replace(config, data="mine", **change))
+    with pytest.raises(FileNotFoundError, match="shd, Spiking Heidelberg Digits: this data set does not come with"):
+        Splits.of(SOURCES["shd"], config)
     empty = splits.test.subset([])
     with pytest.raises(ValueError, match="data: valid has no samples"):
         Splits(splits.train, empty, splits.test)
