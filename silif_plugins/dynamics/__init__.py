@@ -1,12 +1,13 @@
 """How spiking neurons move: the contract that any neuron fulfils, and the forms that have fast kernels.
 
 :class:`StateSpace` is the fast case, :class:`HardReset` the one beside it; :class:`ModalSpace` and :class:`DenseSpace`
-have up to eight states; and anything else that has the few methods of :class:`Dynamics` runs on the reference loop.
-Nothing here knows parameters, a time loop or a host library.
+have up to eight states; :class:`Flow` runs for any duration; and anything else that has the few methods of
+:class:`Dynamics` runs on the reference loop. Nothing here knows parameters, a time loop or a host library.
 """
 
 from .contract import Dynamics, NeuronState, StateT
 from .dense_space import DenseSpace
+from .flow import Flow
 from .general_reset import RESET_ACTIONS, RESET_CONDITIONS, GeneralReset, GeneralState, ResetAction, ResetCondition
 from .hard_reset import RESET_MECHANISMS, HardReset, ResetMechanism, linear_part, with_reset
 from .linear_system import LinearSystem
@@ -20,6 +21,7 @@ __all__ = [
     "RESET_MECHANISMS",
     "DenseSpace",
     "Dynamics",
+    "Flow",
     "GeneralReset",
     "GeneralState",
     "HardReset",

@@ -166,7 +166,8 @@ def with_outer(typing_context: Any, matrix: Any, x: Any, y: Any) -> Any:
     return matrix(matrix, x, y), build
 
 
-def _address(builder: Any, pointer: Any, index: Any, stride: Any, place: int) -> Any:
+def _address(builder: Any, where: Sequence[Any], place: int) -> Any:
+    pointer, index, stride = where
     shift = builder.mul(stride, ir.Constant(stride.type, place))
     return builder.gep(pointer, [builder.add(index, shift)])
 
@@ -181,7 +182,7 @@ def load(typing_context: Any, like: Any, numbers: Any, index: Any, stride: Any) 
         pointer = context.get_value_type(vector).as_pointer()
         values = []
         for place in range(kind.count):
-            value = builder.load(builder.bitcast(_address(builder, *args[1:], place), pointer))
+            value = builder.load(builder.bitcast(_address(builder, args[1:], place), pointer))
             value.align = numbers.dtype.bitwidth // 8
             values.append(value)
         return context.make_tuple(builder, kind, values)
@@ -195,7 +196,7 @@ def store(typing_context: Any, numbers: Any, index: Any, stride: Any, values: An
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
         for place, value in enumerate(cgutils.unpack_tuple(builder, args[3])):
-            address = builder.bitcast(_address(builder, *args[:3], place), value.type.as_pointer())
+            address = builder.bitcast(_address(builder, args[:3], place), value.type.as_pointer())
             builder.store(value, address).align = numbers.dtype.bitwidth // 8
 
     return types.void(numbers, types.intp, types.intp, values), build
@@ -207,7 +208,7 @@ def stream(typing_context: Any, numbers: Any, index: Any, stride: Any, values: A
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
         for place, value in enumerate(cgutils.unpack_tuple(builder, args[3])):
-            address = builder.bitcast(_address(builder, *args[:3], place), value.type.as_pointer())
+            address = builder.bitcast(_address(builder, args[:3], place), value.type.as_pointer())
             instruction = builder.store(value, address)
             instruction.align = REGISTER_BYTES
             instruction.set_metadata("nontemporal", builder.module.add_metadata([ir.IntType(32)(1)]))
@@ -222,7 +223,7 @@ def accumulate(typing_context: Any, numbers: Any, index: Any, stride: Any, value
     def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
         kind = ir.VectorType(ir.DoubleType(), values.dtype.lanes)
         for place, value in enumerate(cgutils.unpack_tuple(builder, args[3])):
-            address = builder.bitcast(_address(builder, *args[:3], place), kind.as_pointer())
+            address = builder.bitcast(_address(builder, args[:3], place), kind.as_pointer())
             before = builder.load(address)
             before.align = 8
             added = value if value.type == kind else builder.fpext(value, kind)

@@ -17,7 +17,7 @@ from ..dynamics import (
 from .adlif import AdLIF, CAdLIF
 from .alif import ALIF
 from .brf import BRF, BRFState
-from .csilif import CSiLIF, csilif_space
+from .csilif import CSiLIF, csilif_flow, csilif_space
 from .dlinoss import DLinOSS
 from .drf import DRF
 from .fits import FITS, FITSTS
@@ -33,7 +33,7 @@ from .rf import RF
 from .s5rf import S5RF
 from .sampling import Init, Learn, has_values, trained
 from .seadlif import SEAdLIF
-from .silif import COUPLING, SPIKE_COUPLING, SiLIF, silif_space
+from .silif import COUPLING, SPIKE_COUPLING, SiLIF, silif_flow, silif_space
 
 __all__ = [
     "ALIF",
@@ -67,6 +67,7 @@ __all__ = [
     "State",
     "StateSpace",
     "canonical_name",
+    "csilif_flow",
     "csilif_space",
     "eigenvalues",
     "has_values",
@@ -78,6 +79,7 @@ __all__ = [
     "neuron_class",
     "oscillates",
     "register_neuron",
+    "silif_flow",
     "silif_space",
     "spectral_radius",
     "stability_margin",

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ..dynamics import State, StateSpace
-from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, cut, decay, pole, rotation
+from ..dynamics import Flow, State, StateSpace
+from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, cut, decay, pole, rotation, step
 from .registry import register_neuron
 from .sampling import Init, Learn, sampler, uniform_complex_state
 
@@ -53,6 +53,36 @@ def csilif_space(
     )
 
 
+def csilif_flow(
+    log_decay: Tensor,
+    omega: Tensor,
+    log_dt: Tensor,
+    b: Tensor,
+    threshold: Tensor | float = 1.0,
+    *,
+    reset: float = HALF_RESET,
+) -> Flow:
+    """C-SiLIF over t of its own steps: z <- α^t (z - s) + 2 b I, from the rates themselves.
+
+    The arguments are those of :func:`csilif_space`, whose step is that of t = 1.
+    """
+    slow = step(log_decay + log_dt)
+    zero = torch.zeros_like(slow)
+    return Flow(
+        slow=slow,
+        gap=zero,
+        turn=rotation(omega, log_dt),
+        m11=zero,
+        m12=zero - 1,
+        m21=zero + 1,
+        b1=cut(b, LARGEST) / reset,
+        b2=zero,
+        k1=zero - 1,
+        k2=zero,
+        threshold=torch.as_tensor(threshold, dtype=slow.dtype, device=slow.device),
+    )
+
+
 @register_neuron("C-SiLIF")
 class CSiLIF(LogDomainNeuron):
     """Complex-valued SSM-inspired leaky integrate-and-fire neurons.
@@ -62,6 +92,10 @@ class CSiLIF(LogDomainNeuron):
 
     with z = 2u of the paper's algorithm 2: the same spikes, two real states, no complex tensors. log_decay, ω,
     log Δ and the input gate b are trained for every neuron. |α| is below 1 for every value of the parameters.
+
+    ``scan(..., dt=d)`` runs d steps at once: z <- α^d (z - s) + 2 b I. The input is an impulse at the end of the
+    duration, as it is at the end of a step; d = 1 is the equation above, and whole d is d steps of it of which the last
+    alone has an input.
 
     Args:
         size: Number of neurons, or shape of the population.
@@ -135,6 +169,17 @@ class CSiLIF(LogDomainNeuron):
     def state_space(self) -> StateSpace:
         """Return the state space of :func:`csilif_space` with this population's parameters."""
         return csilif_space(
+            self._log_of("decay", RAW_RATE),
+            self.get_parameter_or_buffer("omega"),
+            self._log_of("dt", RAW_TIMESTEP),
+            self.get_parameter_or_buffer("b"),
+            self.threshold,
+            reset=self._reset,
+        )
+
+    def flow(self) -> Flow:
+        """Return the flow of :func:`csilif_flow` with this population's parameters."""
+        return csilif_flow(
             self._log_of("decay", RAW_RATE),
             self.get_parameter_or_buffer("omega"),
             self._log_of("dt", RAW_TIMESTEP),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import Dynamics, StateSpace
+from ..dynamics import Dynamics, Flow, StateSpace
 from ..scan import scan
 from .sampling import Learn, has_values, trained
 
@@ -95,6 +95,14 @@ class Neuron(nn.Module):
     def dynamics(self) -> Dynamics[Any]:
         """Return how the neurons move, which is their state space unless a model says otherwise."""
         return self.state_space()
+
+    def flow(self) -> Flow:
+        """Return how the neurons move over any duration, for ``scan(..., dt=...)``.
+
+        Raises:
+            NotImplementedError: If the model has none; SiLIF and C-SiLIF have.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no flow; SiLIF and C-SiLIF have")
 
     def forward(self, current: Tensor, state: Any = None, **options: Any) -> tuple[Tensor, ...]:
         r"""Run over time: ``scan(self, current, state, **options)``, see :func:`silif_plugins.scan.scan`.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ..dynamics import StateSpace
+from ..dynamics import Flow, StateSpace
 from .adlif import adaptive_integrator
-from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, leak
+from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, leak, step
 from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 
@@ -44,6 +45,50 @@ def silif_space(
     )
 
 
+SMALLEST = 1e-30
+"""Square of the distance between SiLIF's eigenvalues that counts: at 0 the modes of its flow would be one."""
+
+
+def silif_flow(
+    log_inv_tau_u: Tensor,
+    log_inv_tau_w: Tensor,
+    log_dt: Tensor,
+    a: Tensor,
+    b: Tensor,
+    threshold: Tensor | float = 1.0,
+) -> Flow:
+    """SiLIF over t of its own steps: the power A^t of its transition matrix.
+
+    The arguments are those of :func:`silif_space`, whose step is that of t = 1. With m and d of A's eigenvalues
+    m ± sqrt(d), det A = αβ: where d < 0 they are sqrt(αβ) e^(± i turn), and log sqrt(αβ) is the mean of the rates times
+    the timestep; elsewhere they are real. R = A K with K = (-1, (a + b) / β): a spike takes 1 from u at once.
+    """
+    step_u, step_w = step(log_inv_tau_u + log_dt), step(log_inv_tau_w + log_dt)
+    space = silif_space(log_inv_tau_u, log_inv_tau_w, log_dt, a, b, threshold)
+    mean, half = (space.a11 + space.a22) / 2, (space.a11 - space.a22) / 2
+    square = half**2 + space.a12 * space.a21
+    rings = square < 0
+    root = square.abs().clamp(min=SMALLEST).sqrt()
+    # Each branch of where is finite in the other's place, too: 0 times inf would be the gradient.
+    size = torch.where(rings, torch.ones_like(mean), mean.abs().clamp(min=SMALLEST))
+    apart = torch.where(rings, torch.zeros_like(mean), root / size)
+    unit = torch.where(~rings & (mean < 0), -root, root)
+    straight = torch.where(mean < 0, torch.full_like(mean, math.pi), torch.zeros_like(mean))
+    return Flow(
+        slow=torch.where(rings, (step_u + step_w) / 2, -torch.log(size + torch.where(rings, 0, root))),
+        gap=2 * torch.atanh(apart.clamp(max=1 - torch.finfo(mean.dtype).eps)),
+        turn=torch.where(rings, torch.atan2(root, mean), straight),
+        m11=half / unit,
+        m12=space.a12 / unit,
+        m21=space.a21 / unit,
+        b1=space.b1,
+        b2=space.b2,
+        k1=-torch.ones_like(mean),
+        k2=(space.a21 + space.r2) / space.a22,
+        threshold=space.threshold,
+    )
+
+
 @register_neuron("SiLIF")
 class SiLIF(LogDomainNeuron):
     """SSM-inspired leaky integrate-and-fire neurons.
@@ -54,6 +99,11 @@ class SiLIF(LogDomainNeuron):
 
     with log(1/τ_u), log(1/τ_w) and log Δ trained for every neuron. Source: SiLIF paper, algorithm 1; initial
     ranges from its published code. Every |eigenvalue| is below 1 for every value of the parameters.
+
+    ``scan(..., dt=d)`` runs d steps at once. The input is an impulse at the end of the duration and enters by the
+    (1-α) of one step, however long the duration; the spike before it acts in the first of the d steps. So whole d are
+    d steps of the equations above, of which the last alone has an input; other durations are on the curve through these
+    (:func:`silif_plugins.neurons.silif_flow`).
 
     Args:
         size: Number of neurons, or shape of the population.
@@ -124,6 +174,17 @@ class SiLIF(LogDomainNeuron):
         rates = (self._log_of(name, RAW_RATE) for name in ("inv_tau_u", "inv_tau_w"))
         alpha, beta = (decay(log_rate + log_dt) for log_rate in rates)
         return alpha, beta
+
+    def flow(self) -> Flow:
+        """Return the flow of :func:`silif_flow` with this population's parameters."""
+        return silif_flow(
+            self._log_of("inv_tau_u", RAW_RATE),
+            self._log_of("inv_tau_w", RAW_RATE),
+            self._log_of("dt", RAW_TIMESTEP),
+            self.get_parameter_or_buffer("a"),
+            self.get_parameter_or_buffer("b"),
+            self.threshold,
+        )
 
     def state_space(self) -> StateSpace:
         """Return the state space of :func:`silif_space` with this population's parameters."""

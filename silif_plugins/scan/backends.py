@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import Dynamics, HardReset, LinearSystem, State, StateSpace, linear_part
+from ..dynamics import Dynamics, Flow, HardReset, LinearSystem, State, StateSpace, linear_part
 from ..kernels.operators import is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
-from . import fused_system
+from . import fused_flow, fused_system
 from .callables import CallableScan, is_step
 from .fused import Scan, run_forward
 from .layout import GIVEN, Forward, Outputs, in_kernel
@@ -39,6 +39,7 @@ def choose(
     dtype: torch.dtype,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
+    durations: Tensor | None = None,
 ) -> Literal["reference"] | Fused:
     """Return the name of the implementation: the given one if it can run this scan, the best one for "auto".
 
@@ -53,10 +54,10 @@ def choose(
         if current.shape[0] < FEW_STEPS and current.numel() < FEW_ELEMENTS:
             return "reference"
         name: Fused = "triton" if current.is_cuda else "cpu"
-        return "reference" if _obstacle(name, neurons, current, dtype, surrogate, recurrent) else name
+        return "reference" if _obstacle(name, neurons, current, dtype, surrogate, recurrent, durations) else name
     if backend not in get_args(Fused):
         raise ValueError(f"backend: got {backend!r}; it must be one of {', '.join(BACKENDS)}")
-    if obstacle := _obstacle(backend, neurons, current, dtype, surrogate, recurrent):
+    if obstacle := _obstacle(backend, neurons, current, dtype, surrogate, recurrent, durations):
         raise ValueError(f"backend: {backend!r} cannot run this: {obstacle}; use 'reference' or 'auto'")
     return "cpu" if backend == "cpu" else "triton"
 
@@ -68,13 +69,17 @@ def _obstacle(
     dtype: torch.dtype,
     surrogate: SpikeFunction,
     recurrent: Tensor | None,
+    durations: Tensor | None,
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
     system = neurons if isinstance(neurons, LinearSystem) else None
-    if system is None and linear_part(neurons) is None:
+    flow = neurons if isinstance(neurons, Flow) else None
+    if system is None and flow is None and linear_part(neurons) is None:
         return f"the dynamics {type(neurons).__name__} are neither a StateSpace nor a HardReset of one"
     if system is not None and backend == "triton":
         return f"it has {system.states} states"
+    if flow is not None and backend == "triton":
+        return "its steps have durations"
     if in_forward_mode():
         return "derivatives in forward mode are asked for"
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own switch: kernels run on the CPU, slowly
@@ -88,6 +93,8 @@ def _obstacle(
         return f"the state is {dtype}, and it must be float32 or float64"
     if system is not None:
         return fused_system.obstacle(system, surrogate, recurrent)
+    if flow is not None:
+        return fused_flow.obstacle(surrogate, recurrent, durations)
     if recurrent is not None and backend == "triton":
         return "it has recurrent weights"
     if in_kernel(surrogate)[0] != GIVEN:
@@ -102,7 +109,7 @@ def _obstacle(
 
 
 def run(
-    neurons: StateSpace | HardReset | LinearSystem,
+    neurons: StateSpace | HardReset | LinearSystem | Flow,
     current: Tensor,
     state: Any,
     surrogate: SpikeFunction,
@@ -112,6 +119,7 @@ def run(
     detach_reset: bool,
     backend: str,
     gate_width: float | None = None,
+    durations: Tensor | None = None,
 ) -> tuple[Any, Any, Tensor]:
     """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
 
@@ -127,6 +135,7 @@ def run(
         backend: Which implementation runs it.
         gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate,
             nor with recurrent weights.
+        durations: Of each step, [T, B], for a :class:`silif_plugins.dynamics.Flow`.
 
     Returns:
         The states of all steps, the last one, and with ``gate_width`` booleans of the shape of ``current``.
@@ -134,6 +143,9 @@ def run(
     if isinstance(neurons, LinearSystem):
         options = lengths, trace, detach_reset, gate_width
         return fused_system.run(neurons, current, state, surrogate, *options)
+    if isinstance(neurons, Flow):
+        assert durations is not None
+        return fused_flow.run(neurons, current, state, surrogate, lengths, durations, trace, detach_reset)
     space, hard_reset = linear_part(neurons), isinstance(neurons, HardReset)
     assert space is not None
     shape = current.shape

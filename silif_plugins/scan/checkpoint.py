@@ -15,16 +15,22 @@ Run = Callable[..., tuple[Tensor, StateT, StateT]]
 
 
 def in_chunks(
-    run: Run[StateT], chunks: int, current: Tensor, state: StateT, lengths: Tensor | None
+    run: Run[StateT],
+    chunks: int,
+    current: Tensor,
+    state: StateT,
+    lengths: Tensor | None,
+    durations: Tensor | None = None,
 ) -> tuple[Tensor, StateT, StateT]:
     """Run a sequence in pieces of equal length, keeping the input and the states between them.
 
     Args:
-        run: (current, state, lengths) -> spikes, last state, states of all steps.
+        run: (current, state, lengths, durations) -> spikes, last state, states of all steps.
         chunks: Number of pieces, at least 1. About the square root of T keeps the least memory.
         current: Input currents, [T, B, *neurons].
         state: The state before the first step.
         lengths: Steps of each sequence, [B].
+        durations: Of each step, [T, B].
 
     Returns:
         What ``run`` returns for the whole sequence, with the same gradients.
@@ -39,7 +45,12 @@ def in_chunks(
     for start in range(0, max(1, current.shape[0]), size):
         piece = current[start : start + size]
         left = None if lengths is None else (lengths - start).clamp(0, piece.shape[0])
-        arguments: tuple[Any, ...] = (piece, state, left)
+        arguments: tuple[Any, ...] = (
+            piece,
+            state,
+            left,
+            None if durations is None else durations[start : start + size],
+        )
         # Nothing here is random, so there is no random state to keep.
         spikes, state, states = checkpoint(run, *arguments, use_reentrant=False, preserve_rng_state=False)
         pieces.append((spikes, states))

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from .. import surrogate as spike_functions
-from ..dynamics import Dynamics, State, StateSpace, StateT, linear_part
+from ..dynamics import Dynamics, Flow, State, StateSpace, StateT, linear_part
 from ..surrogate import SpikeFunction
 from . import backends, reference
 from .backends import Backend
 from .checkpoint import in_chunks
+from .durations import as_durations, flow_of
 from .layout import support
 from .lengths import as_lengths
 
@@ -38,6 +39,7 @@ def scan(
     recurrent: Tensor | None = None,
     return_states: Literal[False] = False,
     lengths: Tensor | None = None,
+    dt: Tensor | None = None,
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
     detach_reset: bool = False,
@@ -54,6 +56,7 @@ def scan(
     recurrent: Tensor | None = None,
     return_states: Literal[True],
     lengths: Tensor | None = None,
+    dt: Tensor | None = None,
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
     detach_reset: bool = False,
@@ -69,6 +72,7 @@ def scan(
     recurrent: Tensor | None = None,
     return_states: bool = False,
     lengths: Tensor | None = None,
+    dt: Tensor | None = None,
     backend: Backend = "auto",
     checkpoint_chunks: int | None = None,
     detach_reset: bool = False,
@@ -88,6 +92,10 @@ def scan(
         lengths: Steps of each sequence, integers [B], or a mask [T, B] that is true for them. Later steps do
             not run, whatever the input is there: their spikes (and states, with ``return_states``) are zero, and the
             state after the last step is that after the sequence's own.
+        dt: Durations of the steps, [T] or [T, B], in steps of the neurons, from 0 on; each 1 by default. For neurons
+            that have a flow (SiLIF and C-SiLIF): they run for dt[t] without input, and then take current[t] as an
+            impulse. So a stream of events runs event by event, dt being the gaps between them, with the result of a
+            clock that ticks at every step, unless a neuron would fire between events: here it fires at events alone.
         backend: ``"cpu"`` and ``"triton"`` (on a GPU), the fused kernels; ``"reference"``, a loop in PyTorch and the
             definition; ``"auto"``, the fastest that can run this. They give the same spikes and states, and
             gradients that differ by rounding. Only the reference can be differentiated twice, in forward mode, or
@@ -105,8 +113,8 @@ def scan(
         type of the coefficients, or of ``current`` where that is wider: under autocast it stays float32.
 
     Raises:
-        ValueError: If ``current`` does not fit the neurons, ``state``, ``recurrent`` or ``lengths`` do not fit
-            it, or ``backend`` is unknown or cannot run this.
+        ValueError: If ``current`` does not fit the neurons, ``state``, ``recurrent``, ``lengths`` or ``dt`` do not
+            fit it, neurons have no flow for ``dt``, or ``backend`` is unknown or cannot run this.
         TypeError: If one of them is complex.
 
     Examples:
@@ -119,8 +127,9 @@ def scan(
         >>> torch.equal(torch.cat([first, second]), spikes)
         True
     """
-    space = dynamics_of(neurons)
+    space: Any = dynamics_of(neurons) if dt is None else flow_of(neurons)
     dtype = state_dtype(space, current)
+    durations = None if dt is None else as_durations(dt, current, dtype)
     spike_dtype = current.dtype if current.is_floating_point() else dtype
     check_current(space, current, time=True)
     shape = current.shape[1:]
@@ -131,10 +140,12 @@ def scan(
     initial = initial_state(space, state, shape, dtype)
     spike_function = spike_function_of(neurons, surrogate)
     steps = None if lengths is None else as_lengths(lengths, current)
-    name = backends.choose(backend, space, current, dtype, spike_function, recurrent)
+    name = backends.choose(backend, space, current, dtype, spike_function, recurrent, durations)
     if checkpoint_chunks is not None:
 
-        def run(current: Tensor, state: StateT, lengths: Tensor | None) -> tuple[Tensor, StateT, StateT]:
+        def run(
+            current: Tensor, state: StateT, lengths: Tensor | None, durations: Tensor | None
+        ) -> tuple[Tensor, StateT, StateT]:
             spikes, last, states = scan(
                 space,
                 current,
@@ -143,19 +154,20 @@ def scan(
                 recurrent=recurrent,
                 return_states=True,
                 lengths=lengths,
+                dt=durations,
                 backend=name,
                 detach_reset=detach_reset,
             )
             return spikes, last, states if return_states else type(last)(*(spikes[:0] for _ in last))
 
         initial = initial or space.rest(tuple(shape), dtype=dtype, device=current.device)
-        spikes, last, trace = in_chunks(run, checkpoint_chunks, current, initial, steps)
+        spikes, last, trace = in_chunks(run, checkpoint_chunks, current, initial, steps, durations)
         return (spikes, last, trace) if return_states else (spikes, last)
     current = current.to(dtype)
     weights = None if recurrent is None else recurrent.to(dtype)
     if name == "reference":
         initial = initial or space.rest(tuple(shape), dtype=dtype, device=current.device)
-        states, last = reference.run(space, current, initial, spike_function, weights, steps, detach_reset)
+        states, last = reference.run(space, current, initial, spike_function, weights, steps, detach_reset, durations)
         if states:
             trace = type(last)(*(torch.stack(field) for field in zip(*states, strict=True)))
         else:
@@ -164,7 +176,18 @@ def scan(
         fused: Any = space
         trace, last, _ = cast(
             tuple[StateT, StateT, Tensor],
-            backends.run(fused, current, initial, spike_function, weights, steps, return_states, detach_reset, name),
+            backends.run(
+                fused,
+                current,
+                initial,
+                spike_function,
+                weights,
+                steps,
+                return_states,
+                detach_reset,
+                name,
+                durations=durations,
+            ),
         )
     spikes = trace.spk.to(spike_dtype)
     return (spikes, last, trace) if return_states else (spikes, last)
@@ -241,6 +264,7 @@ def step(
     state: StateT | None = None,
     *,
     surrogate: str | SpikeFunction | None = None,
+    dt: Tensor | float | None = None,
     detach_reset: bool = False,
 ) -> tuple[Tensor, StateT]:
     r"""Run spiking neurons for one time step: ``scan`` for a sequence of length one.
@@ -252,6 +276,7 @@ def step(
         state: State before the step, each field [B, \*neurons]; at rest by default.
         surrogate: Spike function of mem - threshold, by name or as a callable; by default the neurons' own, mostly
             the paper's boxcar.
+        dt: Duration of the step, a number or [B], in steps of the neurons; see :func:`scan`.
         detach_reset: Whether no gradient flows to the spikes of ``state``, which reset; see :func:`scan`.
 
     Returns:
@@ -266,12 +291,17 @@ def step(
         >>> spikes
         tensor([[0., 0., 0.]], grad_fn=...)
     """
-    space = dynamics_of(neurons)
+    space: Any = dynamics_of(neurons) if dt is None else flow_of(neurons)
     dtype = state_dtype(space, current)
     check_current(space, current, time=False)
+    options: dict[str, Any] = {"detach_reset": detach_reset}
+    if dt is not None:
+        given = torch.as_tensor(dt)
+        each = as_durations(given.expand(current.shape[:1]).unsqueeze(0), current.unsqueeze(0), dtype)
+        options["duration"] = each.view(-1, *[1] * (current.dim() - 1))
     before = initial_state(space, state, current.shape, dtype)
     before = before or space.rest(tuple(current.shape), dtype=dtype, device=current.device)
-    after = space.step(current.to(dtype), before, spike_function_of(neurons, surrogate), detach_reset=detach_reset)
+    after = space.step(current.to(dtype), before, spike_function_of(neurons, surrogate), **options)
     return after.spk.to(current.dtype if current.is_floating_point() else dtype), after
 
 
@@ -328,7 +358,7 @@ def initial_state(
     if state is None:
         return None
     own = (shape,) * len(state)
-    if type(state) is not State or linear_part(space) is None:
+    if type(state) is not State or not (isinstance(space, Flow) or linear_part(space) is not None):
         needed = space.rest(tuple(shape), device="meta")
         if not isinstance(state, type(needed)):
             raise TypeError(f"state: got {type(state).__name__}; it must be a {type(needed).__name__}")

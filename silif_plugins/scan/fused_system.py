@@ -49,7 +49,8 @@ def run_forward(call: SystemForward) -> tuple[Tensor, Tensor, Tensor, Tensor, Te
     from . import cpu
 
     check_inputs(call)
-    return tuple(cpu.forward_system(call))
+    outputs: Any = cpu.forward_system(call)
+    return tuple(outputs)
 
 
 @shapes_of(run_forward, SystemForward)
@@ -72,7 +73,8 @@ def run_backward(call: SystemBackward) -> tuple[Tensor, Tensor, Tensor]:
         grad_final=(call.grad_final, call.initial.shape),
         grad_trace=(call.grad_trace, ((states + 1) * steps, batch, neurons)),
     )
-    return tuple(cpu.backward_system(call))
+    grads: Any = cpu.backward_system(call)
+    return tuple(grads)
 
 
 @shapes_of(run_backward, SystemBackward)
@@ -167,7 +169,7 @@ def run(
     outputs = SystemOutputs(*(run_forward(*call) if is_recorded() else SystemScan.apply(*call)))
     spikes = outputs.spikes.reshape(shape)
     if trace:
-        states = kind(*outputs.trace.reshape(shape[0], -1, *shape[1:]).unbind(1), spikes)
+        states = kind(*outputs.trace.reshape(shape[0], len(kind._fields) - 1, *shape[1:]).unbind(1), spikes)
     else:
         states = kind(*[spikes[:0]] * (len(kind._fields) - 1), spikes)
     last = kind(*(field.reshape(shape[1:]) for field in outputs.final.unbind()))

@@ -2,7 +2,7 @@
 
 from ..layout import Backward, Forward, Gradients, Outputs
 from . import recurrent, run
-from .run import backward_system, forward_system
+from .run import backward_flow, backward_system, forward_flow, forward_system
 
 
 def forward(call: Forward) -> Outputs:
@@ -15,4 +15,4 @@ def backward(call: Backward) -> Gradients:
     return run.backward(call) if call.weights is None else recurrent.backward(call)
 
 
-__all__ = ["backward", "backward_system", "forward", "forward_system"]
+__all__ = ["backward", "backward_flow", "backward_system", "forward", "forward_flow", "forward_system"]

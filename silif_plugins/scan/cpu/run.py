@@ -13,6 +13,14 @@ from torch import Tensor
 from ...kernels.compile import machine_code
 from ...kernels.memory import LARGE, empty, empty_like
 from ...kernels.threads import run_tasks
+from ..flow_layout import (
+    FlowBackward,
+    FlowForward,
+    FlowGradients,
+    FlowOutputs,
+    empty_flow_gradients,
+    empty_flow_outputs,
+)
 from ..layout import Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from ..system_layout import (
     SystemBackward,
@@ -22,7 +30,7 @@ from ..system_layout import (
     empty_system_gradients,
     empty_system_outputs,
 )
-from . import kernels, systems
+from . import flows, kernels, systems
 from .tiles import PADDED, WIDTH, job_dtype
 
 
@@ -75,14 +83,16 @@ class Job:
     def __init__(
         self,
         code: tuple[Any, np.dtype[Any]],
-        call: Forward | Backward | SystemForward | SystemBackward,
+        call: Forward | Backward | SystemForward | SystemBackward | FlowForward | FlowBackward,
         **fields: Tensor | float | None,
     ) -> None:
         current, coefficients, lengths = call.current, call.coefficients, call.lengths
         steps, batch, neurons = current.shape
         sequences = [current, call.initial, *(value for value in fields.values() if isinstance(value, Tensor))]
-        if lengths is not None or (neurons % PADDED == 0 and any(t.stride(1) != neurons for t in sequences)):
-            row = neurons  # a tile has one length, and its lanes lie side by side
+        # A tile has one length, and one duration a step; and its lanes lie side by side.
+        one_sequence = lengths is not None or isinstance(call, (FlowForward, FlowBackward))
+        if one_sequence or (neurons % PADDED == 0 and any(t.stride(1) != neurons for t in sequences)):
+            row = neurons
         else:
             row = batch * neurons
         # Wide tiles are read fastest; there should be enough of them to be shared.
@@ -165,6 +175,41 @@ def backward_system(call: SystemBackward) -> SystemGradients:
         grad_final=call.grad_final,
         grad_mem=call.grad_trace,
         grad_initial=grads.initial,
+    )
+    job.run()
+    return grads._replace(coefficients=job.coefficient_gradients(call.current.dtype))
+
+
+def forward_flow(call: FlowForward) -> FlowOutputs:
+    """Run neurons over steps of their own length."""
+    outputs = empty_flow_outputs(call, empty_like, empty)
+    Job(
+        _code(flows.forward, call.current.dtype),
+        call,
+        spk=outputs.spikes,
+        final=outputs.final,
+        chunks=outputs.chunks,
+        mem=outputs.mem if call.trace else None,
+        ada=outputs.ada if call.trace else None,
+        gate=call.durations.unsqueeze(-1).expand_as(call.current),
+    ).run()
+    return outputs
+
+
+def backward_flow(call: FlowBackward) -> FlowGradients:
+    """Run the adjoint of neurons over steps of their own length."""
+    grads = empty_flow_gradients(call, empty_like)
+    job = Job(
+        _code(flows.backward, call.current.dtype),
+        call,
+        chunks=call.chunks,
+        grad_x=grads.current if call.needs_current else None,
+        grad_spk=call.grad_spikes,
+        grad_final=call.grad_final,
+        grad_mem=call.grad_mem,
+        grad_ada=call.grad_ada,
+        grad_initial=grads.initial,
+        gate=call.durations.unsqueeze(-1).expand_as(call.current),
     )
     job.run()
     return grads._replace(coefficients=job.coefficient_gradients(call.current.dtype))
