@@ -20,8 +20,8 @@ RESET_ACTIONS: tuple[ResetAction, ...] = get_args(ResetAction)
 ResetCondition = Callable[[Tensor, Tensor, Tensor, SpikeFunction], Tensor]
 """A function (states [..., n], outputs y [..., m], spikes [..., m], spike function) -> resets [..., k].
 
-States and outputs are per unit of the threshold above it: y is 0 at the threshold, real parts of states too. It must be
-differentiable to be trained through.
+States and outputs come less the threshold: what is above 0 is above it. The function must be differentiable to be
+trained through.
 """
 
 RESET_CONDITIONS: dict[str, ResetCondition] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -17,6 +17,9 @@ from .sampling import Init, Learn, has_values, sampler
 
 HALF = 0.5
 """Of the conjugate pair that a complex state stands for: so that a reset takes one from y = 2 Re(C x)."""
+
+Values = Callable[[str], Tensor]
+"""A value by its name."""
 
 SLOWEST = 1e-6
 """Smallest decay per step of a stable dense matrix."""
@@ -118,13 +121,11 @@ class GeneralResetNeuron(Neuron):
         values["skip"] = torch.zeros(*self.size, outputs)
         if action == "scale":
             values["share"] = draw("share", share, False)
-        self.register_values(False, **values)
+        system = self._made(values.__getitem__, None, "none")  # refuses what is no kind of spikes or condition
         if action == "subtract":
-            values |= self._reset_values()
-        for name in values:
-            self._buffers.pop(name, None)
+            values |= self._reset_values(system)
         self.register_values(learn, **values)
-        self.dynamics()  # refuses what is no kind of spikes, condition or action
+        self.dynamics()  # refuses what is no action
 
     def _transition_values(self, rate: Tensor, log_dt: Tensor) -> dict[str, Tensor]:
         """Return the parameters of A at the modes of S4D-Lin."""
@@ -145,13 +146,14 @@ class GeneralResetNeuron(Neuron):
             return {"w": w, "l": (dt * rate.unsqueeze(-1)).sqrt() * eye}
         return {"a": torch.matrix_exp(w - w.mT - dt * rate.unsqueeze(-1) * eye)}
 
-    def _reset_values(self) -> dict[str, Tensor]:
-        """Return R = A d, where d is the change of x that takes one from each output."""
-        a, c = self._transition(), self._complex("c")
-        units = c.mT.conj() / c.abs().square().sum(-1).unsqueeze(-2) * (HALF if a.is_complex() else 1)
-        resets = self._made(None, "none").rest((1,)).resets.shape[-1]
-        if self.condition == "state" and resets == self.states:
-            units = torch.eye(self.states).expand(*self.size, -1, -1) * (HALF if a.is_complex() else 1)
+    def _reset_values(self, system: GeneralReset) -> dict[str, Tensor]:
+        """Return R = A d, where d is the change of x that takes one from each output (or from each state)."""
+        a, c = system.transition, system.readout
+        whole = HALF if a.is_complex() else 1.0
+        units = whole * c.mT.conj() / c.abs().square().sum(-1).unsqueeze(-2)
+        resets = system.rest((1,)).resets.shape[-1]
+        if self.condition == "state":
+            units = whole * torch.eye(self.states).expand(*self.size, -1, -1)
         elif resets != self.outputs:
             units = units.mean(-1, keepdim=True).expand(*self.size, -1, resets)
         r = a.unsqueeze(-1) * units if a.is_complex() else a @ units
@@ -162,44 +164,35 @@ class GeneralResetNeuron(Neuron):
         assert isinstance(value, Tensor)
         return value
 
-    def _complex(self, name: str) -> Tensor:
+    def _complex(self, name: str, value: Values) -> Tensor:
         if self.transition == "dense":
-            return self._value(name)
-        return torch.complex(self._value(f"{name}_real"), self._value(f"{name}_imag"))
+            return value(name)
+        return torch.complex(value(f"{name}_real"), value(f"{name}_imag"))
 
-    def _transition(self) -> Tensor:
+    def _transition(self, value: Values) -> Tensor:
         if self.transition == "diagonal":
             if not self.stable:
-                return self._complex("a")
-            log_dt = self._value("log_dt").unsqueeze(-1)
-            return torch.complex(*pole(self._value("log_decay") + log_dt, rotation(self._value("omega"), log_dt)))
+                return self._complex("a", value)
+            log_dt = value("log_dt").unsqueeze(-1)
+            return torch.complex(*pole(value("log_decay") + log_dt, rotation(value("omega"), log_dt)))
         if not self.stable:
-            return self._value("a")
-        w, lower = self._value("w"), self._value("l")
+            return value("a")
+        w, lower = value("w"), value("l")
         eye = torch.eye(self.states, dtype=w.dtype, device=w.device)
         return torch.matrix_exp(w - w.mT - lower @ lower.mT - SLOWEST * eye)
 
-    def _made(self, reset: Tensor | None, action: ResetAction) -> GeneralReset:
-        return GeneralReset(
-            self._transition(),
-            self._value("gate"),
-            self._complex("c"),
-            self._value("skip"),
-            reset,
-            self.threshold,
-            self.spikes,
-            self.condition,
-            action,
-        )
+    def _made(self, value: Values, reset: Tensor | None, action: ResetAction) -> GeneralReset:
+        system = self._transition(value), value("gate"), self._complex("c", value), value("skip")
+        return GeneralReset(*system, reset, self.threshold, self.spikes, self.condition, action)
 
     def dynamics(self) -> GeneralReset:
         """Return the system with its reset."""
         reset = None
         if self.action == "subtract":
-            reset = self._complex("r")
+            reset = self._complex("r", self._value)
         elif self.action == "scale":
             reset = self._value("share").clamp(0, 1)
-        return self._made(reset, self.action)
+        return self._made(self._value, reset, self.action)
 
     @classmethod
     def of(cls, space: StateSpace | HardReset, **options: Any) -> GeneralResetNeuron:

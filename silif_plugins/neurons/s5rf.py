@@ -65,7 +65,8 @@ class S5RF(LogDomainNeuron):
         size: Number of neurons, or shape of the population.
         dt: Initial timestep Δ: a number, a tensor, or a range that is drawn from uniformly in the log domain.
         decay: Initial -Re λ.
-        omega: Initial ω = Im λ. By default the frequencies of the normal part of HiPPO-LegS, in blocks of 32 neurons.
+        omega: Initial ω = Im λ. By default the frequencies of the normal part of HiPPO-LegS, in blocks.
+        block: Neurons that share the frequencies of one matrix.
         zoh: False takes the current as impulses, the code's "dirac", which it uses in all layers but the first.
         threshold: Threshold of Re x.
         learn: True, False, or the names of the parameters to train: ``log_decay, omega, log_dt``.
@@ -90,18 +91,21 @@ class S5RF(LogDomainNeuron):
         dt: Init = (0.004, 0.1),
         decay: Init = 0.5,
         omega: Init | None = None,
+        block: int = BLOCK,
         zoh: bool = True,
         threshold: float | Tensor = 1.0,
         learn: Learn = True,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(size, threshold=threshold)
+        if block < 1:
+            raise ValueError(f"block: got {block}; it must be positive")
         self.zoh = zoh
         draw = sampler(self.size, generator=generator)
         self.register_values(
             learn,
             log_decay=draw("decay", decay, True),
-            omega=draw("omega", hippo_frequencies(self.size) if omega is None else omega, False),
+            omega=draw("omega", hippo_frequencies(self.size, block) if omega is None else omega, False),
             log_dt=draw("dt", dt, True),
         )
 

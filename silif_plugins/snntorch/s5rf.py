@@ -17,6 +17,7 @@ class S5RFOptions(AllOptions, total=False):
     dt: Init
     decay: Init
     omega: Init | None
+    block: int
     zoh: bool
 
 
@@ -34,6 +35,7 @@ class S5RF(Named):
         dt: Initial timestep Δ.
         decay: Initial -Re λ.
         omega: Initial Im λ.
+        block: Neurons that share the frequencies of one HiPPO matrix at the start.
         zoh: False takes the current as impulses, I[t] without a factor.
         learn: True, False, or the names of the parameters to train: ``log_decay, omega, log_dt``.
         generator: Source of randomness of the initial values.

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ..dynamics import StateSpace
 from ..metrics import firing_rates, synaptic_operations
 from ..neurons import S5RF
-from ..neurons.s5rf import BLOCK, hippo_frequencies
 from ..scan import Backend, scan
 from ..surrogate import MultiGaussian
 from ..synapses import Events, SpikeLinear
@@ -48,7 +47,7 @@ class ComplexResonators(nn.Module):
         size: int,
         *,
         zoh: bool = False,
-        block: int = BLOCK,
+        block: int = 32,
         dropout: float = 0.0,
         events: Events = "auto",
         backend: Backend = "auto",
@@ -56,7 +55,7 @@ class ComplexResonators(nn.Module):
         super().__init__()
         self.weights = SpikeLinear(num_inputs, 2 * size, bias=False, events=events)
         nn.init.normal_(self.weights.weight, std=1 / math.sqrt(num_inputs))
-        self.neuron = S5RF(size, zoh=zoh, omega=hippo_frequencies((size,), block))
+        self.neuron = S5RF(size, zoh=zoh, block=block)
         self.dropout = nn.Dropout(dropout)
         self.surrogate = MultiGaussian()
         self.backend: Backend = backend
@@ -105,7 +104,7 @@ class S5RFNet(nn.Module):
         hidden_sizes: Sequence[int],
         num_classes: int,
         *,
-        block: int = BLOCK,
+        block: int = 32,
         dropout: float = 0.0,
         events: Events = "auto",
         backend: Backend = "auto",
@@ -133,7 +132,7 @@ class S5RFNet(nn.Module):
         self.backend: Backend = backend
 
     @staticmethod
-    def check(hidden_sizes: Sequence[int], dropout: float = 0.0, block: int = BLOCK, **others: object) -> None:
+    def check(hidden_sizes: Sequence[int], dropout: float = 0.0, block: int = 32, **others: object) -> None:
         """Raise ValueError for options of which no network can be made; the message names one."""
         SpArchNet.check(hidden_sizes, dropout)
         if len(set(hidden_sizes[:-1])) > 1:
