@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-Start = Literal["s4d-lin", "s4d-inv"]
+Frequencies = Literal["s4d-lin", "s4d-inv"]
 
 DT = (0.001, 0.1)
 """Range of the initial time steps, of which each channel draws one, uniformly in the log domain."""
@@ -51,14 +51,14 @@ class DiagonalSSM(nn.Module):
     Args:
         channels: Number of channels H.
         state_size: N, even: as many real numbers as a channel remembers.
-        start: Initial frequencies: ``"s4d-lin"``, π n, or ``"s4d-inv"``, (N/π) (N/(2n+1) - 1).
+        frequencies: Initial frequencies: ``"s4d-lin"``, π n, or ``"s4d-inv"``, (N/π) (N/(2n+1) - 1).
         dt: Range of the initial time steps.
         bidirectional: Whether a second kernel, with a C of its own, reads the sequence from its end.
         copies: Number of systems whose kernels are summed, M.
         generator: Source of randomness of the initial values.
 
     Raises:
-        ValueError: If a size is not positive, N is odd, or ``start`` or ``dt`` is not valid.
+        ValueError: If a size is not positive, N is odd, or ``frequencies`` or ``dt`` is not valid.
 
     Examples:
         >>> system = DiagonalSSM(4, state_size=16)
@@ -74,7 +74,7 @@ class DiagonalSSM(nn.Module):
         channels: int,
         *,
         state_size: int = 64,
-        start: Start = "s4d-lin",
+        frequencies: Frequencies = "s4d-lin",
         dt: Sequence[float] = DT,
         bidirectional: bool = False,
         copies: int = 1,
@@ -82,14 +82,14 @@ class DiagonalSSM(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes(channels=channels, copies=copies)
-        check_system(state_size, start, dt)
+        check_system(state_size, frequencies, dt)
         self.channels, self.bidirectional, self.copies = channels, bidirectional, copies
         pairs = state_size // 2
         low, high = (math.log(each) for each in dt)
         self.log_dt = nn.Parameter(low + (high - low) * torch.rand(channels, generator=generator))
         self.log_A_real = nn.Parameter(torch.full((channels, pairs), math.log(0.5)))
         order = torch.arange(pairs, dtype=torch.get_default_dtype())
-        self.A_imag = nn.Parameter(FREQUENCIES[start](order, state_size).repeat(channels, 1))
+        self.A_imag = nn.Parameter(FREQUENCIES[frequencies](order, state_size).repeat(channels, 1))
         # Real and imaginary parts, of variance 1/2 each: optimisers and files need not know complex numbers.
         shape = (1 + bidirectional, channels, pairs, 2)
         self.C = nn.Parameter(torch.randn(shape, generator=generator) * math.sqrt(0.5))
@@ -190,12 +190,12 @@ def check_sizes(**sizes: int) -> None:
             raise ValueError(f"{name}: got {size}; it must be positive")
 
 
-def check_system(state_size: int, start: str, dt: Sequence[float]) -> None:
+def check_system(state_size: int, frequencies: str, dt: Sequence[float]) -> None:
     """Raise ValueError for a size, an initialisation or a range of time steps that makes no system."""
     if state_size < 2 or state_size % 2:
         raise ValueError(f"state_size: got {state_size}; it must be even and positive")
-    if start not in FREQUENCIES:
-        raise ValueError(f"start: got {start!r}; it must be one of {', '.join(get_args(Start))}")
+    if frequencies not in FREQUENCIES:
+        raise ValueError(f"frequencies: got {frequencies!r}; it must be one of {', '.join(get_args(Frequencies))}")
     check_dt(dt)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..surrogate import SpikeFunction
-from .diagonal import DT, Start, check_dt, check_sizes, check_system
+from .diagonal import DT, Frequencies, check_dt, check_sizes, check_system
 from .lif import Membrane, Through, check_lif
 from .mamba import MambaBlock
 from .mixing import Normalization
@@ -24,7 +24,7 @@ class S4DNet(StateSpaceNetwork):
         layers: Number of blocks.
         width: Channels of each block.
         state_size: States of each channel.
-        start: Initial frequencies of state spaces, s4d-lin or s4d-inv.
+        frequencies: Initial frequencies of state spaces, s4d-lin or s4d-inv.
         dt: Range of the initial time steps of state spaces.
         bidirectional: Whether layers also read the sequence backwards.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
@@ -48,7 +48,7 @@ class S4DNet(StateSpaceNetwork):
         layers: int = 4,
         width: int = 128,
         state_size: int = 32,
-        start: Start = "s4d-lin",
+        frequencies: Frequencies = "s4d-lin",
         dt: Sequence[float] = DT,
         bidirectional: bool = False,
         normalization: Normalization = "batchnorm",
@@ -58,7 +58,14 @@ class S4DNet(StateSpaceNetwork):
         super().__init__(
             num_inputs,
             num_classes,
-            lambda: S4D(width, state_size=state_size, start=start, dt=dt, bidirectional=bidirectional, dropout=dropout),
+            lambda: S4D(
+                width,
+                state_size=state_size,
+                frequencies=frequencies,
+                dt=dt,
+                bidirectional=bidirectional,
+                dropout=dropout,
+            ),
             layers=layers,
             width=width,
             normalization=normalization,
@@ -72,7 +79,7 @@ class S4DNet(StateSpaceNetwork):
         layers: int,
         width: int,
         state_size: int,
-        start: str,
+        frequencies: str,
         dt: Sequence[float],
         normalization: str,
         dropout: float,
@@ -81,7 +88,7 @@ class S4DNet(StateSpaceNetwork):
     ) -> None:
         """Raise ValueError for options of which no network can be made; the message names one."""
         check_network(layers, width, normalization, dropout, counting)
-        check_system(state_size, start, dt)
+        check_system(state_size, frequencies, dt)
 
 
 class SpikingSSMNet(StateSpaceNetwork):
@@ -93,7 +100,7 @@ class SpikingSSMNet(StateSpaceNetwork):
         layers: Number of blocks.
         width: Channels of each block.
         state_size: States of each channel.
-        start: Initial frequencies of state spaces, s4d-lin or s4d-inv.
+        frequencies: Initial frequencies of state spaces, s4d-lin or s4d-inv.
         dt: Range of the initial time steps of state spaces.
         bidirectional: Whether layers also read the sequence backwards.
         copies: State spaces whose kernels are summed, as in LongSpike.
@@ -126,7 +133,7 @@ class SpikingSSMNet(StateSpaceNetwork):
         layers: int = 4,
         width: int = 128,
         state_size: int = 32,
-        start: Start = "s4d-lin",
+        frequencies: Frequencies = "s4d-lin",
         dt: Sequence[float] = DT,
         bidirectional: bool = False,
         copies: int = 1,
@@ -146,7 +153,7 @@ class SpikingSSMNet(StateSpaceNetwork):
             lambda: SpikingSSM(
                 width,
                 state_size=state_size,
-                start=start,
+                frequencies=frequencies,
                 dt=dt,
                 bidirectional=bidirectional,
                 copies=copies,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .diagonal import DT, DiagonalSSM, Start
+from .diagonal import DT, DiagonalSSM, Frequencies
 from .mixing import GatedMixing
 
 
@@ -17,7 +17,7 @@ class S4D(nn.Module):
     Args:
         channels: Number of channels H.
         state_size: States N of each channel, even.
-        start: Initial frequencies, ``"s4d-lin"`` or ``"s4d-inv"``.
+        frequencies: Initial frequencies, ``"s4d-lin"`` or ``"s4d-inv"``.
         dt: Range of the initial time steps.
         bidirectional: Whether sequences are read from their end, too.
         dropout: Probability that a channel is dropped in training.
@@ -41,13 +41,15 @@ class S4D(nn.Module):
         channels: int,
         *,
         state_size: int = 64,
-        start: Start = "s4d-lin",
+        frequencies: Frequencies = "s4d-lin",
         dt: Sequence[float] = DT,
         bidirectional: bool = False,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.system = DiagonalSSM(channels, state_size=state_size, start=start, dt=dt, bidirectional=bidirectional)
+        self.system = DiagonalSSM(
+            channels, state_size=state_size, frequencies=frequencies, dt=dt, bidirectional=bidirectional
+        )
         self.mixing = GatedMixing(channels, dropout=dropout)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, None]:

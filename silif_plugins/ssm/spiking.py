@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..dynamics import State
 from ..surrogate import SpikeFunction
-from .diagonal import DT, DiagonalSSM, Start
+from .diagonal import DT, DiagonalSSM, Frequencies
 from .lif import HardLIF, Membrane, Through
 from .mixing import GatedMixing
 
@@ -27,7 +27,7 @@ class SpikingSSM(nn.Module):
     Args:
         channels: Number of channels H.
         state_size: States N of each channel, even.
-        start: Initial frequencies, ``"s4d-lin"`` or ``"s4d-inv"``.
+        frequencies: Initial frequencies, ``"s4d-lin"`` or ``"s4d-inv"``.
         dt: Range of the initial time steps.
         bidirectional: Whether sequences are read from their end, too.
         copies: Systems whose kernels are summed.
@@ -54,7 +54,7 @@ class SpikingSSM(nn.Module):
         channels: int,
         *,
         state_size: int = 64,
-        start: Start = "s4d-lin",
+        frequencies: Frequencies = "s4d-lin",
         dt: Sequence[float] = DT,
         bidirectional: bool = False,
         copies: int = 1,
@@ -68,7 +68,7 @@ class SpikingSSM(nn.Module):
     ) -> None:
         super().__init__()
         self.system = DiagonalSSM(
-            channels, state_size=state_size, start=start, dt=dt, bidirectional=bidirectional, copies=copies
+            channels, state_size=state_size, frequencies=frequencies, dt=dt, bidirectional=bidirectional, copies=copies
         )
         self.neurons = HardLIF(
             channels,

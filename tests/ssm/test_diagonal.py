@@ -41,7 +41,7 @@ def loop(system, inputs):
     return outputs
 
 
-@pytest.mark.parametrize("options", [{}, {"start": "s4d-inv"}, {"bidirectional": True}, {"copies": 3}])
+@pytest.mark.parametrize("options", [{}, {"frequencies": "s4d-inv"}, {"bidirectional": True}, {"copies": 3}])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_convolution_is_the_loop(options, dtype):
     torch.manual_seed(0)
@@ -64,10 +64,10 @@ def test_steps_are_the_convolution(steps, size, copies, seed):
         torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("start", ["s4d-lin", "s4d-inv"])
-def test_frequencies_are_the_published_ones(start):
-    found = DiagonalSSM(2, state_size=8, start=start)
-    expected = [math.pi * n if start == "s4d-lin" else 8 / math.pi * (8 / (2 * n + 1) - 1) for n in range(4)]
+@pytest.mark.parametrize("frequencies", ["s4d-lin", "s4d-inv"])
+def test_frequencies_are_the_published_ones(frequencies):
+    found = DiagonalSSM(2, state_size=8, frequencies=frequencies)
+    expected = [math.pi * n if frequencies == "s4d-lin" else 8 / math.pi * (8 / (2 * n + 1) - 1) for n in range(4)]
     torch.testing.assert_close(found.A_imag, torch.tensor([expected, expected]))
     torch.testing.assert_close(found.log_A_real.exp(), torch.full((2, 4), 0.5))
     assert 0.001 <= found.log_dt.exp().min() <= found.log_dt.exp().max() <= 0.1
@@ -104,7 +104,7 @@ def test_one_copy_that_is_the_system_itself():
     [
         ({"channels": 0}, "channels: got 0; it must be positive"),
         ({"state_size": 3}, "state_size: got 3; it must be even"),
-        ({"start": "s4d"}, "start: got 's4d'; it must be one of s4d-lin, s4d-inv"),
+        ({"frequencies": "s4d"}, "frequencies: got 's4d'; it must be one of s4d-lin, s4d-inv"),
         ({"dt": (0.1, 0.01)}, r"dt: got \(0.1, 0.01\); it must be two positive numbers"),
         ({"copies": 0}, "copies: got 0"),
     ],

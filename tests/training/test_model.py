@@ -245,3 +245,34 @@ def test_statistics_of_batch_norm_are_recalibrated(counts, splits):
 def test_divergence_is_told(counts, splits, tmp_path):
     with pytest.raises(Diverged, match=r"the loss is (nan|inf) in epoch 1"):
         train(dataclasses.replace(counts, learning_rate=1e30), tmp_path, data=splits)
+
+
+@pytest.mark.parametrize("decoupled", [False, True])
+def test_networks_may_want_adamw_and_modules_rates_of_their_own(counts, splits, tmp_path, decoupled):
+    """Where no gradient is, weight decay is all: Adam then takes whole steps, AdamW shrinks by a share."""
+
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.still = nn.Parameter(torch.ones(1))
+
+        def optimizer_groups(self):
+            return [{"params": [self.still], "lr": 0.5}]
+
+    class Weighing(Counts):
+        decoupled_weight_decay = decoupled
+
+        def __init__(self, num_inputs: int, num_classes: int, levels: list[float] = (0.5,)) -> None:
+            super().__init__(num_inputs, num_classes, levels)
+            self.idle, self.own = nn.Parameter(torch.ones(1)), Own()
+
+        def forward(self, inputs, lengths=None):
+            scores, *rest = super().forward(inputs, lengths)
+            return (scores + 0 * self.idle + 0 * self.own.still, *rest)
+
+    register_network("weighing", Weighing)
+    config = TrainConfig(architecture="weighing", epochs=1, learning_rate=0.01, weight_decay=0.1, schedule="constant")
+    train(config, tmp_path, data=splits)
+    net, steps = load_network(tmp_path)[0], -(-len(splits.train) // config.batch_size)
+    assert net.idle.item() == pytest.approx(0.999**steps if decoupled else 1 - 0.01 * steps, rel=1e-3)
+    assert net.own.still.item() == 1
