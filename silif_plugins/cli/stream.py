@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -79,6 +80,8 @@ def run(settings: argparse.Namespace) -> None:
 
 def step_of(config: TrainConfig, test: FrameDataset) -> float:
     """Duration of a step in seconds, 10 ms for data that do not say."""
+    with contextlib.suppress(ValueError):
+        return front_end_of(config).step
     source, _ = resolve(config.data)
     length = config.max_time or source.defaults.get("max_time")
     return float(length) / test.steps if length else 0.01

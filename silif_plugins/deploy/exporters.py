@@ -101,7 +101,7 @@ def export_c(
     said: dict[str, Any] = {"files": [str(file) for file in files], "input": heard, **judged(net, test)}
     if report and find_spec("ziglang") and find_spec("unicorn"):
         for chip in ("cortex-m4f",) if state == "float32" else ("cortex-m4f", "cortex-m0+"):
-            said[chip] = told(chip_report(net, frames, chip))
+            said[chip] = told(chip_report(net, frames, chip, front_end=front_end))
     return said
 
 
@@ -117,7 +117,7 @@ def told(report: ChipReport) -> str:
     return (
         f"{report.differ} of {report.spikes:,} spikes differ; {report.flash:,} bytes of flash, {report.ram:,} of RAM, "
         f"{report.stack:,} of stack; {report.instructions:,} instructions a step, {report.busiest:,} in the busiest, "
-        f"{report.worst:,} in the worst case"
+        f"{report.worst:,} in the worst case" + (f"; {report.front_end:,} of the front end" if report.front_end else "")
     )
 
 

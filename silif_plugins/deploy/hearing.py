@@ -168,6 +168,7 @@ typedef struct {{
     int16_t samples[{hearing.frame}]; /* those of the coming frame */
     uint32_t filled;
     float real[{hearing.size}], imaginary[{hearing.size}];
+    int16_t bands[{hearing.front_end.bands}]; /* what the network got in the last step */
 }} {name}_listener;
 
 /* Begin a recording. */
@@ -283,6 +284,7 @@ int {name}_sample({name}_listener *listener, int16_t sample)
         const float energy = energies[band] > {_hex(FLOOR)} ? energies[band] : {_hex(FLOOR)};
         const int64_t product = (int64_t)logarithm(energy) * {hearing.multiplier} + {1 << (LOG_BITS + UNIT_BITS - 1)};
         {name}_event(&listener->net, band, (int)(product >> {LOG_BITS + UNIT_BITS}));
+        listener->bands[band] = listener->net.input[band];
     }}
     {name}_step(&listener->net);
     listener->filled = {frame - hearing.hop};

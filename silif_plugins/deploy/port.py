@@ -9,7 +9,7 @@ FUNCTIONS = ("begin", "event", "step", "spikes", "scores", "steps", "decision", 
 
 def port_functions(hears: bool) -> tuple[str, ...]:
     """Return their names, those of a network that hears samples or that does not."""
-    return (*FUNCTIONS, "sample") if hears else FUNCTIONS
+    return (*FUNCTIONS, "sample", "bands") if hears else FUNCTIONS
 
 
 def port_source(net: QuantisedNet, name: str, *, hears: bool = False) -> str:
@@ -34,6 +34,7 @@ def port_source(net: QuantisedNet, name: str, *, hears: bool = False) -> str:
     if hears:
         place, begin = f"static {name}_listener listener;\n#define net listener.net", f"{name}_begin(&listener)"
         sample = f"int port_sample(int sample)\n{{\n    return {name}_sample(&listener, (int16_t)sample);\n}}\n\n"
+        sample += "const int16_t *port_bands(void)\n{\n    return listener.bands;\n}\n\n"
     return f"""\
 /* Written by silif_plugins; not to be edited. See port.py there. */
 #include "{name}.h"

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..datasets import FrontEnd
 from ..files import write_file
 from ..formats import Model, register_exporter
 from .exporters import BITS, judged, prepared
@@ -29,8 +30,9 @@ def to_web(
     labels: Sequence[int],
     classes: Sequence[str],
     step: float = 0.01,
+    front_end: FrontEnd | None = None,
 ) -> list[Path]:
-    """Write a page that shows the network at work: input events, spikes of all hidden layers, scores and decision.
+    """Write a page that shows the network at work: its input, spikes of all hidden layers, scores and decision.
 
     It is static and needs no server: ``index.html`` opens from disk, and nothing is fetched from elsewhere. The network
     is compiled to WebAssembly from the C of `to_c`.
@@ -42,6 +44,7 @@ def to_web(
         labels: Their classes.
         classes: Names of the classes.
         step: Duration of a time step in seconds.
+        front_end: What the network was trained with, if it is log-mel: the page then hears files and the microphone.
 
     Returns:
         The files.
@@ -61,7 +64,10 @@ def to_web(
         "classes": list(classes),
         "bits": str(net.readout.bits),
         "step": step,
-        "module": base64.b64encode(wasm_module(net)).decode(),
+        "rate": 0 if front_end is None else front_end.rate,
+        "horizon": frames.shape[1],
+        "limit": net.input_limit,
+        "module": base64.b64encode(wasm_module(net, front_end)).decode(),
     }
     counts = net.counts(frames)
     recordings = [
@@ -100,6 +106,8 @@ def export_web(
 ) -> dict[str, Any]:
     """A page that shows the network at work in a browser, in WebAssembly; a folder.
 
+    Where the network was trained on log-mel energies, the page hears files and the microphone, too.
+
     Args:
         trained: The network.
         path: The folder.
@@ -114,7 +122,7 @@ def export_web(
     Raises:
         ValueError: If the network cannot be exported, or an option is not valid; nothing is written then.
     """
-    net, test, _ = prepared(trained, bits, state, calibrate)
+    net, test, front_end = prepared(trained, bits, state, calibrate)
     if not 1 <= recordings <= len(test):
         raise ValueError(f"recordings: got {recordings}; it must be 1 to {len(test)}, the samples of the test set")
     # One of each class, then a second of each, and so on.
@@ -125,7 +133,9 @@ def export_web(
         seen[label] = turns[-1] + 1
     chosen = sorted(range(len(test)), key=lambda index: (turns[index], int(test.labels[index])))[:recordings]
     part = test.subset(chosen)
-    files = to_web(net, path, frames=part.frames, labels=part.labels.tolist(), classes=test.classes)
+    files = to_web(
+        net, path, frames=part.frames, labels=part.labels.tolist(), classes=test.classes, front_end=front_end
+    )
     return {"files": [str(file) for file in files], **judged(net, test)}
 
 

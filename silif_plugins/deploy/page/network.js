@@ -20,14 +20,27 @@ class Network {
     this.exports.port_begin();
   }
 
-  /* Take a step with events [channel, count]; return spikes, scores, decision and confidence. */
+  /* Take a step with events [channel, count]; return what happened in it. */
   step(events) {
     for (const [channel, count] of events) this.exports.port_event(channel, count);
     this.exports.port_step();
+    return this.told(events);
+  }
+
+  /* Take a sample, -1 to 1; with the last of a time step return what happened in it, else nothing. */
+  sample(value) {
+    const whole = Math.max(-32768, Math.min(32767, Math.round(value * 32768)));
+    if (!this.exports.port_sample(whole)) return undefined;
+    const bands = new Int16Array(this.exports.memory.buffer, this.exports.port_bands(), this.net.inputs);
+    return this.told(Array.from(bands, (unit, band) => [band, unit]));
+  }
+
+  told(events) {
     const memory = this.exports.memory.buffer;
     const spikes = new Uint8Array(memory, this.exports.port_spikes(), this.neurons).slice();
     const scores = new BigUint64Array(memory, this.exports.port_scores(), this.net.classes.length);
     return {
+      events,
       spikes,
       scores: Array.from(scores, (score) => Number(score) / 65536),
       decision: this.exports.port_decision(),
@@ -38,11 +51,24 @@ class Network {
   /* Run a whole recording {steps, events: [step, channel, count]}; return what was decided and all spikes. */
   recognise(recording) {
     this.begin();
-    const steps = Array.from({ length: recording.steps }, () => []);
-    for (const [step, channel, count] of recording.events) steps[step].push([channel, count]);
-    const told = steps.map((events) => this.step(events));
-    return { ...told[told.length - 1], spikes: told.map((each) => each.spikes) };
+    return whole(recordingSteps(recording).map((events) => this.step(events)));
+  }
+
+  /* Run samples at the network's rate; return what was decided and all spikes. */
+  hear(samples) {
+    this.begin();
+    return whole(Array.from(samples, (value) => this.sample(value)).filter((told) => told));
   }
 }
 
-if (typeof module !== "undefined") module.exports = { Network };
+function recordingSteps(recording) {
+  const steps = Array.from({ length: recording.steps }, () => []);
+  for (const [step, channel, count] of recording.events) steps[step].push([channel, count]);
+  return steps;
+}
+
+function whole(told) {
+  return { ...told[told.length - 1], spikes: told.map((each) => each.spikes) };
+}
+
+if (typeof module !== "undefined") module.exports = { Network, recordingSteps };
