@@ -286,7 +286,6 @@ def test_recipes_fit_80_columns(arguments, capsys):
             "has no validation_list.txt, testing_list.txt. To get it",
         ),
         (["train", "ssc/silif-4ms", "--data", "nowhere"], "there is no folder nowhere. To get it"),
-        (["train", "ssc/s5-rf"], "recipe ssc/s5-rf: needs complex weights and skips between S5-RF layers, which this"),
         (["train", "ssc/silif-delays", "--data", "nowhere"], "there is no folder nowhere. To get it"),
         (["train", "--data", "shd"], "shd, Spiking Heidelberg Digits: this data set does not come with the package"),
         (["recipes", "table9"], "recipe: got 'table9'; sets of recipes are table1, table2"),
@@ -473,9 +472,7 @@ def test_recipes_are_listed(capsys):
     assert len(out.splitlines()) == len(recipes.names()) + 2  # a line for each, to grep and head
     code, out, _ = run(capsys, "recipes", "table6", "--no-json")
     (line,) = (line for line in out.splitlines() if line.startswith("shd/c-silif-512"))
-    assert " ".join(line.split()) == ("shd/c-silif-512 C-SiLIF 95.55 ± 0.28 % 2,5,6,7 yes")
-    (line,) = (line for line in out.splitlines() if line.startswith("shd/d-cadlif"))
-    assert line.endswith("not yet")
+    assert " ".join(line.split()) == ("shd/c-silif-512 C-SiLIF 95.55 ± 0.28 % 2,5,6,7")
     code, out, _ = run(capsys, "recipes", "table7", "--no-json")
     (line,) = (line for line in out.splitlines() if line.startswith("shd/c-silif-512"))
     assert "80.25 ± 0.33 % *" in line
@@ -490,22 +487,19 @@ def test_recipes_are_listed(capsys):
 def test_reproduce_prints_measured_beside_published(shd, capsys, tmp_path):
     settings = ["--epochs", 1, "--hidden-sizes", 8, "--steps", 20, "--max-time", 1.0]
     code, out, _ = run(
-        capsys, "reproduce", "shd/silif-512", "ssc/delrec", "--data.shd", shd, "--seeds", 2, *settings,
+        capsys, "reproduce", "shd/silif-512", "--data.shd", shd, "--seeds", 2, *settings,
         "--out", tmp_path / "out", "--no-json",
     )  # fmt: skip
     assert code == 0
     assert max(map(len, out.splitlines())) <= 80 or str(tmp_path) in max(out.splitlines(), key=len)
-    assert "ssc/delrec     accuracy    not run" in out
-    out = (tmp_path / "out" / "shd-silif-512-ssc-delrec.md").read_text()
+    out = (tmp_path / "out" / "shd-silif-512.md").read_text()
     rows = {
         line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in out.splitlines()[:4]
     }
-    assert rows["ssc/delrec"][:2] == ["not run", "82.58 ± 0.08 %"]
     accuracy, _, _, sparsity, _, _, seeds = rows["shd/silif-512"]
     assert "±" in accuracy
     assert (sparsity, seeds) == ("98.66 ± 0.09 %", "2")
     assert "shd/silif-512: epoch chosen on the held-out speakers 3 of the training set." in out
-    assert "ssc/delrec: not run, it needs synaptic delays in recurrent connections" in out
     assert "Published (test-selection): the epoch was chosen on the test set" in out
     assert "Not the published settings" in out
     assert len(list((tmp_path / "out" / "shd" / "silif-512").glob("*/result.json"))) == 2

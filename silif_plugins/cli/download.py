@@ -27,7 +27,7 @@ def run(settings: argparse.Namespace) -> Answer:
 
 
 def _recipe(data: str) -> str:
-    """The recipe of the best published accuracy that can run, and a blank; nothing if there is none."""
+    """The recipe of the best published accuracy, and a blank; nothing if there is none."""
     found = [recipes.describe(recipes.find(name)) for name in recipes.names() if name.startswith(f"{data}/")]
-    known = {each.name: each.accuracy.accuracy or 0 for each in found if each.accuracy and not each.needs}
+    known = {each.name: each.accuracy.accuracy or 0 for each in found if each.accuracy}
     return f"{max(known, key=known.__getitem__)} " if known else ""

@@ -33,19 +33,18 @@ def run(settings: argparse.Namespace) -> Answer:
     (recipe,) = chosen
     source = SOURCES.get(recipe.settings.get("data", ""))
     needs_data = " --data FOLDER" if source and not source.shipped else ""
-    return Answer(data[0], everything(recipe), "" if recipe.needs else f"silif train {recipe.name}{needs_data}")
+    return Answer(data[0], everything(recipe), f"silif train {recipe.name}{needs_data}")
 
 
 def listing(chosen: Sequence[recipes.Recipe]) -> str:
     """A line for each recipe, at most 80 columns wide."""
-    head = ("recipe", "neuron", "published", "tables", "runs")
+    head = ("recipe", "neuron", "published", "tables")
     rows = [
         (
             each.name,
             str(each.settings.get("neuron", each.settings.get("architecture", "SiLIF"))),
             next((_short(row) for row in each.rows if row.accuracy or row.sparsity), ""),
             ",".join(str(table) for table in sorted({row.table for row in each.rows})),
-            "not yet" if each.needs else "yes",
         )
         for each in chosen
     ]
@@ -78,6 +77,5 @@ def everything(recipe: recipes.Recipe) -> str:
         *((f"table {row.table}", f"{row.method}: {_figures(row) or 'settings only'}") for row in recipe.rows),
         *((name, recipes.CONVENTIONS[name]) for name in recipe.conventions),
         ("data", f"{source.title}; {source.where}" if source and not source.shipped else data),
-        ("lacks", ", ".join(recipe.needs)),
     ]
     return "\n".join(wrap(f"{name}: {what}", "  ") for name, what in facts if what)

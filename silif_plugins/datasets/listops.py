@@ -128,6 +128,8 @@ register_source(
         "listops",
         "Nested lists of operators and digits, after the Long Range Arena",
         load=ListOps,
+        licence="none is needed: lists are made on your machine",
+        origin="the grammar of Nangia and Bowman (2018), with the lengths of Tay and others (2021), Long Range Arena",
         fixed={"pool": 1},
     )
 )

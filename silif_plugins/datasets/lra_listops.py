@@ -92,6 +92,8 @@ register_source(
         files=tuple(_NAMES.values()),
         where="unpack listops-1000 of https://storage.googleapis.com/long-range-arena/lra_release.gz",
         inside=_INSIDE,
+        licence="Apache 2.0, of the repository google-research/long-range-arena",
+        origin="Tay and others (2021), Long Range Arena, after Nangia and Bowman (2018)",
         fixed={"pool": 1},
     )
 )

@@ -117,6 +117,8 @@ register_source(
         where="unpack pathfinder32/curv_contour_length_14 of "
         "https://storage.googleapis.com/long-range-arena/lra_release.gz",
         inside=_INSIDE,
+        licence="Apache 2.0, of the repository google-research/long-range-arena",
+        origin="Linsley and others (2018), as Tay and others (2021), Long Range Arena, have made it",
         fixed={"pool": 1},
     )
 )

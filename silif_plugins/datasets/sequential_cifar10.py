@@ -97,6 +97,8 @@ register_source(
         files=(*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"),
         where="unpack https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz (170 MB)",
         inside=_INSIDE,
+        licence="named by nobody: its page asks for a citation",
+        origin="Krizhevsky (2009), Learning Multiple Layers of Features from Tiny Images",
         fixed={"steps": _SIDE**2, "pool": 1},
     )
 )

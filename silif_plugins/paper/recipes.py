@@ -75,7 +75,6 @@ class Recipe:
         source: Where the settings come from.
         rows: The rows of the paper's tables that it is for.
         conventions: Names in ``CONVENTIONS``.
-        needs: What this version of the package lacks for it.
     """
 
     name: str
@@ -87,7 +86,6 @@ class Recipe:
     source: str = ""
     rows: tuple[Row, ...] = ()
     conventions: tuple[str, ...] = ()
-    needs: tuple[str, ...] = ()
 
     @property
     def accuracy(self) -> Row | None:
@@ -98,16 +96,6 @@ class Recipe:
     def sparsity(self) -> Row | None:
         """The first row with a sparsity."""
         return next((row for row in self.rows if row.sparsity is not None), None)
-
-    def check(self) -> None:
-        """Raise if this version of the package cannot run it.
-
-        Raises:
-            ValueError: If it cannot; the message says what is missing.
-        """
-        if self.needs:
-            missing = ", ".join(self.needs)
-            raise ValueError(f"recipe {self.name}: needs {missing}, which this version of silif_plugins does not have")
 
 
 @functools.cache
@@ -212,10 +200,10 @@ def describe(path: Path) -> Recipe:
         paper = settings.pop("paper", None) or {}
         TrainConfig.from_mapping(settings)
         rows = tuple(Row(**row) for row in paper.pop("rows", ()))
-        conventions, needs = (tuple(paper.pop(key, ())) for key in ("conventions", "needs"))
+        conventions = tuple(paper.pop("conventions", ()))
         if unknown := [each for each in conventions if each not in CONVENTIONS]:
             raise ValueError(f"paper.conventions: got {unknown[0]}; known are {', '.join(CONVENTIONS)}")
-        return Recipe(name=name, settings=settings, rows=rows, conventions=conventions, needs=needs, **paper)
+        return Recipe(name=name, settings=settings, rows=rows, conventions=conventions, **paper)
     except (yaml.YAMLError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -41,7 +41,7 @@ def reproduce(
 ) -> list[Reproduced]:
     """Train recipes over seeds; what the folder holds already is not trained again.
 
-    Recipes that need what this version lacks, or that diverge, are returned without a summary.
+    Recipes that diverge are returned without a summary.
 
     Args:
         recipes: The recipes.
@@ -58,16 +58,10 @@ def reproduce(
     """
     if (seeds is not None and seeds < 1) or jobs < 1:
         raise ValueError(f"seeds, jobs: got {seeds} and {jobs}; both must be positive")
-    runnable = [recipe for recipe in recipes if not recipe.needs]
-    _check_data(dict.fromkeys(str(recipe.settings["data"]) for recipe in runnable), folders)
-    configs = {recipe.name: _configs(recipe, folders, seeds, changes or {}) for recipe in runnable}
+    _check_data(dict.fromkeys(str(recipe.settings["data"]) for recipe in recipes), folders)
+    configs = {recipe.name: _configs(recipe, folders, seeds, changes or {}) for recipe in recipes}
     done = []
     for recipe in recipes:
-        if recipe.needs:
-            missing = ", ".join(recipe.needs)
-            problem = f"it needs {missing}, which this version of silif_plugins does not have"
-            done.append(Reproduced(recipe, problem=problem))
-            continue
         try:
             results = compare(configs[recipe.name], out / recipe.name, jobs=jobs)
         except Diverged as error:
@@ -140,7 +134,7 @@ def _row(each: Reproduced) -> tuple[str, ...]:
         recipe.published_parameters or "",
     )
     if summary is None:
-        return (recipe.name, _fate(each), published[0], "", published[1], "", published[2], "")
+        return (recipe.name, "diverged", published[0], "", published[1], "", published[2], "")
     spread = 100 * summary.accuracy_sd if summary.seeds > 1 else None
     return (
         recipe.name,
@@ -154,10 +148,6 @@ def _row(each: Reproduced) -> tuple[str, ...]:
     )
 
 
-def _fate(each: Reproduced) -> str:
-    return "not run" if each.recipe.needs else "diverged"
-
-
 def _percent(value: float | None, sd: float | None) -> str:
     return f"{value:.2f} %" if sd is None else f"{value:.2f} ± {sd:.2f} %"
 
@@ -167,7 +157,7 @@ def notes(done: Sequence[Reproduced]) -> list[str]:
     lines = []
     for each in done:
         if each.summary is None:
-            lines.append(f"{each.recipe.name}: {_fate(each)}, {each.problem}.")
+            lines.append(f"{each.recipe.name}: diverged, {each.problem}.")
         elif each.recipe.conventions:
             lines.append(f"{each.recipe.name}: epoch chosen on the {each.selected_on}.")
     ran = [each.recipe for each in done if each.summary is not None]

@@ -18,7 +18,6 @@ def test_settings_are_valid_and_named_after_their_data(recipe):
     if recipe not in OF_THE_PAPER:
         assert recipe.name == f"{config.data}/{config.label.lower()}"
         config.network(5, 3)
-        recipe.check()
 
 
 @pytest.mark.parametrize("recipe", OF_THE_PAPER, ids=lambda recipe: recipe.name)
@@ -27,12 +26,6 @@ def test_recipes_of_the_paper_say_what_was_published(recipe):
     assert recipe.source
     assert recipe.resolution.endswith(" ms")
     assert recipe.runs in (1, 5, 10)
-    if recipe.needs:
-        with pytest.raises(ValueError, match=f"recipe {recipe.name}: needs {recipe.needs[0]}"):
-            recipe.check()
-        assert recipe.published_parameters
-        return
-    recipe.check()
     channels = config.data_options.get("bands", 40) if config.data == "gsc" else 700 // config.pool
     net = config.network(channels, CLASSES[config.data])
     assert sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad) == recipe.parameters

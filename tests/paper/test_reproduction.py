@@ -25,13 +25,3 @@ def test_a_run_that_diverges_leaves_the_others_alone(tmp_path):
     for name, row, note in zip(("lif", "rf"), rows[2:4], rows[5:7], strict=True):
         assert row.split("|")[1:3] == [f" sequential-digits/{name} ".ljust(len(row.split("|")[1])), " diverged "]
         assert note.startswith(f"sequential-digits/{name}: diverged, {tmp_path}")
-
-
-def test_what_is_missing_is_not_run(tmp_path):
-    (done,) = reproduce([recipes.describe(recipes.find("ssc/delrec"))], {}, tmp_path)
-    text = comparison([done])
-    assert "| ssc/delrec | not run  | 82.58 ± 0.08 %" in text
-    assert text.endswith(
-        "it needs synaptic delays in recurrent connections, which this version of silif_plugins does not have."
-    )
-    assert not list(tmp_path.iterdir())
