@@ -61,14 +61,14 @@ class Bench:
             learning_rate=rate,
             seed=seed,
         )
-        key = json.dumps(options, sort_keys=True)
-        if key not in self.splits:
-            self.splits[key] = Splits.load(config)
-        splits = self.splits[key]
         chosen = "-".join(map(str, options.values())) or "plain"
         folder = self.out / part / chosen / f"{neuron}-lr{rate:g}-seed{seed}"
-        data = dataclasses.replace(splits, test=splits.valid) if blind else splits
-        found = train(config, folder, resume=True, data=data)
+        if (folder / "result.json").exists():
+            found = json.loads((folder / "result.json").read_text())
+        else:
+            splits = self.load(config, options)
+            data = dataclasses.replace(splits, test=splits.valid) if blind else splits
+            found = train(config, folder, resume=True, data=data)
         left = ("folder", "data", "architecture", *(key for key in found if blind and key.startswith("test_")))
         result = {"part": part, **options, **{key: value for key, value in found.items() if key not in left}}
         same = ("part", "neuron", "seed", "learning_rate", *options)
@@ -79,6 +79,13 @@ class Bench:
         accuracy = result["valid_accuracy"] if blind else result["test_accuracy"]
         print(part, chosen, neuron, f"lr {rate:g}, seed {seed}: {accuracy:.3f}", flush=True)
         return result
+
+    def load(self, config: TrainConfig, options: dict[str, object]) -> Splits:
+        """Load the recordings, or take those that are loaded."""
+        key = json.dumps(options, sort_keys=True)
+        if key not in self.splits:
+            self.splits[key] = Splits.load(config)
+        return self.splits[key]
 
     def best_rate(self, neuron: str, **options: object) -> float:
         """The learning rate with the best accuracy on the validation speakers."""
