@@ -147,7 +147,7 @@ register_source(
         "Free Spoken Digit Dataset",
         load=FreeSpokenDigits,
         files=("[0-9]_*_*.wav",),
-        where="run 'git clone https://github.com/Jakobovski/free-spoken-digit-dataset' (3000 recordings, 21 MB; "
+        where="run 'git clone https://github.com/Jakobovski/free-spoken-digit-dataset' (3000 recordings, 35 MB; "
         "CC BY-SA 4.0)",
         inside=_INSIDE,
     )
