@@ -268,7 +268,7 @@ def test_recipes_fit_80_columns(arguments, capsys):
         (["train", "--epoch", "3"], "did you mean --epochs?"),
         (["train", "--epochs"], "--epochs: expected one argument; see silif train --help"),
         (["train", "spoken-digit/silif"], "did you mean spoken-digits/silif?"),
-        (["train", "silif"], "did you mean sequential-digits/silif or spoken-digits/silif?"),
+        (["train", "silif"], "did you mean free-spoken-digits/silif or sequential-digits/silif"),
         (["train", "--data", "spokn-digits"], "did you mean spoken-digits?"),
         (["train", "--published", "false"], "settings that are yes or no are written --published, --no-published"),
         (["evaluate"], "the following arguments are required: run"),

@@ -58,7 +58,8 @@ class AudioFolder(ClipDataset):
     Clips are in the split that ``validation_list.txt`` or ``testing_list.txt`` names for them, with lines such as
     ``yes/clip.wav``; the rest trains. What has no list is split by speakers, if ``speaker`` finds them in the names, so
     that nobody is heard in two splits; or else clip by clip. Both by a hash of the name, a tenth each for validation
-    and test, which is much the same in all words: who adds a clip moves no other.
+    and test, which is much the same in all words: who adds a clip moves no other. (Where only a folder is given, one
+    that holds both lists is taken for Speech Commands; ``load("audio", split, root=folder)`` is always this.)
 
     Args:
         root: The folder.
@@ -219,15 +220,17 @@ def listed(path: Path, clips: Sequence[Clip]) -> set[int]:
     lines = {line.strip().replace("\\", "/").removeprefix("./") for line in text.splitlines() if line.strip()}
     if not lines:
         raise DataError("list", "is empty", path)
-    places = {clip.name: place for place, clip in enumerate(clips)}
+    places: dict[str, set[int]] = {}  # names that differ in capitals alone are taken for one another
+    for place, clip in enumerate(clips):
+        places.setdefault(clip.name, set()).add(place)
     words = {_plain(clip.word) for clip in clips}
-    found = set()
+    found: set[int] = set()
     for line in sorted(lines):
         if line.count("/") != 1 or _plain(line.split("/")[0]) not in words:
             raise DataError("list", f"got {line!r}, which is not FOLDER/FILE with one of the folders beside it", path)
         if _plain(line) not in places:
             raise FileNotFoundError(f"{path.parent / line}: missing, but {path.name} names it")
-        found.add(places[_plain(line)])
+        found |= places[_plain(line)]
     return found
 
 

@@ -70,12 +70,14 @@ def test_by_name_and_folder(tmp_path):
 
 def test_unknown_names_are_told_the_known_ones(tmp_path):
     with pytest.raises(
-        ValueError, match=r"got 'imagenet', which is neither 'sequential-digits', 'spoken-digits', 'gsc'"
+        ValueError, match=r"got 'imagenet', which is neither 'sequential-digits', 'spoken-digits', 'free-spoken-digits'"
     ):
         load("imagenet", "train")
     with pytest.raises(ValueError, match=r"split: got 'dev'"):
         load(tmp_path, "dev")
-    with pytest.raises(FileNotFoundError, match=r"holds no data set, but nothing at all. Data sets: gsc has "):
+    with pytest.raises(
+        FileNotFoundError, match=r"holds no data set, but nothing at all. Data sets: free-spoken-digits has "
+    ):
         load(tmp_path, "train")
 
 

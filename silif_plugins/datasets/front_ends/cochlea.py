@@ -219,11 +219,15 @@ class Cochlea(FrontEnd):
 
         # Rounded, it is the same number whatever this computer's exp.
         decay = round(float(np.exp(-0.001 / self.time_constant)), 9)
-        longest, draws, found = max(map(len, levels), default=0), np.zeros((0, self.channels)), list[Events]()
-        for place, (level, seed) in enumerate(zip(levels, seeds, strict=True)):
-            if not place or seed != seeds[place - 1]:  # sounds of one seed have the same numbers
-                alone = len(set(seeds)) > 1
-                draws = np.random.default_rng(seed).random((len(level) if alone else longest, self.channels))
+        found: list[Events] = []
+        # Sounds of one seed have the same numbers, as far as each is long.
+        longest: dict[int, int] = {}
+        for level, seed in zip(levels, seeds, strict=True):
+            longest[seed] = max(longest.get(seed, 0), len(level))
+        drawn, draws = -1, np.zeros((0, self.channels))
+        for level, seed in zip(levels, seeds, strict=True):
+            if seed != drawn:
+                drawn, draws = seed, np.random.default_rng(seed).random((longest[seed], self.channels))
             spikes = fired(level, draws, decay, self.threshold, self.threshold_noise, self.refractory)
             milliseconds, units = np.nonzero(spikes)
             found.append((milliseconds, units))

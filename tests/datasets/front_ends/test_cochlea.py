@@ -81,3 +81,36 @@ def test_no_channel_is_deaf():
 def test_bad_number_of_channels():
     with pytest.raises(ValueError, match="channels: got 0"):
         Cochlea(channels=0)
+
+
+@pytest.mark.parametrize("channels", [1, 23, 140, 700])
+def test_levels_equal_their_definition(channels):
+    """One millisecond after the other, by NumPy's transform and all weights, as in the docstring."""
+    cochlea = Cochlea(channels=channels)
+    sound = np.random.default_rng(channels).normal(size=3000) * np.sin(np.arange(3000) / 300)
+    padded = np.pad(sound, (551 // 2, 551))
+    power = []
+    for millisecond in range(3000 * 1000 // SAMPLE_RATE):
+        start = millisecond * SAMPLE_RATE // 1000
+        windowed = padded[start : start + 551] * np.hanning(553)[1:-1]
+        power.append(abs(np.fft.rfft(windowed, 1024)) ** 2 @ cochlea.bands())
+    decibels = 10 * np.log10(np.maximum(np.array(power) / np.max(power), 1e-30))
+    expected = np.rint(np.clip(1 + decibels / 45, 0, 1) * 255) / 255
+    np.testing.assert_array_equal(cochlea.levels(sound), expected)
+
+
+@pytest.mark.parametrize("rate", [4000, 8000, 11_025, 16_000, 44_100, 48_000])
+def test_other_rates_and_bands_hear_the_same_tone_in_the_same_place(rate):
+    time = np.arange(int(0.3 * rate)) / rate
+    cochlea = Cochlea(rate=rate, channels=90, lowest=100.0)
+    _, units = cochlea.events(np.sin(2 * np.pi * 440 * time), seed=0)
+    assert len(units) > 20
+    assert abs(np.median(cochlea.centres()[units]) - 440) < 44
+    assert cochlea.centres()[-1] == pytest.approx(min(8000, rate / 2))
+
+
+def test_many_sounds_are_heard_as_each_alone():
+    sounds = [np.random.default_rng(k).normal(size=size) for k, size in enumerate((4000, 0, 300, 4000))]
+    for seeds in ([3, 3, 3, 3], [0, 1, 1, 2]):
+        for one, sound, seed in zip(COCHLEA.hear(sounds, seeds), sounds, seeds, strict=True):
+            np.testing.assert_array_equal(one, COCHLEA.events(sound, seed=seed))
