@@ -61,7 +61,9 @@ class Counts(nn.Module):
 def counts():
     before = dict(NETWORKS)
     register_network("counts", Counts, defaults={"scale": 50.0})
-    yield TrainConfig(architecture="counts", levels=[0.5, 1.5, 2.5], epochs=3, learning_rate=0.01, batch_size=20)
+    yield TrainConfig(
+        architecture="counts", data="rates", levels=[0.5, 1.5, 2.5], epochs=3, learning_rate=0.01, batch_size=20
+    )
     NETWORKS.clear()
     NETWORKS.update(before)
 
