@@ -21,7 +21,10 @@ from numpy.polynomial import Chebyshev, Polynomial
 _BELOW = {math.log(2): 2.319046813846299e-17, math.pi / 2: 6.123233995736766e-17}
 """What the nearest float64 of log 2 and π/2 lack."""
 
-_PARTS = {math.log(2): {32: (15,), 64: (32,)}, math.pi / 2: {32: (11, 11), 64: (20, 20)}}
+_PARTS: dict[float, dict[int, tuple[int, ...]]] = {
+    math.log(2): {32: (15,), 64: (32,)},
+    math.pi / 2: {32: (11, 11), 64: (20, 20)},
+}
 """Binary digits of the parts, so that their products with the whole numbers that occur are exact: to 2^9 and 2^21 times
 log 2, 2^13 and 2^33 times π / 2."""
 
