@@ -19,11 +19,13 @@ def flow_of(neurons: Any) -> Flow:
     """
     if isinstance(neurons, Flow):
         return neurons
+    refusal = f"dt: got durations for {type(neurons).__name__}, which has no flow; SiLIF and CSiLIF have"
+    if not hasattr(neurons, "flow"):
+        raise ValueError(refusal)
     try:
         flow = neurons.flow()
-    except (AttributeError, NotImplementedError):
-        name = type(neurons).__name__
-        raise ValueError(f"dt: got durations for {name}, which has no flow; SiLIF and CSiLIF have") from None
+    except NotImplementedError:
+        raise ValueError(refusal) from None
     assert isinstance(flow, Flow)
     return flow
 

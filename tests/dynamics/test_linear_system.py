@@ -195,8 +195,8 @@ def test_pieces_steps_and_checkpoints_are_the_whole(steps, cut, states, dense):
     system = random_dense(states) if dense else random_modes(max(1, states // 2))
     current = 2 * torch.randn(steps, 2, 5, dtype=torch.float64)
     spikes, last = scan(system, current, backend="reference")
-    first, middle = scan(system, current[:cut])
-    second, end = scan(system, current[cut:], middle)
+    first, middle = scan(system, current[:cut], backend="reference")
+    second, end = scan(system, current[cut:], middle, backend="reference")
     assert torch.equal(torch.cat([first, second]), spikes)
     assert all(torch.equal(*pair) for pair in zip(end, last, strict=True))
     again, kept = scan(system, current, checkpoint_chunks=3, backend="reference")
@@ -207,10 +207,10 @@ def test_pieces_steps_and_checkpoints_are_the_whole(steps, cut, states, dense):
 @pytest.mark.parametrize("system", [random_dense(3), random_modes(2)], ids=["dense", "modal"])
 def test_reset_mechanisms(system):
     current = 3 * torch.randn(50, 2, 5, dtype=torch.float64)
-    none, _ = scan(with_reset(system, "none"), current)
+    none, _ = scan(with_reset(system, "none"), current, backend="reference")
     plain = system.without_reset()
     assert all(not number.any() for number in plain.coefficients()[-2 * system.states - 1 : -system.states - 1])
-    assert torch.equal(none, scan(plain, current)[0])
+    assert torch.equal(none, scan(plain, current, backend="reference")[0])
     assert isinstance(with_reset(system, "zero"), HardReset)
     assert with_reset(system, "subtract") is system
 
