@@ -13,11 +13,9 @@ from silif_plugins.training import Output
 from .conftest import frames, network
 
 KINDS = {
-    "SiLIF": {},
     "C-SiLIF, both directions": {"neuron": "C-SiLIF", "bidirectional": True},
     "recurrent": {"neuron": "RadLIF"},
     "own dynamics": {"neuron": "SE-adLIF", "normalization": "none", "neuron_options": {"threshold": 0.02}},
-    "hard reset": {"reset_mechanism": "zero", "normalization": "layernorm", "neuron_options": {"threshold": 0.1}},
     "delays": {"connection": "delayed", "connection_options": {"max_delay": 4, "rounded": True}},
     "axonal delays": {"connection": "axonal", "connection_options": {"max_delay": 4}},
 }
@@ -31,7 +29,7 @@ def program(net, path, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["C-SiLIF, both directions", "own dynamics", "hard reset", "delays"])
+@pytest.mark.parametrize("kind", ["C-SiLIF, both directions", "own dynamics", "delays"])
 def test_any_batch_and_number_of_steps(kind, tmp_path):
     net = network(**KINDS[kind])
     run, said = program(net, tmp_path)
@@ -45,7 +43,7 @@ def test_any_batch_and_number_of_steps(kind, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["SiLIF", "recurrent", "axonal delays"])
+@pytest.mark.parametrize("kind", ["recurrent", "axonal delays"])
 def test_steps_one_after_the_other_are_the_sequence(kind, tmp_path):
     net, inputs = network(**KINDS[kind]), frames(3, 25)
     run, said = program(net, tmp_path, step=True)
