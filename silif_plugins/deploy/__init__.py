@@ -5,7 +5,7 @@
 """
 
 from .c_export import to_c
-from .exporters import BITS, Trained, export_c, load_trained, prepared
+from .exporters import BITS, Trained, export_c, load_trained, prepared, step_of
 from .fixed_point import FixedSpace, StateType
 from .folding import FoldedLayer, FoldedNet, FoldError, fold
 from .hearing import Hearing
@@ -50,6 +50,7 @@ __all__ = [
     "quantise",
     "run_on",
     "run_on_sound",
+    "step_of",
     "to_c",
     "to_web",
 ]
