@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 import time
@@ -12,11 +11,11 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..datasets import FrameDataset, resolve
-from ..deploy import BITS, Decision, Listener, Stream, prepared
+from ..datasets import FrameDataset
+from ..deploy import BITS, Decision, Listener, Stream, prepared, step_of
 from ..formats import Model
 from ..hints import did_you_mean
-from ..training import TrainConfig, front_end_of, load_split
+from ..training import front_end_of, load_split
 from .output import Answer, note, show
 from .parser import Parser, UsageError
 
@@ -76,15 +75,6 @@ def run(settings: argparse.Namespace) -> None:
     if stream.steps:
         spent = time.perf_counter() - begun
         note(f"stream: {stream.steps:,} steps, {1000 * spent / stream.steps:.2f} ms a step, waiting for input included")
-
-
-def step_of(config: TrainConfig, test: FrameDataset) -> float:
-    """Duration of a step in seconds, 10 ms for data that do not say."""
-    with contextlib.suppress(ValueError):
-        return front_end_of(config).step
-    source, _ = resolve(config.data)
-    length = config.max_time or source.defaults.get("max_time")
-    return float(length) / test.steps if length else 0.01
 
 
 def told(decision: Decision, test: FrameDataset, step: float) -> Answer:

@@ -6,7 +6,7 @@
 """
 
 from .c_export import to_c
-from .exporters import BITS, export_c, prepared
+from .exporters import BITS, export_c, prepared, step_of
 from .fixed_point import FixedSpace, StateType
 from .folding import FoldedLayer, FoldedNet, FoldError, fold
 from .hearing import Hearing
@@ -49,6 +49,7 @@ __all__ = [
     "quantise",
     "run_on",
     "run_on_sound",
+    "step_of",
     "to_c",
     "to_web",
 ]

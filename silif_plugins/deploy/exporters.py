@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
+from torch import Tensor
 
-from ..datasets import FrameDataset, FrontEnd, LogMel
+from ..datasets import FrameDataset, FrontEnd, LogMel, resolve
 from ..formats import Model, register_exporter
 from ..synapses import Bits
 from ..training import TrainConfig, evaluate, front_end_of, load_split
@@ -48,8 +50,23 @@ def prepared(trained: Model, bits: BITS | None, state: StateType, calibrate: int
     train = load_split(trained.config, "train")
     order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:calibrate]
     chosen: Bits | None = None if bits is None else "ternary" if bits == "ternary" else int(bits)
-    net = quantise(trained.net, chosen, calibration=train.frames[order].float(), state=state)
+    net = quantise(trained.net, chosen, calibration=without_padding(train, order.tolist()), state=state)
     return Prepared(net, load_split(trained.config, "test"), log_mel_of(trained.config))
+
+
+def step_of(config: TrainConfig, dataset: FrameDataset) -> float:
+    """Return the duration of a run's time steps in seconds; 10 ms for data that have no time."""
+    with contextlib.suppress(ValueError):
+        return front_end_of(config).step
+    length = config.max_time or resolve(config.data)[0].defaults.get("max_time")
+    return float(length) / dataset.steps if length else 0.01
+
+
+def without_padding(dataset: FrameDataset, chosen: list[int]) -> Tensor:
+    """Return samples as [B, T, channels]; those of different lengths one after the other, as one sequence."""
+    if dataset.lengths is None:
+        return dataset.frames[chosen].float()
+    return torch.cat([dataset[index][0] for index in chosen]).unsqueeze(0)
 
 
 def log_mel_of(config: TrainConfig) -> FrontEnd | None:
@@ -95,7 +112,8 @@ def export_c(
     net, test, front_end = prepared(trained, bits, state, calibrate)
     if not 1 <= vectors <= len(test):
         raise ValueError(f"vectors: got {vectors}; it must be 1 to {len(test)}, the samples of the test set")
-    frames = test.frames[:vectors].float()
+    steps = test.steps if test.lengths is None else int(test.lengths[:vectors].min())
+    frames = test.frames[:vectors, :steps].float()
     files = to_c(net, path, name=name, classes=test.classes, vectors=frames, front_end=front_end)
     heard = "log-mel" if front_end is not None else "events" if net.input_step == 1 else "features"
     said: dict[str, Any] = {"files": [str(file) for file in files], "input": heard, **judged(net, test)}

@@ -19,7 +19,7 @@ from .exponential import FRACTION, confidence
 from .folding import FoldError
 from .quantised import NetState, QuantisedNet
 
-AT_ONCE = 256
+AT_ONCE = 1024
 """Steps that are run together at most: memory does not grow with what comes at once."""
 
 LONGEST_GAP = 3600.0

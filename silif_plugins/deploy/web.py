@@ -14,7 +14,7 @@ from torch import Tensor
 from ..datasets import FrontEnd
 from ..files import write_file
 from ..formats import Model, register_exporter
-from .exporters import BITS, judged, prepared
+from .exporters import BITS, judged, prepared, step_of
 from .fixed_point import StateType
 from .machines import wasm_module
 from .quantised import QuantisedNet
@@ -26,7 +26,7 @@ def to_web(
     net: QuantisedNet,
     folder: Path | str,
     *,
-    frames: Tensor,
+    frames: Sequence[Tensor] | Tensor,
     labels: Sequence[int],
     classes: Sequence[str],
     step: float = 0.01,
@@ -40,7 +40,7 @@ def to_web(
     Args:
         net: What `quantise` returned.
         folder: Where to write; created if need be.
-        frames: Recordings to listen to, [B, T, num_inputs].
+        frames: Recordings to listen to, [T, num_inputs] each.
         labels: Their classes.
         classes: Names of the classes.
         step: Duration of a time step in seconds.
@@ -65,16 +65,16 @@ def to_web(
         "bits": str(net.readout.bits),
         "step": step,
         "rate": 0 if front_end is None else front_end.rate,
-        "horizon": frames.shape[1],
+        "horizon": max(len(each) for each in frames),
         "limit": net.input_limit,
         "module": base64.b64encode(wasm_module(net, front_end)).decode(),
     }
-    counts = net.counts(frames)
+    counts = [net.counts(each) for each in frames]
     recordings = [
         {
             "name": f"{index + 1}: {classes[label]}",
             "label": int(label),
-            "steps": counts.shape[1],
+            "steps": len(each),
             "events": [[step, channel, int(each[step, channel])] for step, channel in each.nonzero().tolist()],
         }
         for index, (each, label) in enumerate(zip(counts, labels, strict=True))
@@ -133,8 +133,16 @@ def export_web(
         seen[label] = turns[-1] + 1
     chosen = sorted(range(len(test)), key=lambda index: (turns[index], int(test.labels[index])))[:recordings]
     part = test.subset(chosen)
+    assert trained.config is not None
+    step = step_of(trained.config, test)
     files = to_web(
-        net, path, frames=part.frames, labels=part.labels.tolist(), classes=test.classes, front_end=front_end
+        net,
+        path,
+        frames=[part[index][0] for index in range(len(part))],
+        labels=part.labels.tolist(),
+        classes=test.classes,
+        step=step,
+        front_end=front_end,
     )
     return {"files": [str(file) for file in files], **judged(net, test)}
 
