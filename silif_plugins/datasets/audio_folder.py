@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .by_name import plain_name, split_by_name
 from .clips import ClipDataset, Clips
 from .errors import DataError
 from .front_ends import Cochlea, FrontEnd
@@ -25,7 +24,6 @@ ENDINGS = ("wav", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff")
 HEARING = Cochlea(rate=16_000)
 """A model cochlea of 140 channels up to 8 kHz, 100 steps of 10 ms."""
 
-_SHARE = 10  # percent of the names that validate, and of those that test
 _LONGEST = 1 << 24  # bytes of a list
 
 
@@ -44,7 +42,7 @@ class Clip:
     @property
     def name(self) -> str:
         """Folder and file as lists name them, whatever the system that they come from."""
-        return _plain(f"{self.word}/{self.file.name}")
+        return plain_name(f"{self.word}/{self.file.name}")
 
 
 class AudioFolder(ClipDataset):
@@ -177,10 +175,9 @@ def _drawn(name: str, valid: set[str], test: set[str]) -> str:
     """Return the split of a speaker or clip that no list names."""
     if name in valid or name in test:
         return "valid" if name in valid else "test"
-    draw = int.from_bytes(hashlib.sha256(_plain(name).encode()).digest()[:8], "big") % 100
-    if draw < _SHARE and not valid:
-        return "valid"
-    return "test" if _SHARE <= draw < 2 * _SHARE and not test else "train"
+    drawn = split_by_name(name)
+    named = {"valid": valid, "test": test}
+    return "train" if named.get(drawn) else drawn  # who is named takes the place of a tenth
 
 
 def part(clips: Sequence[Clip], parts: dict[str, list[int]], split: str, who: Sequence[str], folder: Path) -> Clips:
@@ -223,25 +220,20 @@ def listed(path: Path, clips: Sequence[Clip]) -> set[int]:
     places: dict[str, set[int]] = {}  # names that differ in capitals alone are taken for one another
     for place, clip in enumerate(clips):
         places.setdefault(clip.name, set()).add(place)
-    words = {_plain(clip.word) for clip in clips}
+    words = {plain_name(clip.word) for clip in clips}
     found: set[int] = set()
     for line in sorted(lines):
-        if line.count("/") != 1 or _plain(line.split("/")[0]) not in words:
+        if line.count("/") != 1 or plain_name(line.split("/")[0]) not in words:
             raise DataError("list", f"got {line!r}, which is not FOLDER/FILE with one of the folders beside it", path)
-        if _plain(line) not in places:
+        if plain_name(line) not in places:
             raise FileNotFoundError(f"{path.parent / line}: missing, but {path.name} names it")
-        found |= places[_plain(line)]
+        found |= places[plain_name(line)]
     return found
 
 
 def _named(speakers: str | Sequence[str]) -> set[str]:
     names = speakers.strip("[]() ").split(",") if isinstance(speakers, str) else speakers
     return {str(name).strip(" '\"") for name in names} - {""}
-
-
-def _plain(name: str) -> str:
-    """A name in the one form that capitals and composed letters do not change: systems differ in both."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).lower())
 
 
 register_source(

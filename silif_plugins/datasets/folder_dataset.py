@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .array_files import ENDS, read_arrays
+from .by_name import split_by_name
 from .errors import DataError
 from .events import Recordings
 from .frames import FrameDataset
@@ -20,8 +19,6 @@ from .gathering import Samples, class_names, number, padded, whole_number
 from .own_data import MadeSource, own_source
 from .register import SOURCES, register_source
 from .source import SPLITS, Root
-
-_BUCKETS, _VALID, _TEST = 100, 10, 20  # of a hundred files, ten are for validation and ten for the test
 
 
 class FolderDataset(FrameDataset):
@@ -114,25 +111,13 @@ def _sample_files(root: Path) -> list[_File]:
     files = []
     for parts in found:
         if not by_split and len(parts) == 2:
-            files.append(_File(root.joinpath(*parts), _split_of("/".join(parts)), parts[0]))
+            files.append(_File(root.joinpath(*parts), split_by_name("/".join(parts)), parts[0]))
         elif by_split and len(parts) == 3:
             if parts[0] not in SPLITS:
                 problem = f"got {parts[0]}, but beside {', '.join(SPLITS)} there must be no other folder of samples"
                 raise DataError("split", problem, root)
             files.append(_File(root.joinpath(*parts), parts[0], parts[1]))
     return files
-
-
-def _split_of(name: str) -> str:
-    """Say which split a file is in, by a hash of its name alone.
-
-    Examples:
-        >>> [_split_of(f"yes/{number}.npy") for number in (4, 5, 12)]
-        ['train', 'valid', 'test']
-    """
-    plain = unicodedata.normalize("NFC", name)  # systems differ in how they compose letters
-    bucket = int.from_bytes(hashlib.sha256(plain.encode()).digest()[:8], "big") % _BUCKETS
-    return "valid" if bucket < _VALID else "test" if bucket < _TEST else "train"
 
 
 def _of_sample_files(files: list[_File], splits: list[str]) -> dict[str, FrameDataset | Recordings]:
