@@ -24,8 +24,7 @@ class DelayedLinear(LearnableDelay):
         y[t, i] = sum over j, l of weight[i, j] * share[l, i, j] * x[t - l, j]
 
     No output depends on later inputs, and there are as many steps as before: what would arrive after the last one is
-    lost. Sequences in the published networks get ``max_delay // 2`` steps longer with each layer; append as many steps
-    of zeros to the inputs for that.
+    lost. In the published networks each layer makes sequences ``max_delay // 2`` steps longer: ``lengthen`` does.
 
     Training starts with a wide Gaussian, which sees all lags, and narrows it, in the published recipe down to 0.23 (a
     width of 0.5, with DCLS's 0.27) after a quarter of the epochs; `silif_plugins.training` does that, and a loop of
@@ -41,6 +40,8 @@ class DelayedLinear(LearnableDelay):
         max_delay: The longest delay, in steps.
         bias: Whether to add a bias.
         dropout: Share of inputs that are dropped in training.
+        lengthen: Whether whole sequences get ``max_delay // 2`` steps longer, as published; `run` and `step` keep their
+            steps. In networks that is for sequences without padding.
         settings: Options by name of how delays start, learn and run: see `DelaySettings`.
 
     Raises:
@@ -68,12 +69,14 @@ class DelayedLinear(LearnableDelay):
         bias: bool = True,
         *,
         dropout: float = 0.0,
+        lengthen: bool = False,
         **settings: Unpack[DelaySettings],
     ) -> None:
         super().__init__((out_features, in_features), max_delay, **settings)
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
         self.in_features, self.out_features, self.dropout = in_features, out_features, dropout
+        self.lengthen = lengthen
         self.weight = nn.Parameter(self.delay.new_empty(out_features, in_features))
         self.register_parameter("bias", nn.Parameter(self.delay.new_empty(out_features)) if bias else None)
         self._synapses: tuple[Any, WholeSynapses] | None = None
@@ -86,6 +89,12 @@ class DelayedLinear(LearnableDelay):
         if self.bias is not None:
             bound = self.in_features**-0.5 if self.in_features else 0.0
             nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return outputs [T, B, out_features] from inputs [T, B, in_features]; more steps if it lengthens."""
+        return super().forward(
+            functional.pad(inputs, (0, 0, 0, 0, 0, self.max_delay // 2)) if self.lengthen else inputs
+        )
 
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""

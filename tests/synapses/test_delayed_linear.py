@@ -345,3 +345,15 @@ def test_the_network_says_what_a_delayed_connection_needs():
         SpArchNet(6, (8,), 4, connection="delayed")
     with pytest.raises(ValueError, match="events: got 'always'; a delayed connection is dense"):
         SpArchNet(6, (8,), 4, connection="delayed", connection_options={"max_delay": 3}, events="always")
+
+
+def test_sequences_get_longer_as_published():
+    """Three layers of 25 lags: 100 steps become 112, 124, 136."""
+    inputs, lengths = torch.rand(100, 2, INPUTS, dtype=torch.float64), []
+    for _ in range(3):
+        layer = DelayedLinear(INPUTS, INPUTS, 24, lengthen=True, dtype=torch.float64)
+        padded = torch.cat([inputs, inputs.new_zeros(12, 2, INPUTS)])
+        torch.testing.assert_close(layer(inputs), layer.run(padded)[0])
+        inputs = layer(inputs)
+        lengths.append(len(inputs))
+    assert lengths == [112, 124, 136]
