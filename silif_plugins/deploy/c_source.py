@@ -65,7 +65,7 @@ def header(net: QuantisedNet, name: str, classes: Sequence[str] = (), hearing: H
 states {net.state}. Written by silif_plugins; not to be edited.
 
    In every time step: {name}_event for each channel that has events, then {name}_step.
-   Compile with -ffp-contract=off, and without -ffast-math: then every spike is that of training. */
+   Compile with -ffp-contract=off, and without -ffast-math: then every spike is that of Python's quantised network. */
 #ifndef {upper}_H
 #define {upper}_H
 
