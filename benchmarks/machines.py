@@ -47,9 +47,8 @@ def main() -> None:
         begun = time.process_time()
         for frame in frames:
             stream.push(frame)
-        print(
-            f"Stream, {name}: {1000 * (time.process_time() - begun) / len(frames):.2f} ms of processor time a step, one at a time"
-        )
+        spent = 1000 * (time.process_time() - begun) / len(frames)
+        print(f"Stream, {name}: {spent:.2f} ms of processor time a step, one at a time")
 
 
 if __name__ == "__main__":
