@@ -26,7 +26,7 @@ class FoldedLayer(NamedTuple):
 
     Attributes:
         name: Of the layer in the network, such as ``"hidden.0"``.
-        weight: [outputs, inputs], float32, as they were trained.
+        weight: [outputs, inputs], float32, as they were trained: rounded, if they were rounded then.
         gain: What batch norm multiplies each row by, [outputs], float64.
         bias: [outputs], float64.
         delays: Steps until an input arrives, int64: [inputs], or [outputs, inputs] for a delay per synapse; or None.
@@ -128,7 +128,8 @@ def _weights(name: str, weights: nn.Module) -> tuple[Tensor, Tensor, Tensor | No
         bits = weights.bits
     elif not isinstance(weights, (SpikeLinear, nn.Linear)):
         raise FoldError(f"{name}: its weights are {type(weights).__name__}, which cannot be exported")
-    weight = weights.weight.detach().float().cpu()
+    trained = weights.rounded() if isinstance(weights, QuantisedLinear) else weights.weight
+    weight = trained.detach().float().cpu()
     bias = weight.new_zeros(len(weight)) if weights.bias is None else weights.bias.detach().cpu()
     return weight, bias.double(), delays, bits
 

@@ -10,9 +10,10 @@ from silif_plugins.synapses import discretised
 
 
 @pytest.mark.parametrize("neuron", ["SiLIF", "C-SiLIF", "AdLIF", "LIF"])
-@pytest.mark.parametrize("connection", ["linear", "axonal", "delayed"])
+@pytest.mark.parametrize("connection", ["linear", "axonal", "delayed", "quantised"])
 def test_it_computes_what_the_network_does(made, frames, neuron, connection):
-    net = made(neuron, connection, bias=True).double()
+    bits = {"connection_options": {"bits": "ternary"}} if connection == "quantised" else {}
+    net = made(neuron, connection, bias=True, **bits).double()
     folded, exact = fold(net), discretised(net)
     signal, fired = frames.double().transpose(0, 1), []
     for layer, module in zip(folded.hidden, exact.hidden, strict=True):

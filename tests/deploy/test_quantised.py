@@ -7,6 +7,7 @@ import torch
 from silif_plugins.datasets import FrameDataset
 from silif_plugins.deploy import FoldError, quantise
 from silif_plugins.deploy.exponential import TABLE
+from silif_plugins.synapses import levels, row_steps
 from silif_plugins.training import evaluate
 
 BITS = [8, 5, 3, "ternary"]
@@ -125,15 +126,19 @@ def test_calibration_brings_currents_closer(made, frames, bits):
     assert (calibrated - wanted).abs().mean() < (without - wanted).abs().mean()
 
 
-def test_the_bits_of_training_are_taken_and_its_levels(made, frames):
-    trained = made(connection="quantised", connection_options={"bits": 3})
-    net = quantise(trained)
-    assert {layer.bits for layer in net.layers} == {3}
+@pytest.mark.parametrize("bits", [3, "ternary"])
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_the_bits_of_training_are_taken_and_its_levels(made, frames, bits, calibrated):
+    trained = made(connection="quantised", connection_options={"bits": bits})
+    net = quantise(trained, calibration=frames if calibrated else None)
+    assert {layer.bits for layer in net.layers} == {bits}
     for layer, module in zip(net.hidden, trained.hidden, strict=True):
-        rounded = module.current.weights.rounded()
-        for levels, row in zip(layer.weight, rounded, strict=True):
-            assert torch.allclose(row, levels * row[levels.argmax()] / levels.max(), atol=1e-6)
-    assert torch.equal(net(frames).scores.argmax(1), trained(frames).scores.argmax(1))
+        weights = module.current.weights
+        steps = row_steps(weights.weight, bits)
+        assert torch.equal(layer.weight, levels(weights.weight, steps, bits).long())
+        gain = module.current.norm.weight / (module.current.norm.running_var + module.current.norm.eps).sqrt()
+        assert torch.allclose(layer.unit.float(), steps * gain / 256, rtol=1e-2)
+    assert torch.allclose(net(frames).scores, trained(frames).scores, atol=1.5)
 
 
 def test_features_have_a_unit(made, frames):
