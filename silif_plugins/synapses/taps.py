@@ -52,7 +52,7 @@ def weighted_taps(weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int) 
 
     Examples:
         >>> weighted_taps(torch.tensor([[2.0]]), torch.tensor([[1.0]]), torch.tensor(0.23), 2).flatten()
-        tensor([0.2132, 1.5736, 0.2132])
+        tensor([0.2130, 1.5740, 0.2130])
     """
     build: Callable[..., Tensor] = _WeightedTaps.apply
     return build(weight, delay, sigma, max_delay)
