@@ -147,7 +147,7 @@ register_source(
         "Free Spoken Digit Dataset",
         load=FreeSpokenDigits,
         files=("[0-9]_*_*.wav",),
-        where="run 'git clone https://github.com/Jakobovski/free-spoken-digit-dataset' (3000 recordings, 35 MB)",
+        where="run 'git clone https://github.com/Jakobovski/free-spoken-digit-dataset' (3000 recordings, 21 MB)",
         inside=_INSIDE,
         licence="CC BY-SA 4.0",
         origin="Jakobovski and others, Free Spoken Digit Dataset; recordings of six people",
