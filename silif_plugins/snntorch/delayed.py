@@ -26,7 +26,7 @@ class Delayed(nn.Module):
 
     Examples:
         >>> import torch
-        >>> from silif_plugins.snntorch import SiLIF, over_time, reset
+        >>> from silif_plugins.snntorch import Delayed, SiLIF, over_time, reset
         >>> from silif_plugins.synapses import AxonalLinear
         >>> net = nn.Sequential(Delayed(AxonalLinear(4, 8, max_delay=9)), SiLIF(8, init_hidden=True))
         >>> spikes = torch.stack([net(x) for x in torch.rand(20, 3, 4)])
