@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+"""Whether there is the operator that PyTorch's compiler makes of a linear layer; it is not part of PyTorch's interface."""
+
 
 def product(a: Tensor, b: Tensor) -> Tensor:
     """Return ``a @ b.T`` [M, N] of a [M, K] and b [N, K], without gradient; rows or columns may be contiguous.
@@ -18,9 +21,8 @@ def product(a: Tensor, b: Tensor) -> Tensor:
         tensor([[11., 17.]])
     """
     known = a.dtype == torch.float32 == b.dtype and a.device.type == "cpu" and a.numel() and b.numel()
-    if known and torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled:
+    if known and ONEDNN and torch.backends.mkldnn.enabled:
         with torch.no_grad():
-            # What PyTorch's compiler makes of a linear layer.
             result: Tensor = torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")
             return result
     return a @ b.t()
