@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-"""Whether there is the operator that PyTorch's compiler makes of a linear layer; it is not part of PyTorch's interface."""
+"""Whether there is the operator that PyTorch's compiler makes of a linear layer; its interface does not name it."""
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
