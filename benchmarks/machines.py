@@ -16,7 +16,8 @@ import time
 import torch
 
 from silif_plugins import tables
-from silif_plugins.deploy import Host, Stream, Wasm, chip_report, load_trained, prepared, run_on
+from silif_plugins.deploy import Host, Stream, Wasm, chip_report, prepared, run_on
+from silif_plugins.formats import Model
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, default=200)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    trained = load_trained(arguments.run)
+    trained = Model.load(arguments.run)
     rows = [("machine", "states", "spikes that differ", "of", "flash", "RAM", "instructions", "busiest", "worst")]
     for state in ("float32", "int16"):
         net, test, front_end = prepared(trained, "8", state, 256)  # type: ignore[arg-type]

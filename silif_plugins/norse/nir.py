@@ -161,10 +161,11 @@ def from_nir(
     options: dict[str, Any] = {"ignore_warnings": ignore_warnings, "dt": dt}
     if reset_method is not None:
         options["reset_method"] = reset_method
-    node_map = {**nodes(timestep_of(graph)), **_norse_nir.importers(**options)}
+    step = timestep_of(graph)
+    node_map = {**nodes(step), **_norse_nir.importers(**options)}
     node_map[Restored] = lambda node: node.module
     node_map[require("nir", extra="nir", purpose="The exchange of networks").Delay] = lambda node: StatefulDelay(
-        delays_of(node, dt)
+        delays_of(node, dt if step is None else step)
     )
     network: nn.Module = nirtorch.nir_to_torch(graph, node_map, dtype=dtype)
     return network

@@ -173,9 +173,10 @@ def import_from_nir(
         return host._nir_to_snntorch_module(node, init_hidden=True)
 
     known = (nir.Affine, nir.Linear, nir.Conv2d, nir.AvgPool2d, nir.IF, nir.LIF, nir.CubaLIF)
-    node_map: dict[Any, Callable[[Any], nn.Module]] = {**nodes(timestep_of(graph)), **dict.fromkeys(known, from_host)}
+    step = timestep_of(graph)
+    node_map: dict[Any, Callable[[Any], nn.Module]] = {**nodes(step), **dict.fromkeys(known, from_host)}
     node_map[nir.Flatten] = _flatten_module
-    node_map[nir.Delay] = lambda node: Delayed(delays_of(node, HOST_DT))
+    node_map[nir.Delay] = lambda node: Delayed(delays_of(node, HOST_DT if step is None else step))
     node_map[Restored] = lambda node: node.module
     network: nn.Module = nirtorch.nir_to_torch(with_modules(graph, make, where), node_map, dtype=dtype)
     return network

@@ -86,10 +86,11 @@ def test_web(run, tmp_path, capsys):
     """
     (tmp_path / "web" / "test.js").write_text(program)
     done = subprocess.run([node, "test.js"], cwd=tmp_path / "web", capture_output=True, text=True, check=True)
-    from silif_plugins.deploy import load_trained, prepared
+    from silif_plugins.deploy import prepared
     from silif_plugins.deploy.exponential import confidence
+    from silif_plugins.formats import Model
 
-    net, test, _ = prepared(load_trained(str(run)), None, "float32", 256)
+    net, test, _ = prepared(Model.load(run), None, "float32", 256)
     first = [int((test.labels == label).nonzero()[0]) for label in range(10)]
     told = json.loads(done.stdout)
     assert [each[0] for each in told] == [*range(10), 0, 1]
@@ -105,7 +106,7 @@ def test_web(run, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--to", "rust"], "to: got 'rust'; it must be one of c, web"),
+        (["--to", "rust"], "to: got 'rust'; it must be one of nir, pt2, onnx, c, web"),
         (["--to", "c", "--bits", "1"], "bits: got '1'; it must be"),
         (["--to", "c", "--state", "int8"], "state: got 'int8'; it must be one of float32, int16, int32"),
         (["--to", "c", "--vectors", "0"], "vectors: got 0; it must be 1 to"),

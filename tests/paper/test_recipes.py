@@ -108,4 +108,3 @@ def test_a_users_recipe_needs_no_word_of_the_paper(tmp_path):
     path.write_text(yaml.safe_dump({"neuron": "C-SiLIF", "epochs": 3}))
     recipe = recipes.describe(path)
     assert (recipe.name, recipe.settings, recipe.rows) == (str(path), {"neuron": "C-SiLIF", "epochs": 3}, ())
-    recipe.check()

@@ -32,7 +32,7 @@ def test_auto_works_without_numba(monkeypatch):
 @pytest.mark.parametrize(
     ("backend", "current", "options", "message"),
     [
-        ("gpu", torch.zeros(9, 1, 4), {}, "auto, reference, cpu, triton"),
+        ("gpu", torch.zeros(9, 1, 4), {}, "auto, reference, graph, cpu, triton"),
         ("cpu", torch.zeros(9, 1, 4), {"surrogate": torch.sigmoid}, "not the step"),
         ("cpu", torch.zeros(9, 1, 4, device="meta"), {}, "on meta"),
     ],
