@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import Dynamics, HardReset, linear_part
+from ..dynamics import Dynamics, HardReset, LinearSystem, StateSpace
 from ..neurons import Neuron
 from ..scan import scan
 from ..synapses import AxonalLinear, DelayedLinear, SpikeLinear
@@ -60,8 +60,8 @@ class OperationCount:
     Weights count for every input that is not zero and every weight that is not: as ACs where all inputs of a call are
     0, 1 or -1, else as MACs (as NeuroBench does). Linear layers and convolutions of PyTorch are known, and those of
     :mod:`silif_plugins.synapses`; biases and normalisations, which can be folded into weights, do not count. Neurons
-    of this package, in any host, count one MAC per step for every coefficient of A and B that is not zero, and one AC
-    per spike for every one of R; recurrent weights of SpArchNet one AC for every spike that passes one. What has
+    of this package, in any host, count a MAC per step for every coefficient of A, B and C that is not zero, and an AC per
+    spike for every one of R; recurrent weights of SpArchNet an AC for every spike that passes one. What has
     weights or states that are not known, such as other libraries' neurons, is listed in ``unknown``: its operations are
     missing.
 
@@ -207,19 +207,28 @@ def _dynamics_of(module: Any) -> Any:
 
 
 def _of_states(dynamics: Dynamics[Any], current: Tensor, spikes: Tensor) -> Operations | None:
-    space = linear_part(dynamics)
-    if space is None:
+    space = dynamics.space if isinstance(dynamics, HardReset) else dynamics
+    updated: tuple[Tensor, ...]
+    spent: tuple[Tensor, ...]
+    if isinstance(space, StateSpace):
+        updated, spent = space[:6], space[6:8]
+    elif isinstance(space, LinearSystem):
+        *others, _ = space.coefficients()  # A, B, R and C
+        states = space.states
+        updated, spent = (*others[: -2 * states], *others[-states:]), tuple(others[-2 * states : -states])
+    else:
         return None
     size = space.shape.numel()
     steps = current.numel() // size
-    coefficients = torch.stack([field.expand(space.shape).flatten() for field in space])
-    updates = float(steps * (coefficients[:6] != 0).sum())
-    resets = (coefficients[6:8] != 0).sum(0)
-    fired = float((spikes.reshape(-1, size) != 0).sum(0).double() @ resets.double())
-    dense = steps * size * 8.0
+    updates, resets = (
+        (torch.stack([field.expand(space.shape).flatten() for field in fields]) != 0).sum(0).double()
+        for fields in (updated, spent)
+    )
+    fired = float((spikes.reshape(-1, size) != 0).sum(0).double() @ resets)
+    computed, dense = float(steps * updates.sum()), float(steps * size * (len(updated) + len(spent)))
     if isinstance(dynamics, HardReset):  # R times the membrane
-        return Operations(updates + fired, 0.0, dense)
-    return Operations(updates, fired, dense)
+        return Operations(computed + fired, 0.0, dense)
+    return Operations(computed, fired, dense)
 
 
 def _visits(rows: Tensor, weight: Tensor) -> Tensor:

@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from silif_plugins import snntorch as plugin
+from silif_plugins.dynamics import ModalSpace
 from silif_plugins.metrics import OperationCount, Operations
-from silif_plugins.neurons import BRF, SiLIF
+from silif_plugins.neurons import BRF, Neuron, SiLIF
 from silif_plugins.norse import NeuronLayer, SiLIFRecurrent
 from silif_plugins.scan import scan
 from silif_plugins.sparch import SpArchNet
@@ -72,6 +73,22 @@ def test_neurons_count_their_coefficients_and_spikes():
     found = counted(neurons, current).total
     # Algorithm 1 as a state space: all of A, b1, r1 and r2.
     assert found == Operations(30 * 2 * 6 * 5.0, 2.0 * float(fired.detach().sum()), 30 * 2 * 6 * 8.0)
+    assert fired.sum() > 0
+
+
+def test_neurons_of_more_states_count_theirs():
+    poles = torch.tensor([[0.9 + 0.3j, 0.5 + 0.1j]]).expand(6, 2)
+    space = ModalSpace.from_poles(poles, torch.ones(6, 2), -poles, torch.ones(6, 2))
+
+    class Modes(Neuron):
+        def dynamics(self):
+            return space
+
+    neurons, current = Modes(6), torch.rand(30, 2, 6)
+    fired, _ = scan(neurons, current)
+    found = counted(neurons, current).total
+    # Two blocks of four, two inputs and two readouts that are not 0; four numbers of R.
+    assert (found.macs, found.acs) == (30 * 2 * 6 * 12.0, 4.0 * float(fired.sum()))
     assert fired.sum() > 0
 
 
