@@ -288,7 +288,7 @@ def test_recipes_fit_80_columns(arguments, capsys):
         (["train", "ssc/silif-4ms", "--data", "nowhere"], "there is no folder nowhere. To get it"),
         (["train", "ssc/silif-delays", "--data", "nowhere"], "there is no folder nowhere. To get it"),
         (["train", "--data", "shd"], "shd, Spiking Heidelberg Digits: this data set does not come with the package"),
-        (["recipes", "table9"], "recipe: got 'table9'; sets of recipes are table1, table2"),
+        (["recipes", "table3"], "recipe: got 'table3'; sets of recipes are table1, table2"),
         (["reproduce", "table1"], "then give --data.ssc FOLDER"),
         (["reproduce", "table1"], "then give --data.gsc FOLDER"),
         (["reproduce", "spoken-digits/lif", "--seeds", "0"], "seeds, jobs: got 0 and 1"),

@@ -60,10 +60,9 @@ class OperationCount:
     Weights count for every input that is not zero and every weight that is not: as ACs where all inputs of a call are
     0, 1 or -1, else as MACs (as NeuroBench does). Linear layers and convolutions of PyTorch are known, and those of
     :mod:`silif_plugins.synapses`; biases and normalisations, which can be folded into weights, do not count. Neurons
-    of this package, in any host, count a MAC per step for every coefficient of A, B and C that is not zero, and an AC per
-    spike for every one of R; recurrent weights of SpArchNet an AC for every spike that passes one. What has
-    weights or states that are not known, such as other libraries' neurons, is listed in ``unknown``: its operations are
-    missing.
+    of this package, in any host, count a MAC per step for every coefficient of A, B and C that is not zero, and an AC
+    per spike for every one of R; recurrent weights of SpArchNet an AC for every spike that passes. What has weights
+    or states that are not known, as other libraries' neurons, is listed in ``unknown``: its operations are missing.
 
     Args:
         net: The network, in the mode in which it is to be counted: dropout makes spikes numbers other than 1.
