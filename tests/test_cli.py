@@ -494,7 +494,7 @@ def test_reproduce_prints_measured_beside_published(shd, capsys, tmp_path):
     assert max(map(len, out.splitlines())) <= 80 or str(tmp_path) in max(out.splitlines(), key=len)
     out = (tmp_path / "out" / "shd-silif-512.md").read_text()
     rows = {
-        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in out.splitlines()[:4]
+        line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]] for line in out.splitlines()[:3]
     }
     accuracy, _, _, sparsity, _, _, seeds = rows["shd/silif-512"]
     assert "±" in accuracy
