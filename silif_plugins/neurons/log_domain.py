@@ -42,16 +42,7 @@ def decay(log_step: Tensor) -> Tensor:
 
 def leak(log_step: Tensor) -> Tensor:
     """1 - decay(x) = -expm1(-exp(x)), accurate where the decay rounds to 1."""
-    return _leak(step(log_step))
-
-
-def decay_and_leak(log_step: Tensor) -> tuple[Tensor, Tensor]:
-    """:func:`decay` and :func:`leak`, with what they share computed once."""
     x = step(log_step)
-    return torch.exp(-x), _leak(x)
-
-
-def _leak(x: Tensor) -> Tensor:
     if torch.jit.is_tracing() and torch.onnx.is_in_onnx_export():  # type: ignore[attr-defined, no-untyped-call]
         return torch.tanh(x / 2) * (1 + torch.exp(-x))  # the exporter has no expm1
     return -torch.expm1(-x)

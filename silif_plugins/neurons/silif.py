@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..dynamics import Flow, StateSpace
 from .adlif import adaptive_integrator
-from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, decay_and_leak, step
+from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, leak, step
 from .registry import register_neuron
 from .sampling import Init, Learn, sampler
 
@@ -34,11 +34,11 @@ def silif_space(
 
     α = exp(-Δ/τ_u) and β = exp(-Δ/τ_w) from logarithms of 1/τ_u, 1/τ_w [1/s] and Δ [s]; a and b are clamped.
     """
-    alpha, one_minus_alpha = decay_and_leak(log_inv_tau_u + log_dt)
+    log_step_u, log_step_w = log_inv_tau_u + log_dt, log_inv_tau_w + log_dt
     return adaptive_integrator(
-        alpha,
-        one_minus_alpha,
-        decay(log_inv_tau_w + log_dt),
+        decay(log_step_u),
+        leak(log_step_u),
+        decay(log_step_w),
         a.clamp(*COUPLING),
         b.clamp(*SPIKE_COUPLING),
         threshold,
