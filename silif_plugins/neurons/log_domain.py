@@ -10,9 +10,12 @@ from torch import Tensor
 
 from .neuron import Neuron
 
-SLOWEST = -math.log(1e13)
-"""Log of the smallest rate x timestep: the largest decay is 1 - 1e-13. In float32 a decay rounds to exactly 1 below
--17.3, so that |eigenvalue| <= 1 there (to rounding) instead of < 1."""
+SLOWEST = 1e-13
+"""Smallest rate x timestep in float64: the largest decay is 1 - 1e-13."""
+
+ROUNDINGS = 2
+"""Smallest rate x timestep in other data types, in units of their precision: a decay that rounds to 1 would neither be
+stable nor be forgotten. Two leave room for the rounding of C-SiLIF's cosine and sine."""
 
 FASTEST = math.log(math.log(1e13))
 """Log of the largest rate x timestep: the smallest decay is 1e-13. At 0 SiLIF with a = 1 would have the eigenvalue -1,
@@ -35,7 +38,8 @@ def decay(log_step: Tensor) -> Tensor:
     """exp(-exp(x)): how much of a state survives one step, x = log(rate) + log(timestep).
 
     The sum is taken before the exponential: exp(log_rate) * exp(log_dt) gives inf * 0 = nan where the sum is
-    harmless. The result lies in [1e-13, 1 - 1e-13] in float64 and every gradient is finite, for every x.
+    harmless. The result lies in [1e-13, 1 - 1e-13] in float64, in [1e-13, 1 - 2.4e-7] in float32, and every gradient
+    is finite, for every x.
     """
     return torch.exp(-step(log_step))
 
@@ -49,8 +53,9 @@ def leak(log_step: Tensor) -> Tensor:
 
 
 def step(log_step: Tensor) -> Tensor:
-    """exp(x), the rate times the timestep that :func:`decay` takes."""
-    return torch.exp(log_step.clamp(SLOWEST, FASTEST))
+    """exp(x), the rate times the timestep that :func:`decay` takes, within what the data type can tell from 0."""
+    slowest = max(SLOWEST, ROUNDINGS * torch.finfo(log_step.dtype).eps)
+    return torch.exp(log_step.clamp(math.log(slowest), FASTEST))
 
 
 def timestep(log_dt: Tensor) -> Tensor:

@@ -146,7 +146,7 @@ def test_likely_parameters_give_finite_gradients(name, dtype, data):
         for value in neuron.parameters():
             value.copy_(data.draw(values(low=-20, high=10)))
     space = neuron.state_space()
-    assert spectral_radius(space).item() <= 1 + 2 * torch.finfo(dtype).eps
+    assert spectral_radius(space).item() < 1
     sum(field.sum() for field in space if field.requires_grad).backward()
     assert all(value.grad.isfinite().all() for value in neuron.parameters())
 
