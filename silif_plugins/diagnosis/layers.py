@@ -142,11 +142,7 @@ class SpArchLayer(Layer):
 
         def look(module: nn.Module, args: tuple[Any, ...], options: dict[str, Any], current: Tensor) -> None:
             valid = args[1] if len(args) > 1 else options.get("valid")
-            dynamics, recurrent = self.module.dynamics(), self.module.recurrent_weights()
-            spikes, _, states = scan(
-                dynamics, current, surrogate=self.surrogate, recurrent=recurrent, return_states=True
-            )
-            margins = None if dynamics.threshold is None else states.mem - dynamics.threshold
+            spikes, margins = self._run(current)
             if valid is None:
                 into.add(*_in_bins(spikes, margins, True), len(current))
             else:
@@ -154,6 +150,14 @@ class SpArchLayer(Layer):
 
         handle: RemovableHandle = self.module.current.register_forward_hook(look, with_kwargs=True)
         return handle
+
+    def _run(self, current: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the spikes, and mem - threshold where it can be told."""
+        if getattr(self.module, "delayed", None) is not None:  # through recurrent delays, which show no membrane
+            return self.module.delayed_spikes(current), None
+        dynamics, recurrent = self.module.dynamics(), self.module.recurrent_weights()
+        spikes, _, states = scan(dynamics, current, surrogate=self.surrogate, recurrent=recurrent, return_states=True)
+        return spikes, None if dynamics.threshold is None else states.mem - dynamics.threshold
 
 
 class NorseLayer(Layer):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..dynamics import Dynamics, HardReset, LinearSystem, StateSpace
 from ..neurons import Neuron
 from ..scan import scan
-from ..synapses import AxonalLinear, DelayedLinear, SpikeLinear
+from ..synapses import AxonalLinear, DelayedLinear, DendriticLinear
 from ..tables import table
 
 PICOJOULES_PER_MAC = 4.6
@@ -20,7 +20,7 @@ PICOJOULES_PER_MAC = 4.6
 PICOJOULES_PER_AC = 0.9
 """Of an addition alone (the same)."""
 
-LINEAR = (nn.Linear, SpikeLinear, DelayedLinear, AxonalLinear)
+LINEAR = (nn.Linear, DelayedLinear, AxonalLinear, DendriticLinear)
 CONVOLUTIONS = (
     nn.Conv1d,
     nn.Conv2d,
@@ -59,10 +59,11 @@ class OperationCount:
 
     Weights count for every input that is not zero and every weight that is not: as ACs where all inputs of a call are
     0, 1 or -1, else as MACs (as NeuroBench does). Linear layers and convolutions of PyTorch are known, and those of
-    :mod:`silif_plugins.synapses`; biases and normalisations, which can be folded into weights, do not count. Neurons
-    of this package, in any host, count a MAC per step for every coefficient of A, B and C that is not zero, and an AC
-    per spike for every one of R; recurrent weights of SpArchNet an AC for every spike that passes. What has weights
-    or states that are not known, as other libraries' neurons, is listed in ``unknown``: its operations are missing.
+    :mod:`silif_plugins.synapses`. Biases, delays and normalisations, which can be folded into weights, do not count.
+    Neurons of this package, in any host, count a MAC per step for every coefficient of A, B and C that is not zero, and
+    an AC per spike for every one of R; recurrent weights of SpArchNet an AC for every spike that passes. What has
+    weights or states that are not known, as other libraries' neurons, is listed in ``unknown``: its operations are
+    missing.
 
     Args:
         net: The network, in the mode in which it is to be counted: dropout makes spikes numbers other than 1.
@@ -184,12 +185,17 @@ class OperationCount:
         def count(module: nn.Module, inputs: Tensor, current: Tensor) -> Operations | None:
             dynamics = layer.dynamics() if hasattr(layer, "dynamics") else layer.neuron.dynamics()
             recurrent = layer.recurrent_weights() if hasattr(layer, "recurrent_weights") else None
-            surrogate = getattr(layer, "surrogate", None)
-            spikes, _ = scan(dynamics, current, surrogate=surrogate, recurrent=recurrent)
+            synapses = None if recurrent is None else len(recurrent) - 1
+            if (delayed := getattr(layer, "delayed", None)) is not None:
+                spikes, recurrent = layer.delayed_spikes(current), delayed.weight.t()
+                synapses = len(recurrent)
+            else:
+                surrogate = getattr(layer, "surrogate", None)
+                spikes, _ = scan(dynamics, current, surrogate=surrogate, recurrent=recurrent)
             found = _of_states(dynamics, current, spikes)
-            if found is None or recurrent is None:
+            if found is None or recurrent is None or synapses is None:
                 return found
-            visited, dense = float(_visits(spikes.flatten(0, 1), recurrent)), spikes.numel() * (len(recurrent) - 1)
+            visited, dense = float(_visits(spikes.flatten(0, 1), recurrent)), spikes.numel() * synapses
             return Operations(found.macs, found.acs + visited, found.dense + dense)
 
         return count

@@ -236,7 +236,7 @@ class SpikingLayer(nn.Module):
         current = self.current(inputs, valid, gate)
         first = first_state(self.neuron, self.initial_state, current)
         if self.delayed is not None:
-            spikes, gate = self._delayed_spikes(current, first), None
+            spikes, gate = self.delayed_spikes(current, first), None
         else:
             spikes, _, gate = scan_with_gate(
                 self.dynamics(),
@@ -257,8 +257,8 @@ class SpikingLayer(nn.Module):
             spikes, gate = torch.cat([there, backwards(back, valid)], dim=2), None
         return spikes, gate
 
-    def _delayed_spikes(self, current: Tensor, first: Any) -> Tensor:
-        """Return the spikes of neurons that drive each other through delays."""
+    def delayed_spikes(self, current: Tensor, first: Any = None) -> Tensor:
+        """Return the spikes [T, B, N] of neurons that drive each other through ``delayed``, from currents [T, B, N]."""
         dynamics = self.dynamics()
 
         def cell(current: Tensor, state: Any = first) -> tuple[Tensor, Any]:

@@ -482,3 +482,13 @@ def test_a_state_that_does_not_decay_has_no_time_constant():
     report = diagnose(NeuronLayer(Perfect(3)), INPUTS[:, :, :3])["net"]
     assert (report.unstable, report.membrane, report.second) == (3, None, None)
     assert "-" in str(diagnose(NeuronLayer(Perfect(3)), INPUTS[:, :, :3]))
+
+
+def test_recurrent_delays_take_part_in_the_rates():
+    delays = {"recurrent_connection": "delayed", "recurrent_options": {"max_delay": 4, "rounded": True}}
+    net = SpArchNet(20, (16,), 5, recurrent=True, neuron_options={"threshold": 0.05}, **delays).eval()
+    frames = (torch.rand(3, 40, 20) < 0.3).float()
+    found = diagnose(net, frames)["hidden.0"]
+    assert found.firing_rate == pytest.approx(float(net(frames).firing_rates.detach().mean()))
+    assert found.firing_rate > 0
+    assert found.gradient is None

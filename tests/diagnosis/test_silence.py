@@ -7,6 +7,7 @@ import warnings
 
 import torch
 from torch import nn
+from torch._dynamo.testing import CompileCounter  # torch does not import it by itself
 
 from silif_plugins.diagnosis import SilenceWarning, SilenceWatch
 from silif_plugins.sparch import SpArchNet, SpikingLayer
@@ -104,7 +105,7 @@ def test_copies_and_pickles_go_on():
 
 def test_compiled_whole_and_only_once():
     torch._dynamo.reset()
-    layer, count = Layer(), torch._dynamo.testing.CompileCounter()
+    layer, count = Layer(), CompileCounter()
     compiled = torch.compile(layer, backend=count, fullgraph=True)
     for _ in range(5):
         assert warned(compiled, QUIET, LOUD) == []

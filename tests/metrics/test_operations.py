@@ -152,3 +152,28 @@ def test_energy_is_that_of_the_published_figure():
     # WikiText-103 of the SpikingSSM paper: 274.9 G multiplications are 1.265 J, 72.66 G additions 65.39 mJ.
     assert Operations(274.9e9, 0, 0).energy == pytest.approx(1.2645, rel=1e-3)
     assert Operations(0, 72.66e9, 0).energy == pytest.approx(65.39e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("connection", ["delayed", "axonal", "dendritic"])
+def test_delays_cost_no_more_than_the_weights_behind_them(connection):
+    options = {"max_delay": 3, "rounded": True}
+    net = SpArchNet(20, (16,), 5, connection=connection, connection_options=options).eval()
+    x = spikes(3, 40, 20)
+    count = counted(net, x)
+    first = next(iter(count.layers.values()))
+    assert (first.macs, first.acs) == (0, float(x.sum()) * 16)
+    assert not count.unknown
+
+
+def test_recurrent_delays_take_part():
+    options = {"threshold": 0.05}
+    delays = {"recurrent_connection": "delayed", "recurrent_options": {"max_delay": 4, "rounded": True}}
+    net = SpArchNet(20, (16,), 5, recurrent=True, neuron_options=options, **delays).eval()
+    x = spikes(3, 40, 20)
+    layer = net.hidden[0]
+    fired = layer.spikes(x.transpose(0, 1)).detach()
+    apart = scan(layer.dynamics(), layer.current(x.transpose(0, 1)), surrogate=layer.surrogate)[0]
+    assert fired.sum() != apart.sum()  # without them it would be another count
+    space = layer.dynamics()
+    resets = sum(int((field != 0).all()) for field in (space.r1, space.r2))
+    assert counted(net, x).layers["hidden.0"].acs == float(fired.sum()) * (resets + 16)
