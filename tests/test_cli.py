@@ -569,7 +569,11 @@ def test_stability_says_which_neurons_are_not_and_fails(capsys, tmp_path):
     run(capsys, "train", *QUICK, "--out", tmp_path / "stable")
     code, out, _ = run(capsys, "stability", tmp_path / "stable")
     assert code == 0
-    assert json.loads(out)["stable"]
+    assert (json.loads(out)["stable"], json.loads(out)["untold"]) == (True, [])
+    # More than two states, which the diagnosis does not look into.
+    run(capsys, "train", *QUICK, "--neuron", "D-RF", "--out", tmp_path / "modes")
+    code, out, _ = run(capsys, "stability", tmp_path / "modes")
+    assert (code, json.loads(out)["stable"], json.loads(out)["untold"]) == (0, True, [])
     # AdLIF with a < -(1 - β) grows without bound.
     options = "a=-1.0,decay_w=0.99"
     run(capsys, "train", *QUICK, "--neuron", "AdLIF", "--neuron-options", options, "--out", tmp_path / "unstable")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ..datasets import batches
 from ..diagnosis import clamped, diagnose
 from ..neurons import Neuron
-from ..training import load_network, load_split
+from ..training import load_network, load_split, stable
 from .output import Answer
 from .parser import Parser
 
@@ -31,13 +31,14 @@ def run(settings: argparse.Namespace) -> Answer:
     config = dataclasses.replace(config, data=settings.data or config.data)
     batch = next(iter(batches(load_split(config, "valid"), SAMPLES, pad=not config.published)))
     found = diagnose(net, (batch.frames.float(), batch.lengths))
-    held = {
-        name: {key: share for key, share in clamped(module).items() if share}
-        for name, module in net.named_modules()
-        if isinstance(module, Neuron)
-    }
-    unstable = sum(layer.unstable or 0 for layer in found)
+    neurons = {name: module for name, module in net.named_modules() if isinstance(module, Neuron)}
+    held = {name: {key: share for key, share in clamped(each).items() if share} for name, each in neurons.items()}
+    known = {name: stable(each) for name, each in neurons.items()}
+    unstable = sum(int((~each).sum()) for each in known.values() if each is not None)
+    untold = [f"{name} ({type(neurons[name]).__name__})" for name, each in known.items() if each is None]
     verdict = f"{unstable} neurons are unstable" if unstable else "all neurons are stable"
+    if untold:
+        verdict += f", but for those that cannot be told: {', '.join(untold)}"
     lines = [
         f"{name}: {', '.join(f'{share:.0%} of {key}' for key, share in shares.items())} beyond the clamp"
         for name, shares in held.items()
@@ -45,7 +46,8 @@ def run(settings: argparse.Namespace) -> Answer:
     ]
     return Answer(
         {
-            "stable": not unstable,
+            "stable": not unstable if unstable or not untold else None,
+            "untold": untold,
             "layers": [dataclasses.asdict(layer) for layer in found],
             "beyond_clamps": {name: shares for name, shares in held.items() if shares},
         },

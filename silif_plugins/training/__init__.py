@@ -16,7 +16,7 @@ from .options import Option
 from .options import of_function as options_of
 from .pretrained import Pretrained, from_pretrained, save_pretrained, shipped
 from .run import Diverged, RunError, train
-from .side_by_side import Animal, rates_of, table_of, unstable, zoo
+from .side_by_side import Animal, rates_of, stable, table_of, unstable, zoo
 from .trained import Prediction, Trained
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "save_pretrained",
     "settings_of",
     "shipped",
+    "stable",
     "summarize",
     "summary_table",
     "table_of",

@@ -123,15 +123,22 @@ def unstable(net: nn.Module) -> float | None:
         >>> round(unstable(SpArchNet(5, (4000,), 2, neuron="AdLIF")), 1), unstable(SpArchNet(5, (50,), 2))
         (0.5, 0.0)
     """
-    stable = [
+    known = [
         found
         for neuron in net.modules()
-        if isinstance(neuron, Neuron) and not isinstance(neuron, LI) and (found := _stable(neuron)) is not None
+        if isinstance(neuron, Neuron) and not isinstance(neuron, LI) and (found := stable(neuron)) is not None
     ]
-    return 1 - torch.cat(stable).double().mean().item() if stable else None
+    return 1 - torch.cat(known).double().mean().item() if known else None
 
 
-def _stable(neuron: Neuron) -> torch.Tensor | None:
+def stable(neuron: Neuron) -> torch.Tensor | None:
+    """Return whether each neuron is stable between its spikes, booleans [neurons]; None if that cannot be told.
+
+    Examples:
+        >>> from silif_plugins.neurons import DRF, SiLIF
+        >>> bool(stable(SiLIF(3)).all()), bool(stable(DRF(3)).all())
+        (True, True)
+    """
     dynamics = neuron.dynamics()
     if isinstance(dynamics, GeneralReset):
         return (dynamics.spectral_radius() < 1).flatten()

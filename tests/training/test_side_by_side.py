@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from silif_plugins.cli import main
-from silif_plugins.neurons import NEURONS
+from silif_plugins.neurons import NEURONS, SiLIF
 from silif_plugins.sparch import SpArchNet
-from silif_plugins.training import unstable, zoo
+from silif_plugins.training import stable, unstable, zoo
 
 QUICK = {"data": "sequential-digits", "hidden_sizes": (8,), "epochs": 1}
 
@@ -81,3 +81,19 @@ def test_what_the_command_refuses(capsys):
     ):
         assert main(["zoo", *words]) == 2
         assert says in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("name", NEURONS)
+def test_stability_can_be_told_of_every_neuron(name):
+    torch.manual_seed(0)
+    found = stable(NEURONS[name](8))
+    assert found.shape[0] == 8
+    assert found.dtype == torch.bool
+
+
+def test_stability_of_dynamics_of_ones_own_is_not_guessed():
+    class Own(SiLIF):
+        def dynamics(self):
+            return object()
+
+    assert stable(Own(3)) is None
