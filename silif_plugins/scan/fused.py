@@ -31,14 +31,19 @@ def fused_backend(name: str) -> Any:
     raise ValueError(f"backend: got {name!r}; the fused backends are 'cpu' and 'triton'")
 
 
-def check_inputs(call: Forward | Backward) -> None:
-    """Raise TypeError unless the inputs of a scan are what the kernels take them for."""
-    current = call.current
+def check_sequence(current: Tensor) -> None:
+    """Raise unless kernels can run over currents: TypeError for their type or shape, RuntimeError in forward mode."""
     if in_forward_mode():
         raise RuntimeError("the fused scan has no derivative in forward mode; use backend='reference' or 'auto'")
     if current.dim() != 3 or current.dtype not in (torch.float32, torch.float64):
         got = f"{current.dtype} of shape {tuple(current.shape)}"
         raise TypeError(f"current: got {got}; it must be float32 or float64 of shape [T, B, N]")
+
+
+def check_inputs(call: Forward | Backward) -> None:
+    """Raise TypeError unless the inputs of a scan are what the kernels take them for."""
+    current = call.current
+    check_sequence(current)
     _, batch, neurons = current.shape
     check_operands(
         current,

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..dynamics import Flow, State
 from ..kernels.operators import check_operands, differentiable_function, is_recorded, one_by_one, operator, shapes_of
-from ..surrogate import SpikeFunction, in_forward_mode
+from ..surrogate import SpikeFunction
 from .flow_layout import FlowBackward, FlowForward, FlowOutputs, empty_flow_gradients, empty_flow_outputs
-from .fused import both_or_none, refuse
+from .fused import both_or_none, check_sequence, refuse
 from .layout import GIVEN, chunk_count, in_kernel
 
 NUMBERS = len(Flow._fields)
@@ -21,11 +21,7 @@ NUMBERS = len(Flow._fields)
 def check_inputs(call: FlowForward | FlowBackward) -> None:
     """Raise TypeError unless the inputs of a scan are what the kernels take them for."""
     current = call.current
-    if in_forward_mode():
-        raise RuntimeError("the fused scan has no derivative in forward mode; use backend='reference' or 'auto'")
-    if current.dim() != 3 or current.dtype not in (torch.float32, torch.float64):
-        got = f"{current.dtype} of shape {tuple(current.shape)}"
-        raise TypeError(f"current: got {got}; it must be float32 or float64 of shape [T, B, N]")
+    check_sequence(current)
     steps, batch, neurons = current.shape
     check_operands(
         current,

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..dynamics import LinearSystem, ModalSpace
 from ..kernels.operators import check_operands, differentiable_function, is_recorded, one_by_one, operator, shapes_of
-from ..surrogate import SpikeFunction, in_forward_mode
-from .fused import refuse
+from ..surrogate import SpikeFunction
+from .fused import check_sequence, refuse
 from .layout import GIVEN, chunk_count, in_kernel
 from .system_layout import (
     SystemBackward,
@@ -28,11 +28,7 @@ DENSE_STATES = 4
 def check_inputs(call: SystemForward | SystemBackward) -> None:
     """Raise TypeError unless the inputs of a scan are what the kernels take them for."""
     current, initial, numbers = call.current, call.initial, call.coefficients.shape[0]
-    if in_forward_mode():
-        raise RuntimeError("the fused scan has no derivative in forward mode; use backend='reference' or 'auto'")
-    if current.dim() != 3 or current.dtype not in (torch.float32, torch.float64):
-        got = f"{current.dtype} of shape {tuple(current.shape)}"
-        raise TypeError(f"current: got {got}; it must be float32 or float64 of shape [T, B, N]")
+    check_sequence(current)
     states = initial.shape[0] - 2
     if states < 2 or numbers not in (states * states + 3 * states + 1, 5 * states + 1):
         raise TypeError(f"coefficients: got {numbers} rows; for {states} states there must be others")
