@@ -119,7 +119,7 @@ class _Cache(caching.NullCache):  # type: ignore[misc]
         try:
             content = serialize.dumps(data._reduce())
             write_file(path, _digest(key, content) + content)
-            entries = sorted(path.parent.glob("*.nbc"), key=lambda entry: entry.stat().st_mtime_ns)
+            entries = sorted(path.parent.glob("*.nbc"), key=_written)
             for old in entries[:-_KEPT]:
                 old.unlink(missing_ok=True)
         except OSError as error:
@@ -134,6 +134,13 @@ class _Cache(caching.NullCache):  # type: ignore[misc]
         # What the code is for: operating system, processor and its features.
         key = _digest(SOURCES, repr((self.name, versions, codegen.magic_tuple())).encode())
         return folder / f"{self.name.split()[0].rpartition('silif_plugins.')[2]}-{key.hex()[:32]}.nbc", key
+
+
+def _written(entry: Path) -> int:
+    try:
+        return entry.stat().st_mtime_ns
+    except FileNotFoundError:  # another process tidies up at the same time
+        return 0
 
 
 def _digest(*parts: bytes) -> bytes:

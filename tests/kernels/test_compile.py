@@ -209,6 +209,14 @@ def test_the_oldest_entries_go(folder, monkeypatch):
     assert not list(folder.glob("scan.old-*"))
 
 
+def test_an_entry_that_another_process_deletes_is_no_fault(folder, caplog):
+    caplog.set_level("INFO", logger="silif_plugins")
+    run()
+    (folder / "scan.gone.nbc").symlink_to(folder / "deleted meanwhile")  # listed, but no file
+    run(other)
+    assert "cannot be written" not in caplog.text
+
+
 @pytest.mark.slow
 def test_numba_disable_jit_is_for_other_functions(tmp_path):
     code = """
