@@ -195,6 +195,37 @@ def accumulate(typing_context: Any, numbers: Any, index: Any, value: Any) -> Any
 
 
 @intrinsic
+def widened(typing_context: Any, x: Any) -> Any:
+    """A vector in float64, with as many lanes."""
+    wide = Vector(types.float64, x.registers * 64 // x.dtype.bitwidth)
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = context.get_value_type(wide)
+        return args[0] if args[0].type == kind else builder.fpext(args[0], kind)
+
+    return wide(x), build
+
+
+@intrinsic
+def load_like(typing_context: Any, numbers: Any, index: Any, like: Any) -> Any:
+    """Numbers from an index on, as a vector of the type of ``like``."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = context.get_value_type(like)
+        value = builder.load(builder.bitcast(_address(builder, *args[:2]), kind.as_pointer()))
+        value.align = _element_bytes(sig.args[0])
+        return value
+
+    return like(numbers, types.intp, like), build
+
+
+@intrinsic
+def ones(typing_context: Any, number: Any) -> Any:
+    """How many bits of an integer are 1."""
+    return types.int64(number), lambda context, builder, sig, args: builder.ctpop(args[0])
+
+
+@intrinsic
 def splat(typing_context: Any, like: Any, number: Any) -> Any:
     """A vector of the type of ``like`` with one number in every lane."""
 

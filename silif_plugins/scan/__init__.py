@@ -1,18 +1,21 @@
 """How neurons run over time: one entrance, the defining loop, and faster backends that equal it."""
 
 from .backends import BACKENDS, Backend
-from .dispatch import Neurons, dynamics_of, scan, scan_with_gate, step
+from .dispatch import Firing, Neurons, dynamics_of, normalises, scan, scan_layer, scan_with_gate, step
 from .layout import has_kernel
 from .lengths import as_lengths
 
 __all__ = [
     "BACKENDS",
     "Backend",
+    "Firing",
     "Neurons",
     "as_lengths",
     "dynamics_of",
     "has_kernel",
+    "normalises",
     "scan",
+    "scan_layer",
     "scan_with_gate",
     "step",
 ]

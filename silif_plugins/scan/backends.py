@@ -126,7 +126,9 @@ def run(
     backend: str,
     gate_width: float | None = None,
     durations: Tensor | None = None,
-) -> tuple[Any, Any, Tensor]:
+    affine: Tensor | None = None,
+    count: bool = False,
+) -> tuple[Any, Any, Tensor, Tensor | None]:
     """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
 
     Args:
@@ -142,16 +144,19 @@ def run(
         gate_width: Also tell where |mem - threshold| is at most this; not with a callable surrogate,
             nor with recurrent weights.
         durations: Of each step, [T, B], for a :class:`silif_plugins.dynamics.Flow`.
+        affine: What normalises the currents, [3, *neurons]; where :func:`normalises` says so.
+        count: Whether spikes are counted; likewise.
 
     Returns:
-        The states of all steps, the last one, and with ``gate_width`` booleans of the shape of ``current``.
+        The states of all steps, the last one, with ``gate_width`` booleans of the shape of ``current``, and with
+        ``count`` the number of spikes of each neuron, float64 [*neurons].
     """
     if isinstance(neurons, LinearSystem):
         options = lengths, trace, detach_reset, gate_width
-        return fused_system.run(neurons, current, state, surrogate, *options)
+        return *fused_system.run(neurons, current, state, surrogate, *options), None
     if isinstance(neurons, Flow):
         assert durations is not None
-        return fused_flow.run(neurons, current, state, surrogate, lengths, durations, trace, detach_reset)
+        return *fused_flow.run(neurons, current, state, surrogate, lengths, durations, trace, detach_reset), None
     space, hard_reset = linear_part(neurons), isinstance(neurons, HardReset)
     assert space is not None
     shape = current.shape
@@ -182,6 +187,8 @@ def run(
         detach_reset,
         backend,
         gate_width,
+        affine if affine is None else as_shape(affine, torch.Size((3, math.prod(sizes)))),
+        count,
     )
     if number == GIVEN:
         results = CallableScan.apply(surrogate, *call)  # type: ignore[no-untyped-call]
@@ -196,7 +203,14 @@ def run(
     last = State(*(as_shape(field, shape[1:]) for field in outputs.final.unbind()))
     if gate_width is not None:
         gates = as_shape(gates, shape)
-    return State(mem, ada, as_shape(outputs.spikes, shape)), last, gates
+    counts = as_shape(outputs.counts, sizes) if count else None
+    return State(mem, ada, as_shape(outputs.spikes, shape)), last, gates, counts
+
+
+def normalises(backend: str, neurons: Dynamics[Any], surrogate: SpikeFunction, recurrent: Tensor | None) -> bool:
+    """Whether a backend's kernels normalise the currents that they read and count spikes."""
+    known = in_kernel(surrogate)[0] != GIVEN
+    return backend == "cpu" and known and recurrent is None and linear_part(neurons) is not None
 
 
 def as_shape(tensor: Tensor, shape: torch.Size) -> Tensor:

@@ -52,6 +52,7 @@ class CallableScan(torch.autograd.Function):
         grad_mem: Tensor | None,
         grad_ada: Tensor | None,
         grad_extra: Tensor | None,
+        grad_counts: Tensor | None,
     ) -> tuple[Tensor | None, ...]:
         """Run the adjoint piece by piece."""
         current, coefficients, initial, lengths, chunks = ctx.saved_tensors
@@ -68,7 +69,7 @@ class CallableScan(torch.autograd.Function):
             before = initial if start == 0 else state_before(start, chunks, coefficients)
             left = None if lengths is None else (lengths - start).clamp(0, min(span, steps - start))
             again = Outputs(*run_forward(*call._replace(current=current[piece], initial=before, lengths=left)))
-            part, part_coefficients, carry, _ = run_backward(
+            part, part_coefficients, carry, _, _ = run_backward(
                 *Backward(
                     current[piece],
                     coefficients,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol, cast, overload
+from typing import Any, Literal, NamedTuple, Protocol, cast, overload
 
 import torch
 from torch import Tensor
@@ -178,8 +178,8 @@ def scan(
         trace, last = graph.run(space, current, initial, spike_function, weights, steps)
     else:
         fused: Any = space
-        trace, last, _ = cast(
-            tuple[StateT, StateT, Tensor],
+        trace, last, _, _ = cast(
+            tuple[StateT, StateT, Tensor, Tensor | None],
             backends.run(
                 fused,
                 current,
@@ -229,13 +229,92 @@ def scan_with_gate(
         >>> bool(gate.float().mean() < 0.5)
         True
     """
+    spikes, last, gate, _, _ = scan_layer(
+        neurons,
+        current,
+        state,
+        surrogate=surrogate,
+        recurrent=recurrent,
+        lengths=lengths,
+        backend=backend,
+        detach_reset=detach_reset,
+    )
+    return spikes, last, gate
+
+
+class Firing(NamedTuple):
+    r"""What neurons did, as :func:`scan_layer` tells it.
+
+    Attributes:
+        spikes: [T, B, \*neurons].
+        last: The state after the last step.
+        gate: Which spikes' gradients matter, as :func:`scan_with_gate` tells it.
+        counts: How often each neuron fired, float64 [\*neurons], with the gradient of a sum; None where the kernels
+            do not count.
+        states: The states of all steps, if they were asked for.
+    """
+
+    spikes: Tensor
+    last: Any
+    gate: Tensor | None
+    counts: Tensor | None
+    states: Any
+
+
+def scan_layer(
+    neurons: Neurons[Any],
+    current: Tensor,
+    state: Any = None,
+    *,
+    affine: Tensor | None = None,
+    surrogate: str | SpikeFunction | None = None,
+    recurrent: Tensor | None = None,
+    return_states: bool = False,
+    lengths: Tensor | None = None,
+    backend: Backend = "auto",
+    detach_reset: bool = False,
+) -> Firing:
+    r"""Run spiking neurons over a sequence, with all that a network wants to know of it.
+
+    The CPU's kernels for two states normalise the current that they read, and count the spikes that they write:
+    neither is then a pass over [T, B, N] of its own.
+
+    The other arguments are those of :func:`scan`.
+
+    Args:
+        neurons: A population, or how it moves.
+        current: Input currents before normalisation, [T, B, \*neurons].
+        state: State before the first step; at rest by default.
+        affine: Mean, scale and shift of each neuron, [3, \*neurons]: it gets scale (current - mean) + shift. For
+            example from :func:`silif_plugins.synapses.normalised_linear`. Without it the current is taken as it is.
+        surrogate: Spike function of mem - threshold.
+        recurrent: Weights V of I[t] + s[t-1] V.
+        return_states: Whether to return the states of all steps too.
+        lengths: Steps of each sequence.
+        backend: Which implementation runs it.
+        detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient.
+
+    Raises:
+        ValueError: As :func:`scan`.
+
+    Examples:
+        >>> from silif_plugins.neurons import SiLIF
+        >>> mean, scale, shift = torch.zeros(64), 3 * torch.ones(64), torch.zeros(64)
+        >>> fired = scan_layer(SiLIF(64), torch.randn(100, 2, 64), affine=torch.stack([mean, scale, shift]))
+        >>> bool(fired.counts.sum() == fired.spikes.sum())
+        True
+    """
     space = dynamics_of(neurons)
     spike_function = spike_function_of(neurons, surrogate)
     width = support(spike_function)
     dtype = state_dtype(space, current)
     check_current(space, current, time=True)
     name = backends.choose(backend, space, current, dtype, spike_function, recurrent)
-    if width is None or recurrent is not None or name in ("reference", "graph"):
+    knows = backends.normalises(name, space, spike_function, recurrent)
+    if affine is not None and not knows:
+        mean, scale, shift = affine
+        current, affine = (current - mean) * scale + shift, None
+    if not knows and (width is None or recurrent is not None or name in ("reference", "graph")):
         spikes, last, states = scan(
             space,
             current,
@@ -247,19 +326,56 @@ def scan_with_gate(
             backend=name,
             detach_reset=detach_reset,
         )
-        if width is None or space.threshold is None:
-            return spikes, last, None
-        return spikes, last, (states.mem.detach() - space.threshold.detach()).abs() <= width
+        gate = None
+        if width is not None and space.threshold is not None:
+            gate = (states.mem.detach() - space.threshold.detach()).abs() <= width
+        return Firing(spikes, last, gate, None, states)
     initial = initial_state(space, state, current.shape[1:], dtype)
     steps = None if lengths is None else as_lengths(lengths, current)
     fused: Any = space
-    trace, last, gate = cast(
-        tuple[StateT, StateT, Tensor],
-        backends.run(
-            fused, current.to(dtype), initial, spike_function, None, steps, False, detach_reset, name, gate_width=width
-        ),
+    trace, last, gate, counts = backends.run(
+        fused,
+        current.to(dtype),
+        initial,
+        spike_function,
+        None,
+        steps,
+        return_states,
+        detach_reset,
+        name,
+        gate_width=width,
+        affine=None if affine is None else affine.to(dtype),
+        count=knows,
     )
-    return trace.spk.to(current.dtype if current.is_floating_point() else dtype), last, gate
+    spikes = trace.spk.to(current.dtype if current.is_floating_point() else dtype)
+    return Firing(spikes, last, None if width is None else gate, counts, trace if return_states else None)
+
+
+def normalises(
+    neurons: Neurons[Any],
+    inputs: Tensor,
+    *,
+    surrogate: str | SpikeFunction | None = None,
+    recurrent: Tensor | None = None,
+    backend: Backend = "auto",
+) -> bool:
+    """Whether :func:`scan_layer` with ``affine`` makes no pass over the currents for it.
+
+    Args:
+        neurons: A population, or how it moves.
+        inputs: A sequence of the length, data type and device of the currents.
+        surrogate: Spike function of mem - threshold.
+        recurrent: Weights V of I[t] + s[t-1] V.
+        backend: Which implementation is asked for.
+
+    Examples:
+        >>> from silif_plugins.neurons import SiLIF
+        >>> normalises(SiLIF(64), torch.zeros(100, 2, 20), backend="reference")
+        False
+    """
+    space, spike_function = dynamics_of(neurons), spike_function_of(neurons, surrogate)
+    name = backends.choose(backend, space, inputs, state_dtype(space, inputs), spike_function, recurrent)
+    return backends.normalises(name, space, spike_function, recurrent)
 
 
 def step(

@@ -50,12 +50,13 @@ def check_inputs(call: Forward | Backward) -> None:
         coefficients=(call.coefficients, (9, neurons)),
         initial=(call.initial, (3, batch, neurons)),
         weights=(call.weights, (neurons, neurons)),
+        affine=(call.affine, (3, neurons)),
     )
     check_operands(current, torch.int64, lengths=(call.lengths, (batch,)))
 
 
 @operator("scan", Forward)
-def run_forward(call: Forward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def run_forward(call: Forward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Run neurons over a sequence; the results are those of :class:`.layout.Outputs`."""
     check_inputs(call)
     return tuple(fused_backend(call.backend).forward(call))
@@ -67,7 +68,7 @@ def _(call: Forward) -> tuple[Tensor, ...]:
 
 
 @operator("scan_backward", Backward)
-def run_backward(call: Backward) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def run_backward(call: Backward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Run the adjoint; the results are those of :class:`.layout.Gradients`."""
     check_inputs(call)
     current = call.current
@@ -110,10 +111,10 @@ def both_or_none(first: Tensor | None, second: Tensor | None) -> tuple[Tensor | 
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    current, coefficients, initial, weights, lengths, *ctx.options = inputs
+    current, coefficients, initial, weights, lengths, *ctx.options, affine, ctx.counts = inputs
     # With weights, backward needs what the neurons got, and not what came in.
     got = current if weights is None else output[5]
-    ctx.save_for_backward(got, coefficients, initial, weights, lengths, output[2])
+    ctx.save_for_backward(got, coefficients, initial, weights, lengths, output[2], affine)
     ctx.set_materialize_grads(False)
 
 
@@ -125,10 +126,14 @@ def _differentiate(
     grad_mem: Tensor | None,
     grad_ada: Tensor | None,
     grad_extra: Tensor | None,
+    grad_counts: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
-    current, coefficients, initial, weights, lengths, chunks = ctx.saved_tensors
+    current, coefficients, initial, weights, lengths, chunks, affine = ctx.saved_tensors
     hard_reset, trace, *surrogate, detach_reset, backend, _ = ctx.options
     grad_mem, grad_ada = both_or_none(grad_mem, grad_ada) if trace else (None, None)
+    if ctx.counts and grad_counts is not None:  # every spike of a neuron counts
+        each = grad_counts.to(current.dtype).expand(current.shape)
+        grad_spikes = each if grad_spikes is None else grad_spikes + each
     # With a graph of the backward pass itself: torch.func always asks for one.
     adjoint: Any = ScanBackward.apply if torch.is_grad_enabled() else run_backward
     needs_current = ctx.needs_input_grad[0] or weights is not None
@@ -149,9 +154,12 @@ def _differentiate(
         detach_reset,
         needs_current,
         backend,
+        affine,
     )
     wanted = grads[0] if needs_current else None, grads[1], grads[2], None if weights is None else grads[3]
-    return *wanted, *[None] * (len(Forward._fields) - len(wanted))
+    others: list[Tensor | None] = [None] * (len(Forward._fields) - len(wanted))
+    others[-2] = None if affine is None else grads[4]
+    return *wanted, *others
 
 
 torch.library.register_autograd(run_forward, _differentiate, setup_context=_save)

@@ -34,6 +34,9 @@ class Forward(NamedTuple):
         detach_reset: Whether s[t-1] in the reset is a constant, for backward too.
         backend: Which implementation runs it.
         gate_width: Also tell where abs(mem - threshold) is at most this; None without. Not with ``weights``.
+        affine: Mean, scale and shift of each neuron, [3, N]: the current is scale (current - mean) + shift. None
+            without. On the CPU, not with ``weights``.
+        count: Whether the spikes of each neuron are counted; on the CPU, not with ``weights``.
     """
 
     current: Tensor
@@ -49,6 +52,8 @@ class Forward(NamedTuple):
     detach_reset: bool
     backend: str
     gate_width: float | None
+    affine: Tensor | None = None
+    count: bool = False
 
 
 class Backward(NamedTuple):
@@ -73,6 +78,7 @@ class Backward(NamedTuple):
         detach_reset: The same.
         needs_current: Whether the gradient of the current is wanted.
         backend: As in :class:`Forward`.
+        affine: The same.
     """
 
     current: Tensor
@@ -93,6 +99,7 @@ class Backward(NamedTuple):
     detach_reset: bool
     needs_current: bool
     backend: str
+    affine: Tensor | None = None
 
 
 class Outputs(NamedTuple):
@@ -105,6 +112,7 @@ class Outputs(NamedTuple):
         mem: Of all steps, [T, B, N], with ``trace``.
         ada: The same.
         extra: With ``gate_width`` booleans [T, B, N]; with ``weights`` the currents with those through them, [T, B, N].
+        counts: With ``count`` the spikes of each neuron, float64 [N].
     """
 
     spikes: Tensor
@@ -113,15 +121,17 @@ class Outputs(NamedTuple):
     mem: Tensor
     ada: Tensor
     extra: Tensor
+    counts: Tensor
 
 
 class Gradients(NamedTuple):
-    """What the adjoint gives: the gradients of these; no elements for a current that needs none, or no weights."""
+    """What the adjoint gives: the gradients of these; no elements for a current that needs none, or what is absent."""
 
     current: Tensor
     coefficients: Tensor
     initial: Tensor
     weights: Tensor
+    affine: Tensor
 
 
 def chunk_count(steps: int) -> int:
@@ -151,6 +161,7 @@ def empty_outputs(
         empty_like(current) if call.trace else current.new_empty(0),
         empty_like(current) if call.trace else current.new_empty(0),
         extra,
+        current.new_empty(neurons if call.count else 0, dtype=torch.float64),
     )
 
 
@@ -161,6 +172,7 @@ def empty_gradients(call: Backward, empty_like: Callable[..., Tensor] = torch.em
         torch.empty_like(call.coefficients),
         torch.empty_like(call.initial, memory_format=torch.contiguous_format),
         call.current.new_empty(0) if call.weights is None else torch.empty_like(call.weights),
+        call.current.new_empty(0) if call.affine is None else torch.empty_like(call.affine),
     )
 
 

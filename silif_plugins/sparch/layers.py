@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ..diagnosis import SilenceWatch
 from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, with_reset
 from ..neurons import LI, MEMBRANE_DECAYS, Neuron, is_recurrent, neuron_class
-from ..scan import BACKENDS, Backend, scan, scan_with_gate, step
+from ..scan import BACKENDS, Backend, normalises, scan_layer, step
 from ..surrogate import SpikeFunction, resolve
-from ..synapses import Events, RecurrentDelay, connect, transmit
+from ..synapses import Events, RecurrentDelay, SpikeLinear, can_normalise, connect, normalised_linear, transmit
 
 Normalization = Literal["batchnorm", "layernorm", "none"]
 InitialState = Literal["zeros", "uniform"]
@@ -38,6 +38,7 @@ class WeightedInput(nn.Module):
             ``"auto"``, where few of them are; ``"always"`` or ``"never"``. See `silif_plugins.synapses.SpikeLinear`.
         connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`.
         connection_options: Further arguments of that kind.
+        fuse_norm: Whether batch norm may become part of the kernels around it; see `for_neurons`.
 
     Raises:
         ValueError: If the normalisation, the share of dropout or ``events`` is not one of those listed.
@@ -58,8 +59,10 @@ class WeightedInput(nn.Module):
         events: Events = "auto",
         connection: str = "linear",
         connection_options: Mapping[str, Any] | None = None,
+        fuse_norm: bool = True,
     ) -> None:
         super().__init__()
+        self.fuse_norm = fuse_norm
         self.weights = connect(
             connection,
             num_inputs,
@@ -95,6 +98,70 @@ class WeightedInput(nn.Module):
         normalized = self.norm(current[valid])
         return normalized.new_zeros(current.shape).index_put((valid,), normalized)
 
+    def for_neurons(
+        self,
+        neurons: Dynamics[Any] | Neuron,
+        inputs: Tensor,
+        valid: Tensor | None = None,
+        gate: Tensor | None = None,
+        **options: Any,
+    ) -> WeightedCurrent:
+        """Return the currents for neurons that can normalise them where they read them.
+
+        They do if batch norm is in between and nobody watches, as a hook does: then neither this nor the norm itself is
+        called, and the results are the same to rounding. Else the currents are those of `forward`.
+
+        Args:
+            neurons: How they move.
+            inputs: [T, B, num_inputs].
+            valid: Which steps belong to a sequence and are not padding, booleans [T, B]; all of them by default.
+            gate: Which inputs' gradients matter.
+            options: ``surrogate``, ``recurrent`` and ``backend`` of `silif_plugins.scan.normalises`.
+        """
+        watched = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
+        if self.fuse_norm and not watched and can_normalise(self.weights, self.norm, inputs):
+            lengths, contiguous = None, True
+            if valid is not None:
+                lengths, contiguous = valid.sum(0), not bool((valid[1:] & ~valid[:-1]).any())
+            if contiguous and normalises(neurons, inputs, **options):
+                assert isinstance(self.weights, SpikeLinear)
+                assert isinstance(self.norm, nn.BatchNorm1d)
+                return WeightedCurrent(*normalised_linear(self.weights, self.norm, inputs, gate, valid), lengths)
+        return WeightedCurrent(self(inputs, valid, gate), None, None, None)
+
+
+class WeightedCurrent(NamedTuple):
+    """Input currents of a population, and what is left to do with them.
+
+    Attributes:
+        current: [T, B, N].
+        affine: What normalises them, [3, N], as `silif_plugins.scan.scan_layer` takes it; None if that is done.
+        events: Number of inputs that are not zero, float64; None if they were not counted.
+        lengths: The steps of each sequence that are not padding, [B], where the neurons are not to run through the
+            padding; the currents there are not zero.
+    """
+
+    current: Tensor
+    affine: Tensor | None
+    events: Tensor | None
+    lengths: Tensor | None
+
+
+class LayerActivity(NamedTuple):
+    """What a hidden layer did.
+
+    Attributes:
+        spikes: [T, B, num_outputs], before dropout.
+        gate: Which of their gradients matter to the layer, booleans of their shape; None where all do.
+        counts: Spikes of each neuron, float64 [num_outputs]; None if they were not counted.
+        events: Number of inputs that are not zero, float64; None if they were not counted.
+    """
+
+    spikes: Tensor
+    gate: Tensor | None
+    counts: Tensor | None
+    events: Tensor | None
+
 
 class SpikingLayer(nn.Module):
     """A hidden layer: weights, normalisation, spiking neurons, dropout on the spikes.
@@ -122,6 +189,8 @@ class SpikingLayer(nn.Module):
         connection_options: Further arguments of that kind.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the layer can be differentiated twice.
+        fuse_norm: Whether batch norm may become part of the kernels around it, which gives the same results to
+            rounding: of SpikeLinear, which sums mean and variance, and of the neurons, which read the currents.
 
     Raises:
         ValueError: If an argument is not one of those listed.
@@ -156,6 +225,7 @@ class SpikingLayer(nn.Module):
         connection: str = "linear",
         connection_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
+        fuse_norm: bool = True,
     ) -> None:
         super().__init__()
         check_initial_state(initial_state)
@@ -172,6 +242,7 @@ class SpikingLayer(nn.Module):
             events=events,
             connection=connection,
             connection_options=connection_options,
+            fuse_norm=fuse_norm,
         )
         if model.xavier:
             weight = self.current.weights.weight
@@ -212,50 +283,47 @@ class SpikingLayer(nn.Module):
         return dropped
 
     def spikes(self, inputs: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return the spikes before dropout; the arguments are those of `spikes_and_gate`."""
-        return self.spikes_and_gate(inputs, valid)[0]
+        """Return the spikes before dropout; the arguments are those of `activity`."""
+        return self.activity(inputs, valid).spikes
 
-    def spikes_and_gate(
-        self, inputs: Tensor, valid: Tensor | None = None, gate: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return the spikes before dropout, and which of their gradients matter to this layer.
+    def activity(self, inputs: Tensor, valid: Tensor | None = None, gate: Tensor | None = None) -> LayerActivity:
+        """Return the spikes before dropout, which of their gradients matter to this layer, and how many there are.
 
         Args:
             inputs: [T, B, num_inputs].
             valid: Which steps belong to a sequence and are not padding, booleans [T, B]; all of them by default.
             gate: Which inputs' gradients matter to the layer before, booleans [T, B, num_inputs]; all by default.
-
-        Returns:
-            The spikes [T, B, num_outputs], and booleans of their shape; None where all gradients matter.
         """
         gate = None if self.bidirectional else gate  # both directions would need a gate of their own
         batch = inputs.shape[1]
         if self.bidirectional:
             inputs = torch.cat([inputs, backwards(inputs, valid)], dim=1)
             valid = None if valid is None else torch.cat([valid, valid], dim=1)
-        current = self.current(inputs, valid, gate)
-        first = first_state(self.neuron, self.initial_state, current)
         if self.delayed is not None:
-            spikes, gate = self.delayed_spikes(current, first), None
+            current = self.current(inputs, valid, gate)
+            spikes = self.delayed_spikes(current, first_state(self.neuron, self.initial_state, current))
+            gate = counts = events = lengths = None
         else:
-            spikes, _, gate = scan_with_gate(
-                self.dynamics(),
-                current,
-                first,
-                surrogate=self.surrogate,
-                recurrent=self.recurrent_weights(),
-                backend=self.backend,
-            )
+            dynamics = self.dynamics()
+            options: dict[str, Any] = {
+                "surrogate": self.surrogate,
+                "recurrent": self.recurrent_weights(),
+                "backend": self.backend,
+            }
+            current, affine, events, lengths = self.current.for_neurons(dynamics, inputs, valid, gate, **options)
+            first = first_state(self.neuron, self.initial_state, current)
+            spikes, _, gate, counts, _ = scan_layer(dynamics, current, first, affine=affine, lengths=lengths, **options)
         if self.neuron.outputs > 1:
             spikes, gate = spikes.flatten(2), None if gate is None else gate.flatten(2)
-        self.silence(self, spikes)
-        if valid is not None:
-            spikes = spikes * valid.unsqueeze(-1)  # neurons run on through the padding, which follows the sequence
+        self.silence(self, spikes if counts is None else counts)
+        if valid is not None and lengths is None:
+            spikes = spikes * valid.unsqueeze(-1)  # neurons ran on through the padding, which follows the sequence
+            counts = None
         if self.bidirectional:
             there, back = spikes[:, :batch], spikes[:, batch:]
             valid = None if valid is None else valid[:, :batch]
-            spikes, gate = torch.cat([there, backwards(back, valid)], dim=2), None
-        return spikes, gate
+            spikes, gate, counts = torch.cat([there, backwards(back, valid)], dim=2), None, None
+        return LayerActivity(spikes, gate, counts, events)
 
     def delayed_spikes(self, current: Tensor, first: Any = None) -> Tensor:
         """Return the spikes [T, B, N] of neurons that drive each other through ``delayed``, from currents [T, B, N]."""
@@ -289,6 +357,7 @@ class Readout(nn.Module):
         connection: Kind of the weights, a name in `silif_plugins.synapses.CONNECTIONS`.
         connection_options: Further arguments of that kind.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`.
+        fuse_norm: Whether batch norm may become part of the kernels around it, as in `SpikingLayer`.
         decay: Fixed decay of the leaky integrators; by default each trains its own, from SpArch's range.
         skip_steps: Steps at the beginning of a sequence that do not count in the scores.
 
@@ -314,6 +383,7 @@ class Readout(nn.Module):
         connection: str = "linear",
         connection_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
+        fuse_norm: bool = True,
         decay: float | None = None,
         skip_steps: int = 0,
     ) -> None:
@@ -330,6 +400,7 @@ class Readout(nn.Module):
             events=events,
             connection=connection,
             connection_options=connection_options,
+            fuse_norm=fuse_norm,
         )
         self.neuron = LI(num_classes) if decay is None else LI(num_classes, decay_u=decay, learn=False)
         self.initial_state = initial_state
@@ -341,10 +412,13 @@ class Readout(nn.Module):
 
         Samples without such steps have scores of 0.
         """
-        current = self.current(inputs, valid, gate)
+        dynamics = self.neuron.dynamics()
+        current, affine, _, lengths = self.current.for_neurons(dynamics, inputs, valid, gate, backend=self.backend)
         state = first_state(self.neuron, self.initial_state, current)
-        _, _, states = scan(self.neuron, current, state, return_states=True, backend=self.backend)
-        shares = states.mem.softmax(dim=-1)
+        fired = scan_layer(
+            dynamics, current, state, affine=affine, return_states=True, lengths=lengths, backend=self.backend
+        )
+        shares = fired.states.mem.softmax(dim=-1)
         return (shares if valid is None else shares * valid.unsqueeze(-1))[self.skip_steps :].sum(dim=0)
 
 

@@ -72,6 +72,9 @@ class SpArchNet(nn.Module):
             ``{"normalization": "none"}`` or ``{"connection": "linear", "connection_options": None}``.
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the network can be differentiated twice.
+        fuse_norm: Whether batch norm may become part of the kernels around it, on the CPU and where no hook watches:
+            its statistics are then summed in float64 by the weights, and the neurons normalise what they read. The
+            results are the same to rounding.
 
     Raises:
         ValueError: If an argument is not one of those listed or allowed, or there is no hidden layer.
@@ -108,6 +111,7 @@ class SpArchNet(nn.Module):
         skip_steps: int = 0,
         readout_options: Mapping[str, Any] | None = None,
         backend: Backend = "auto",
+        fuse_norm: bool = True,
     ) -> None:
         super().__init__()
         self.check(hidden_sizes, dropout, readout_decay, skip_steps)
@@ -134,6 +138,7 @@ class SpArchNet(nn.Module):
                 connection=connection,
                 connection_options=connection_options,
                 backend=backend,
+                fuse_norm=fuse_norm,
             )
             self.hidden.append(layer)
             num_inputs = layer.num_outputs
@@ -146,6 +151,7 @@ class SpArchNet(nn.Module):
             "connection": connection,
             "connection_options": connection_options,
             "backend": backend,
+            "fuse_norm": fuse_norm,
             "decay": readout_decay,
             "skip_steps": skip_steps,
             **(readout_options or {}),
@@ -197,25 +203,37 @@ class SpArchNet(nn.Module):
         valid = None if lengths is None else valid_steps(lengths, inputs)
         if valid is not None:
             activity = activity.masked_fill(~valid.unsqueeze(-1), 0)
-        rates, gate = [], None
+        rates, gate, spikes = [], None, None
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
             assert isinstance(layer, SpikingLayer)
-            operations = operations + synaptic_operations(
-                activity, cost(layer.current.weights, layer.neuron.size[0]) * (1 + layer.bidirectional)
-            )
-            activity, gate = layer.spikes_and_gate(activity, valid, gate)
+            entered, before = activity, spikes
+            activity, gate, counts, events = layer.activity(activity, valid, gate)
+            fan_out = cost(layer.current.weights, layer.neuron.size[0])
+            if before is not None or events is None:
+                operations = operations + operations_of(entered, fan_out * (1 + layer.bidirectional), before)
+            else:  # with those of the sequence backwards
+                operations = operations + operations_of(entered, fan_out, events)
+            spikes = None if counts is None else counts.detach().sum()
             if layer.recurrent is not None:
-                operations = operations + synaptic_operations(activity, layer.neuron.size[0] - 1)
+                operations = operations + operations_of(activity, layer.neuron.size[0] - 1, spikes)
             if layer.delayed is not None:
-                operations = operations + synaptic_operations(activity, cost(layer.delayed, layer.neuron.size[0]))
+                operations = operations + operations_of(activity, cost(layer.delayed, layer.neuron.size[0]), spikes)
+            if counts is not None:
+                steps = activity.shape[0] * activity.shape[1] if valid is None else valid.sum()
+                rates.append((counts / steps).to(activity.dtype))
+                continue
             # A graded or negative spike is one spike: its rate has no gradient.
             fired = (activity != 0).to(activity) if layer.neuron.graded else activity
             rates.append(firing_rates(fired) if valid is None else fired.sum(dim=(0, 1)) / valid.sum())
-        operations = operations + synaptic_operations(
-            activity, cost(self.readout.current.weights, self.readout.neuron.size[0])
-        )
+        fan_out = cost(self.readout.current.weights, self.readout.neuron.size[0])
+        operations = operations + operations_of(activity, fan_out, spikes)
         return SpArchOutput(self.readout(activity, valid, gate), torch.cat(rates), operations)
+
+
+def operations_of(activity: Tensor, fan_out: int, events: Tensor | None) -> Tensor:
+    """Return the mean synaptic operations of a sample from a number of events that is known, or else count them."""
+    return synaptic_operations(activity, fan_out) if events is None else events * fan_out / max(activity.shape[1], 1)
 
 
 def cost(connection: nn.Module, fan_out: int) -> int:

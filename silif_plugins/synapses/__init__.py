@@ -7,6 +7,7 @@ from .delayed_linear import DelayedLinear
 from .dendritic_linear import DendriticDelay, DendriticLinear
 from .learnable_delay import DelayedModule, DelayMemory, DelaySettings, LearnableDelay, delay_memory, discretised
 from .linear import Events, SpikeLinear, spike_linear
+from .normalised_linear import Unscaled, can_normalise, normalised_linear
 from .quantised_linear import QuantisedLinear
 from .recurrent_delay import RecurrentDelay, RecurrentState
 from .rounding import Bits, largest_level, levels, row_steps
@@ -31,12 +32,15 @@ __all__ = [
     "RecurrentState",
     "SpikeLinear",
     "StatefulDelay",
+    "Unscaled",
+    "can_normalise",
     "connect",
     "delay_memory",
     "discretised",
     "gaussian_taps",
     "largest_level",
     "levels",
+    "normalised_linear",
     "row_steps",
     "spike_linear",
     "transmit",

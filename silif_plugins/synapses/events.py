@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
+from ..kernels.products import product
 from ..surrogate import in_forward_mode
 
 SAMPLE = 256
@@ -46,7 +47,7 @@ def drop(x: Tensor, dropout: float, seed: int) -> Tensor:
     from . import event_kernels as kernels
 
     y = torch.empty_like(x)
-    _run(kernels.drop, x, 16, dropout, seed, y=y)
+    run(kernels.drop, x, 16, dropout, seed, y=y)
     return y
 
 
@@ -77,18 +78,8 @@ def spike_linear_forward(
         dropout: Share of inputs that are dropped.
         seed: Which ones.
     """
-    from . import event_kernels as kernels
-
-    x, gate = _checked(x, weight, gate)
-    outputs = weight.shape[0]
-    check_operands(x, bias=(bias, (outputs,)))
-    width = kernels.padded(outputs, x.element_size())
-    y = x.new_empty(x.shape[0], width)
-    start = x.new_zeros(width)
-    if bias is not None:
-        start[:outputs] = bias
-    _run(kernels.forward, x, width, dropout, seed, weight=_transposed(weight, width), bias=start, y=y)
-    return y if width == outputs else y[:, :outputs].contiguous()
+    x, _ = _checked(x, weight, gate)
+    return run_forward(x, weight, bias, dropout, seed)
 
 
 @shapes_of(spike_linear_forward)
@@ -101,26 +92,13 @@ def spike_linear_backward(
     grad: Tensor, x: Tensor, weight: Tensor, gate: Tensor | None, dropout: float, seed: int, needs_x: bool
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of x (empty unless needed) and of the weight from that of the result, [rows, outputs]."""
-    from . import event_kernels as kernels
-
     x, gate = _checked(x, weight, gate)
-    outputs, inputs = weight.shape
+    outputs = weight.shape[0]
     check_operands(x, grad=(grad, (x.shape[0], outputs)))
-    width = kernels.padded(outputs, x.element_size())
-    wide = grad.contiguous() if width == outputs else torch.nn.functional.pad(grad, (0, width - outputs))
-    grad_weight = x.new_zeros(inputs, width)
-    # One task for 128 inputs or more: each reads all of dL/dy.
-    _run(
-        kernels.weight_gradient, x, width, dropout, seed, tasks=-(-inputs // 128), grad_y=wide, grad_weight=grad_weight
-    )
-    grad_weight = grad_weight[:, :outputs].t().contiguous()
-    if not needs_x:
-        return x.new_empty(0), grad_weight
-    if gate is None or activity(gate) > gate_break_even(outputs, dropout):
-        return drop(grad @ weight, dropout, seed), grad_weight
-    grad_x = _empty_like(x)
-    transposed = _transposed(weight, width)
-    _run(kernels.input_gradient, x, width, dropout, seed, weight=transposed, gate=gate, grad_y=wide, grad_x=grad_x)
+    sparse = needs_x and gate is not None and activity(gate) < gate_break_even(outputs, dropout)
+    grad_x, grad_weight = run_backward(grad, x, weight, gate if sparse else None, dropout, seed)
+    if needs_x and not sparse:
+        grad_x = drop(product(grad, weight.t()), dropout, seed)
     return grad_x, grad_weight
 
 
@@ -160,18 +138,103 @@ torch.library.register_vmap(spike_linear_forward, one_by_one(spike_linear_forwar
 torch.library.register_vmap(spike_linear_backward, one_by_one(spike_linear_backward))
 
 
+def run_forward(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    dropout: float,
+    seed: int,
+    *,
+    tasks: int = 64,
+    **others: Tensor | None,
+) -> Tensor:
+    """Run the kernel of x Wᵀ + bias by events; the arguments are those of the operator.
+
+    Args:
+        x: [rows, inputs].
+        weight: [outputs, inputs].
+        bias: [outputs].
+        dropout: Share of inputs that are dropped.
+        seed: Which ones.
+        tasks: Number of parts of the rows.
+        others: Further tensors of the kernel's job.
+    """
+    from ..kernels.memory import empty
+    from . import event_kernels as kernels
+
+    outputs = weight.shape[0]
+    check_operands(x, bias=(bias, (outputs,)))
+    width = kernels.padded(outputs, x.element_size())
+    y = empty(x, (x.shape[0], width))
+    start = x.new_zeros(width)
+    if bias is not None:
+        start[:outputs] = bias
+    tensors = {"weight": _transposed(weight, width), "bias": start, "y": y, **others}
+    run(kernels.forward, x, width, dropout, seed, tasks=tasks, **tensors)
+    return y if width == outputs else y[:, :outputs].contiguous()
+
+
+def run_backward(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    gate: Tensor | None,
+    dropout: float,
+    seed: int,
+    *,
+    needs_weight: bool = True,
+    **others: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Run the kernel of the gradients by events.
+
+    Args:
+        grad: Gradient of y, [rows, outputs].
+        x: [rows, inputs].
+        weight: [outputs, inputs].
+        gate: Where the gradient of x is wanted, [rows, inputs]; nowhere by default.
+        dropout: Share of inputs that are dropped.
+        seed: Which ones.
+        needs_weight: Whether the gradient of the weight is wanted.
+        others: Further tensors of the kernel's job, [..., outputs].
+
+    Returns:
+        The gradients of x and of the weight; empty where they are not wanted.
+    """
+    from ..kernels.memory import empty, empty_like
+    from . import event_kernels as kernels
+
+    outputs, inputs = weight.shape
+    width = kernels.padded(outputs, x.element_size())
+    # One task for 128 inputs or more: each reads all of dL/dy.
+    tasks = -(-inputs // 128)
+    tensors = {name: tensor if tensor is None else widened(tensor, width, outputs) for name, tensor in others.items()}
+    if "slope" in others:
+        tensors["tiles"] = empty(x, (tasks * kernels.ROWS, width))
+    grad_x = x.new_empty(0) if gate is None else empty_like(x)
+    grad_weight = x.new_zeros((inputs, width) if needs_weight else 0)
+    if gate is not None:
+        tensors |= {"weight": _transposed(weight, width), "gate": gate, "grad_x": grad_x}
+    if needs_weight:
+        tensors["grad_weight"] = grad_weight
+    if gate is not None or needs_weight:
+        grad_y = widened(grad, width, outputs)
+        run(kernels.backward, x, width, dropout, seed, tasks=tasks, grad_y=grad_y, **tensors)
+    return grad_x, grad_weight[:, :outputs].t().contiguous() if needs_weight else grad_weight
+
+
+def widened(tensor: Tensor, width: int, outputs: int) -> Tensor:
+    """A tensor [..., outputs] with zeros up to a width, contiguous; others as they are."""
+    if tensor.shape[-1:] != (outputs,) or width == outputs:
+        return tensor.contiguous()
+    return torch.nn.functional.pad(tensor, (0, width - outputs))
+
+
 def _transposed(weight: Tensor, width: int) -> Tensor:
     """The weight as [inputs, width]."""
     return torch.nn.functional.pad(weight.t(), (0, width - weight.shape[0])).contiguous()
 
 
-def _empty_like(x: Tensor) -> Tensor:
-    from ..kernels.memory import empty_like
-
-    return empty_like(x)
-
-
-def _run(
+def run(
     kernel: Any,
     x: Tensor,
     width: int,
@@ -179,8 +242,9 @@ def _run(
     seed: int,
     *,
     tasks: int = 64,
-    **tensors: Tensor,
+    **tensors: Tensor | None,
 ) -> None:
+    """Run a kernel over rows of x; ``width`` is the number of outputs as the kernels take it."""
     from ..kernels.compile import machine_code
     from ..kernels.threads import run_tasks
     from .event_kernels import job_dtype
@@ -192,7 +256,8 @@ def _run(
     job["drop"], job["seed"], job["scale"] = int(dropout * 2**32), seed, 1 / (1 - dropout)
     job["x"] = x.data_ptr()
     for name, tensor in tensors.items():
-        job[name] = tensor.data_ptr()
+        if tensor is not None:
+            job[name] = tensor.data_ptr()
     if x.shape[0]:
         # A sparse row costs about as much as 16 steps of a neuron for each output.
         run_tasks(machine_code(kernel, layout), tasks, job.ctypes.data, 16 * x.shape[0] * width)

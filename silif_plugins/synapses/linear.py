@@ -67,7 +67,7 @@ def spike_linear(
         raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
     spikes = as_weight(spikes, weight)
     seed = int(torch.randint(2**63 - 1, (), generator=generator)) if dropout else 0
-    if not _by_events(spikes, weight, events, dropout):
+    if not by_events(spikes, weight, events, dropout):
         return functional.linear(_dropped(spikes, dropout, seed), weight, bias)
     rows = spikes.reshape(-1, spikes.shape[-1]).contiguous()
     open_ = None
@@ -87,7 +87,7 @@ def as_weight(spikes: Tensor, weight: Tensor) -> Tensor:
     return spikes.to(weight.dtype)
 
 
-def _by_events(spikes: Tensor, weight: Tensor, events: str, dropout: float) -> bool:
+def by_events(spikes: Tensor, weight: Tensor, events: str, dropout: float) -> bool:
     """Whether to go by events."""
     if events not in ("auto", "always", "never"):
         raise ValueError(f"events: got {events!r}; it must be 'auto', 'always' or 'never'")

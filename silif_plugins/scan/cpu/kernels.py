@@ -13,6 +13,10 @@ runs again, its states in memory that stays in the cache, and then the adjoint o
 
 A hard reset, R mem[t-1] s[t-1], is a kernel of its own: ``hard`` is None or not, which numba decides when it compiles.
 It puts mem[t-1] s[t-1] in the place of s[t-1], so that g has R·λ[t+1] mem[t] and λ[t] gets R·λ[t+1] s[t] besides.
+
+So is a normalised current, I[t] = scale (x[t] - mean) + shift with numbers of each neuron, ``norm`` being None or not.
+Its adjoint sums p and q, the two parts of λ, and their products with x - mean, of which the gradients of B, scale and
+shift are made (:func:`.run.split_sums`), and gives dL/dx = scale dL/dI: scale is taken into B.
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -66,17 +70,19 @@ from .tiles import (
 TOTAL = 4
 """Chunks whose sums are added in the input's precision before they go into float64 numbers."""
 
-A11, A12, A21, A22, B1, B2, R1, R2, THRESHOLD = np.arange(9)
-"""Rows of a tile's scratch memory: first its coefficients."""
-SUMS, CARRY, MEM = np.cumsum([9, 9, 3])
+A11, A12, A21, A22, B1, B2, R1, R2, THRESHOLD, MEAN, SCALE, SHIFT = np.arange(12)
+"""Rows of a tile's scratch memory: first its coefficients, and those of a normalised current."""
+SUMS, CARRY, MEM = np.cumsum([12, 11, 3])
 ADA, SPK, SAVED, HISTORY = MEM + np.array([1, 2, 3, 6])
 HISTORY_ROWS = -(-4 * REGISTER_BYTES * (CHUNK + 1) // PITCH)
 X, SPKS, MEMS, ADAS, GRADS, GATES, SCRATCH_ROWS = HISTORY + HISTORY_ROWS + CHUNK * np.arange(7)
 """From SAVED on: the state before a chunk; those within it, of two vectors; what is not read or written in place."""
 SCRATCH_BYTES = int(SCRATCH_ROWS) * PITCH
 OCTET_BYTES = CHUNK * PITCH
-TOTAL_BYTES = 9 * PITCH * 2
-FIRST, COEFFICIENTS, FIELDS = np.array([0, 9, 3])
+COUNT_BYTES = 2 * PITCH
+TOTAL_BYTES = 11 * PITCH * 2
+FIRST, COEFFICIENTS, FIELDS, MORE = np.array([0, 9, 3, 2])
+"""MORE sums, of p and q, follow those of the coefficients where the current is normalised."""
 
 
 @inlined
@@ -113,6 +119,23 @@ def put(where: Any, time: Any, i: Any, value: Any, like: Any) -> None:
 
 
 @inlined
+def affine_of(load: Any, rows: Any, i: Any, norm: Any) -> Any:
+    """What normalises the current at a lane, by load1 or load2: mean, scale and shift; None without."""
+    if norm is None:
+        return None
+    pitch = PITCH // element_bytes(rows)
+    return load(rows, MEAN * pitch + i), load(rows, SCALE * pitch + i), load(rows, SHIFT * pitch + i)
+
+
+@inlined
+def normalised(x: Any, affine: Any) -> Any:
+    """The current of an input."""
+    if affine is None:
+        return x
+    return (x - affine[0]) * affine[1] + affine[2]
+
+
+@inlined
 def reset_of(fired: Any, m: Any, r1: Any, r2: Any, zero: Any, hard: Any) -> Any:
     """What the spikes of a step, given as a mask, add to the next state."""
     if hard is None:
@@ -131,29 +154,43 @@ def first_reset(s: Any, m: Any, r1: Any, r2: Any, hard: Any) -> Any:
 
 
 @compiled
-def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, soon: Any, out: Any, hard: Any) -> None:
+def advance(
+    rows: Any,
+    totals: Any,
+    job: Any,
+    count: Any,
+    active: Any,
+    steps: Any,
+    x: Any,
+    soon: Any,
+    out: Any,
+    hard: Any,
+    norm: Any,
+) -> None:
     """Run a tile through a chunk: ``active`` steps, and zeros in the rest of ``steps``.
 
     ``soon`` is where the next chunk of x begins, which is fetched meanwhile; ``out`` are the spans of what is written.
+    The spikes of each lane are added to ``totals``, if they are counted.
     """
     pitch, lanes, like = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows), job.shape1
     saves, chunks, spk, mem, ada, gates = out
     fetched, opened = numbers_at(job.x[ADDRESS], like), numbers_at(gates[0], np.uint8(0))
-    traced, gated = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0
+    traced, gated, counted = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0, job.sums != 0
     for i in range(0, count, lanes):
-        coefficients = nine(load2, rows, A11, i)
+        coefficients, affine = nine(load2, rows, A11, i), affine_of(load2, rows, i, norm)
         _, _, _, _, _, _, r1, r2, threshold = coefficients
         zero, one = splat(r1, 0.0), splat(r1, 1.0)
         m, a, s = load2(rows, MEM * pitch + i), load2(rows, ADA * pitch + i), load2(rows, SPK * pitch + i)
         if saves:
             put(chunks, 0, i, m, like)
             put(chunks, 1, i, a, like)
-        reset = first_reset(s, m, r1, r2, hard)
+        reset, fires = first_reset(s, m, r1, r2, hard), zero
         for t in range(active):
             prefetch2(fetched, soon + t * x[1] + i)
-            m, a = step(m, a, get(load2, x, t, i, like), reset, coefficients)
+            m, a = step(m, a, normalised(get(load2, x, t, i, like), affine), reset, coefficients)
             fired = m > threshold
             s, reset = select(fired, one, zero), reset_of(fired, m, r1, r2, zero, hard)
+            fires = fires + s
             put(spk, t, i, s, like)
             if traced:
                 put(mem, t, i, m, like)
@@ -163,6 +200,8 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
         store(rows, MEM * pitch + i, m)
         store(rows, ADA * pitch + i, a)
         store(rows, SPK * pitch + i, s)
+        if counted:
+            accumulate(totals, i, fires)
         for t in range(active, steps):
             put(spk, t, i, zero, like)
             if traced:
@@ -201,6 +240,7 @@ def adjoint(
     soon: Any,
     out: Any,
     hard: Any,
+    norm: Any,
 ) -> None:
     """Run a tile through a chunk again, and the adjoint back over it: from dL/ds to dL/dI.
 
@@ -210,21 +250,23 @@ def adjoint(
     """
     lanes = REGISTER_BYTES // element_bytes(rows)
     for i in range(0, count, 2 * lanes):
-        run_again(rows, job, i, active, state, spans, soon, hard)
+        run_again(rows, job, i, active, state, spans, soon, hard, norm)
         for half in range(0, 2 * lanes, lanes):  # the two together would not fit into the registers
             history = HISTORY * PITCH // element_bytes(rows) + half
-            run_back(rows, totals, job, i + half, history, active, state, spans, out, hard)
+            run_back(rows, totals, job, i + half, history, active, state, spans, out, hard, norm)
         for t in range(active, steps):
             put(out, t, i, splat(load2(rows, i), 0.0), job.shape1)
 
 
 @inlined
-def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, soon: Any, hard: Any) -> None:
+def run_again(
+    rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, soon: Any, hard: Any, norm: Any
+) -> None:
     """Write the states before and after the steps of a chunk to HISTORY, for a pair of vectors."""
     pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
     begins, _, before = state
     (x, grad, _, _, _), history, like = spans, HISTORY * pitch, job.shape1
-    coefficients = nine(load2, rows, A11, i)
+    coefficients, affine = nine(load2, rows, A11, i), affine_of(load2, rows, i, norm)
     _, _, _, _, _, _, r1, r2, threshold = coefficients
     zero, one = splat(r1, 0.0), splat(r1, 1.0)
     prefetch2(numbers_at(job.chunks[ADDRESS], like), soon[2] + i)
@@ -238,7 +280,7 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
     for t in range(active):
         prefetch2(numbers_at(job.x[ADDRESS], like), soon[0] + t * x[1] + i)
         prefetch2(numbers_at(job.grad_spk[ADDRESS], like), soon[1] + t * grad[1] + i)
-        m, a = step(m, a, get(load2, x, t, i, like), reset, coefficients)
+        m, a = step(m, a, normalised(get(load2, x, t, i, like), affine), reset, coefficients)
         fired = m > threshold
         reset = reset_of(fired, m, r1, r2, zero, hard)
         store(rows, history + (2 * t + 2) * lanes, m)
@@ -257,6 +299,7 @@ def run_back(
     spans: Any,
     out: Any,
     hard: Any,
+    norm: Any,
 ) -> None:
     """Run the adjoint over a chunk, for one vector."""
     pitch, lanes = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows)
@@ -265,6 +308,10 @@ def run_back(
     a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine(load1, rows, A11, i)
     s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine(load1, rows, SUMS, i)
     zero, one, first = splat(a11, 0.0), splat(a11, 1.0), load1(rows, SPK * pitch + i)
+    if norm is not None:
+        mean, scale, _ = affine_of(load1, rows, i, norm)
+        b1, b2 = b1 * scale, b2 * scale
+        sp, sq = load1(rows, (SUMS + 9) * pitch + i), load1(rows, (SUMS + 10) * pitch + i)
     # A mask costs nothing. For a branch the compiler doubles the loop, which is slower where memory is the limit.
     flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
     carry_mem, carry_ada = load1(rows, CARRY * pitch + i), load1(rows, (CARRY + 1) * pitch + i)
@@ -280,6 +327,9 @@ def run_back(
         carry_mem, carry_ada, through_reset = fma(a11, p, a21 * q), fma(a12, p, a22 * q), fma(r1, p, r2 * q)
         m, a = load1(rows, history + t * 4 * lanes), load1(rows, history + t * 4 * lanes + 2 * lanes)
         s, current = select(m > threshold, one, zero) if t > 0 else first, get(load1, x, t, i, like)
+        if norm is not None:
+            current = current - mean
+            sp, sq = sp + p, sq + q
         if hard is None:
             carry_spk = select(flows, through_reset, zero)
         else:
@@ -304,6 +354,10 @@ def run_back(
         accumulate(totals, 7 * pitch + i, sr2)
         accumulate(totals, 8 * pitch + i, sth)
         s11 = s12 = s21 = s22 = sb1 = sb2 = sr1 = sr2 = sth = zero
+        if norm is not None:
+            accumulate(totals, 9 * pitch + i, sp)
+            accumulate(totals, 10 * pitch + i, sq)
+            sp = sq = zero
     store(rows, SUMS * pitch + i, s11)
     store(rows, (SUMS + 1) * pitch + i, s12)
     store(rows, (SUMS + 2) * pitch + i, s21)
@@ -313,18 +367,34 @@ def run_back(
     store(rows, (SUMS + 6) * pitch + i, sr1)
     store(rows, (SUMS + 7) * pitch + i, sr2)
     store(rows, (SUMS + 8) * pitch + i, sth)
+    if norm is not None:
+        store(rows, (SUMS + 9) * pitch + i, sp)
+        store(rows, (SUMS + 10) * pitch + i, sq)
+
+
+@inlined
+def constants(norm: Any) -> Any:
+    """How many rows of coefficients there are."""
+    return COEFFICIENTS if norm is None else COEFFICIENTS + FIELDS
 
 
 @compiled
-def run_tiles(begin: Any, end: Any, call: Any, hard: Any) -> None:
-    """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request."""
+def run_tiles(begin: Any, end: Any, call: Any, hard: Any, norm: Any) -> None:
+    """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request.
+
+    Each task counts the spikes of a neuron in its own place, if they are wanted.
+    """
     job = carray(call, 1)[0]
     rows, octets = stack_numbers(SCRATCH_BYTES, job.shape1), stack_numbers(OCTET_BYTES, np.uint8(0))
-    scratch, size = address_of(rows), element_bytes(rows)
+    scratch, size, totals = address_of(rows), element_bytes(rows), stack_numbers(COUNT_BYTES, 1.0)
+    task = begin
     for index in range(begin * job.tiles // job.tasks, end * job.tiles // job.tasks):
+        while index >= (task + 1) * job.tiles // job.tasks:
+            task += 1
         tile = locate(job, index)
         _, _, _, count, length = tile
-        copy(rows, A11, job.coefficients, job, tile, FIRST, COEFFICIENTS, LOAD)
+        clear(totals, FIRST, FIRST, count, FIRST + 1)
+        copy(rows, A11, job.coefficients, job, tile, FIRST, constants(norm), LOAD)
         copy(rows, MEM, job.initial, job, tile, FIRST, FIELDS, LOAD)
         for time in range(0, job.steps, CHUNK):
             steps = min(CHUNK, job.steps - time)
@@ -339,7 +409,8 @@ def run_tiles(begin: Any, end: Any, call: Any, hard: Any) -> None:
             soon = place(job.x, tile, time + CHUNK)
             if time + CHUNK >= job.steps:
                 soon = place(job.x, locate(job, min(index + 1, job.tiles - 1)), FIRST)
-            advance(rows, job, count, active, steps, x, soon, (time > 0, chunks, spk, mem, ada, gates), hard)
+            out = (time > 0, chunks, spk, mem, ada, gates)
+            advance(rows, totals, job, count, active, steps, x, soon, out, hard, norm)
             if time > 0:
                 copy(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1, OUT)
             copy(rows, SPKS, job.spk, job, tile, time, steps, OUT)
@@ -347,24 +418,28 @@ def run_tiles(begin: Any, end: Any, call: Any, hard: Any) -> None:
             copy(rows, ADAS, job.ada, job, tile, time, steps, OUT)
             copy(octets, FIRST, job.gates, job, tile, time, steps, OUT)
         copy(rows, MEM, job.final, job, tile, FIRST, FIELDS, SAVE)
+        if job.sums != 0:
+            sums = numbers_at(job.sums, 1.0)
+            add_lanes(sums, task * job.neurons, totals, FIRST, FIRST + 1, job, tile)
     fence()
 
 
 @compiled
-def run_adjoint(begin: Any, end: Any, call: Any, hard: Any) -> None:
+def run_adjoint(begin: Any, end: Any, call: Any, hard: Any, norm: Any) -> None:
     """Run the adjoint of tasks ``begin`` to ``end``; each task sums its coefficients' gradients in its own place."""
     job = carray(call, 1)[0]
     rows, totals = stack_numbers(SCRATCH_BYTES, job.shape1), stack_numbers(TOTAL_BYTES, 1.0)
     scratch, size, sums = address_of(rows), element_bytes(rows), numbers_at(job.sums, 1.0)
     pitch = PITCH // size
+    summed = COEFFICIENTS if norm is None else COEFFICIENTS + MORE
     for task in range(begin, end):
         for index in range(task * job.tiles // job.tasks, (task + 1) * job.tiles // job.tasks):
             tile = locate(job, index)
             _, _, _, count, length = tile
-            copy(rows, A11, job.coefficients, job, tile, FIRST, COEFFICIENTS, LOAD)
-            clear(rows, SUMS, pitch, count, COEFFICIENTS)
+            copy(rows, A11, job.coefficients, job, tile, FIRST, constants(norm), LOAD)
+            clear(rows, SUMS, pitch, count, summed)
             clear(rows, CARRY, pitch, count, FIELDS)
-            clear(totals, FIRST, pitch, count, COEFFICIENTS)
+            clear(totals, FIRST, pitch, count, summed)
             if job.grad_final[ADDRESS]:
                 copy(rows, CARRY, job.grad_final, job, tile, FIRST, FIELDS, LOAD)
             if job.grad_spk[ADDRESS] == 0:
@@ -393,28 +468,48 @@ def run_adjoint(begin: Any, end: Any, call: Any, hard: Any) -> None:
                     place(job.grad_spk, then, ahead),
                     place(job.chunks, then, ahead // CHUNK * 2 - 2),
                 )
-                adjoint(rows, totals, job, count, active, steps, state, spans, soon, out, hard)
+                adjoint(rows, totals, job, count, active, steps, state, spans, soon, out, hard, norm)
                 copy(rows, GRADS, job.grad_x, job, tile, time, steps, OUT)
             copy(rows, CARRY, job.grad_initial, job, tile, FIRST, FIELDS, SAVE)
-            add_lanes(sums, task * 9 * job.neurons, totals, pitch, COEFFICIENTS, job, tile)
+            add_lanes(sums, task * summed * job.neurons, totals, pitch, summed, job, tile)
     fence()
 
 
 def forward(begin: Any, end: Any, call: Any) -> None:
     """Run neurons whose reset is R s."""
-    run_tiles(begin, end, call, None)
+    run_tiles(begin, end, call, None, None)
 
 
 def forward_hard(begin: Any, end: Any, call: Any) -> None:
     """Run neurons whose reset is R mem s."""
-    run_tiles(begin, end, call, True)
+    run_tiles(begin, end, call, True, None)
+
+
+def forward_normalised(begin: Any, end: Any, call: Any) -> None:
+    """Run neurons whose reset is R s and whose current is normalised."""
+    run_tiles(begin, end, call, None, True)
+
+
+def forward_hard_normalised(begin: Any, end: Any, call: Any) -> None:
+    """Run neurons whose reset is R mem s and whose current is normalised."""
+    run_tiles(begin, end, call, True, True)
 
 
 def backward(begin: Any, end: Any, call: Any) -> None:
     """Run the adjoint of neurons whose reset is R s."""
-    run_adjoint(begin, end, call, None)
+    run_adjoint(begin, end, call, None, None)
 
 
 def backward_hard(begin: Any, end: Any, call: Any) -> None:
     """Run the adjoint of neurons whose reset is R mem s."""
-    run_adjoint(begin, end, call, True)
+    run_adjoint(begin, end, call, True, None)
+
+
+def backward_normalised(begin: Any, end: Any, call: Any) -> None:
+    """Run the adjoint of neurons whose reset is R s and whose current is normalised."""
+    run_adjoint(begin, end, call, None, True)
+
+
+def backward_hard_normalised(begin: Any, end: Any, call: Any) -> None:
+    """Run the adjoint of neurons whose reset is R mem s and whose current is normalised."""
+    run_adjoint(begin, end, call, True, True)

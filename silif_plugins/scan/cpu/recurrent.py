@@ -99,7 +99,7 @@ def backward(call: Backward) -> Gradients:
         spikes_before = states[:size, 2].reshape(-1, neurons)
         grad_weights.addmm_(spikes_before.t(), grad_total[start : start + size].reshape(-1, neurons))
     grad_after[2] += grad_total[0] @ transposed
-    return Gradients(grad_total, job.coefficient_gradients(total.dtype), grad_after, grad_weights)
+    return grads._replace(coefficients=job.coefficient_gradients(total.dtype), initial=grad_after)
 
 
 def _runs(lengths: Tensor | None, steps: int) -> Tensor | None:

@@ -38,9 +38,10 @@ def forward(call: Forward) -> Outputs:
     """Run the neurons, without weights."""
     outputs = empty_outputs(call, empty_like, empty)
     trace, gated = call.trace, call.gate_width is not None
-    Job(
+    job = Job(
         code_of("forward", call),
         call,
+        sums=1 if call.count else 0,
         spk=outputs.spikes,
         final=outputs.final,
         chunks=outputs.chunks,
@@ -48,8 +49,9 @@ def forward(call: Forward) -> Outputs:
         ada=outputs.ada if trace else None,
         gates=outputs.extra if gated else None,
         gate_width=call.gate_width,
-    ).run()
-    return outputs
+    )
+    job.run()
+    return outputs._replace(counts=job.sums[:, 0].sum(0)) if call.count else outputs
 
 
 def backward(call: Backward) -> Gradients:
@@ -66,9 +68,29 @@ def backward(call: Backward) -> Gradients:
         grad_ada=call.grad_ada,
         grad_initial=grads.initial,
         gate=call.derivative,
+        sums=9 if call.affine is None else 11,
     )
     job.run()
-    return grads._replace(coefficients=job.coefficient_gradients(call.current.dtype))
+    if call.affine is None:
+        return grads._replace(coefficients=job.coefficient_gradients(call.current.dtype))
+    coefficients, affine = split_sums(job.sums.numpy().sum(0), call.coefficients.numpy(), call.affine.numpy())
+    return grads._replace(coefficients=torch.from_numpy(coefficients), affine=torch.from_numpy(affine))
+
+
+def split_sums(sums: Any, coefficients: Any, affine: Any) -> tuple[Any, Any]:
+    """Make gradients of coefficients [9, N] and of mean, scale and shift [3, N] of the adjoint's sums.
+
+    Args:
+        sums: [11, N] in float64, where those of B are sums of λ (x - mean), and the last two are sums of λ.
+        coefficients: [9, N].
+        affine: Mean, scale and shift of each neuron, [3, N].
+    """
+    _, scale, shift = affine.astype(np.float64)
+    b, products, plain = coefficients[4:6].astype(np.float64), sums[4:6], sums[9:]
+    of_scale, of_shift = (b * products).sum(0), (b * plain).sum(0)
+    both = sums[:9].copy()
+    both[4:6] = scale * products + shift * plain
+    return both.astype(affine.dtype), np.stack([-scale * of_shift, of_scale, of_shift]).astype(affine.dtype)
 
 
 class Job:
@@ -77,6 +99,7 @@ class Job:
     Args:
         code: Machine code of the kernel and the layout of its job.
         call: What the scan is told.
+        sums: Rows of [N] sums of each task: the coefficients' gradients, or what else the kernel adds up.
         fields: Views (tensors [T, B, N] or absent) and numbers of the kernels' job.
     """
 
@@ -84,6 +107,7 @@ class Job:
         self,
         code: tuple[Any, np.dtype[Any]],
         call: Forward | Backward | SystemForward | SystemBackward | FlowForward | FlowBackward,
+        sums: int | None = None,
         **fields: Tensor | float | None,
     ) -> None:
         current, coefficients, lengths = call.current, call.coefficients, call.lengths
@@ -102,10 +126,14 @@ class Job:
         # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
         # of two shares them evenly; the sums take some percent of the input's memory.
         self.tasks = min(tiles, max(4, min(32, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
-        adjoint = "grad_initial" in fields
-        self.sums = torch.zeros((self.tasks if adjoint else 0, *coefficients.shape), dtype=torch.float64)
+        if sums is None:
+            sums = coefficients.shape[0] if "grad_initial" in fields else 0
+        if isinstance(call, (Forward, Backward)) and call.affine is not None:
+            coefficients = torch.cat([coefficients, call.affine])
+        self.coefficients = coefficients  # kept, as the lengths are: the kernel has its address alone
+        self.sums = torch.zeros((self.tasks, sums, neurons) if sums else 0, dtype=torch.float64)
         self.elements = current.numel()
-        self.lengths = None if lengths is None else lengths.contiguous()  # kept: the kernel has its address alone
+        self.lengths = None if lengths is None else lengths.contiguous()
         self.kernel, layout = code
         values: dict[str, Any] = {
             "steps": steps,
@@ -144,7 +172,8 @@ class Job:
 
 def code_of(name: str, call: Forward | Backward) -> tuple[Any, np.dtype[Any]]:
     """Return machine code and job of the kernel ``"forward"`` or ``"backward"`` for two states."""
-    return _code(getattr(kernels, name + "_hard" * call.hard_reset), call.current.dtype)
+    kernel = name + "_hard" * call.hard_reset + "_normalised" * (call.affine is not None)
+    return _code(getattr(kernels, kernel), call.current.dtype)
 
 
 def forward_system(call: SystemForward) -> SystemOutputs:

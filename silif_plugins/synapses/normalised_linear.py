@@ -1,0 +1,329 @@
+"""A SpikeLinear and a batch norm that make no pass over currents of their own.
+
+Mean and variance are taken of rows that have just been written, and what normalises, an affine function of each
+neuron's current, is left to whoever reads the currents, :func:`silif_plugins.scan.scan_layer`. That returns its
+gradient, of which those of mean and variance are made; they are added to the currents' where backward reads these.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.modules import module as hooks
+
+from ..kernels.memory import empty, empty_like
+from ..kernels.products import product
+from ..surrogate import in_forward_mode, is_plain
+from .events import activity, gate_break_even, run, run_backward, run_forward, widened
+from .linear import SpikeLinear, by_events
+
+TASKS = 32
+"""Parts of the rows whose moments are taken one by one: results do not depend on the number of threads."""
+
+PIECE = 1024
+"""Rows of a dense product that are looked at while they are in the cache."""
+
+
+class Unscaled(NamedTuple):
+    """Currents before their normalisation, and what that is.
+
+    Attributes:
+        current: [T, B, N].
+        affine: Mean, scale and shift of each neuron, [3, N]: the normalised current is scale (current - mean) + shift.
+        events: Number of inputs that are not zero, of all, float64.
+    """
+
+    current: Tensor
+    affine: Tensor
+    events: Tensor
+
+
+def can_normalise(linear: nn.Module, norm: nn.Module, inputs: Tensor) -> bool:
+    """Whether :func:`normalised_linear` can stand for two modules.
+
+    They must be exactly SpikeLinear and ``nn.BatchNorm1d``, without hooks, on the CPU, in float32 or float64, and run
+    as they are: neither compiled, traced nor transformed, without autocast and derivatives in forward mode.
+    """
+    if type(linear) is not SpikeLinear or type(norm) is not nn.BatchNorm1d or _are_watched(linear, norm):
+        return False
+    tensors = [inputs, *linear.parameters(), *norm.parameters()]
+    tensors += [each for each in (norm.running_mean, norm.running_var) if each is not None]
+    return (
+        is_plain()
+        and not in_forward_mode()
+        and not torch.is_autocast_enabled("cpu")
+        and inputs.dtype in (torch.float32, torch.float64)
+        and all(type(each) in (Tensor, nn.Parameter) for each in tensors)
+        and all(each.device.type == "cpu" and each.dtype == inputs.dtype for each in tensors)
+    )
+
+
+def normalised_linear(
+    linear: SpikeLinear, norm: nn.BatchNorm1d, inputs: Tensor, gate: Tensor | None = None, valid: Tensor | None = None
+) -> Unscaled:
+    r"""Run ``norm(linear(inputs))`` up to the normalisation itself.
+
+    Outputs, gradients and running statistics are those of the two modules, with mean and variance summed in float64:
+    what PyTorch loses over many rows, or where means are large, is kept.
+
+    Args:
+        linear: The layer.
+        norm: What follows it; its statistics are over steps and samples.
+        inputs: [T, B, inputs].
+        gate: Which inputs' gradients are wanted, booleans [T, B, inputs]; all by default.
+        valid: Which steps count in the statistics, booleans [T, B]; all by default.
+
+    Raises:
+        ValueError: If there is but one row to take a variance of, or the shapes do not fit.
+
+    Examples:
+        >>> linear, norm = SpikeLinear(20, 5), nn.BatchNorm1d(5)
+        >>> inputs = (torch.rand(100, 8, 20) < 0.1).float()
+        >>> current, (mean, scale, shift), events = normalised_linear(linear, norm, inputs)
+        >>> result = scale * (current - mean) + shift
+        >>> result.mean((0, 1)).abs().max() < 1e-5, (result.std((0, 1)) - 1).abs().max() < 1e-3
+        (tensor(True), tensor(True))
+    """
+    if inputs.shape[-1] != linear.in_features:
+        raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; its last dimension must be {linear.in_features}")
+    rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
+    open_ = None if gate is None else gate.reshape(rows.shape).contiguous()
+    counted = None if valid is None else valid.reshape(-1).contiguous()
+    dropout = linear.dropout if linear.training else 0.0
+    seed = int(torch.randint(2**63 - 1, (), generator=linear.generator)) if dropout else 0
+    sparse = by_events(rows, linear.weight, linear.events, dropout)
+    y, moments, number, events = LinearMoments.apply(  # type: ignore[no-untyped-call]
+        rows, linear.weight, linear.bias, open_, counted, dropout, seed, sparse
+    )
+    if norm.training or norm.running_mean is None or norm.running_var is None:
+        if number <= 1:
+            raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; a batch norm in training needs several rows")
+        if norm.training:
+            _follow(norm, moments.detach(), int(number))
+    else:
+        moments = torch.stack([norm.running_mean, norm.running_var]).double()
+    affine = Affine.apply(moments, norm.weight, norm.bias, norm.eps, inputs.dtype)  # type: ignore[no-untyped-call]
+    return Unscaled(y.view(*inputs.shape[:-1], -1), affine, events)
+
+
+def _are_watched(*modules: nn.Module) -> bool:
+    """Whether somebody wants to see what goes in or out of modules."""
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    everywhere = any(getattr(hooks, f"_global{name}", None) for name in names)
+    return everywhere or any(getattr(module, name) for module in modules for name in names)
+
+
+def _follow(norm: nn.BatchNorm1d, moments: Tensor, number: int) -> None:
+    """Update the running statistics as ``nn.BatchNorm1d`` does."""
+    if norm.running_mean is None or norm.running_var is None:
+        return
+    momentum = norm.momentum
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
+        momentum = 1 / float(norm.num_batches_tracked) if momentum is None else momentum
+    share = 0.0 if momentum is None else momentum
+    mean, variance = moments.to(norm.running_mean.dtype)
+    norm.running_mean.mul_(1 - share).add_(mean, alpha=share)
+    norm.running_var.mul_(1 - share).add_(variance, alpha=share * number / (number - 1))
+
+
+class Affine(torch.autograd.Function):
+    """Mean, scale and shift [3, N] of moments [2, N] in float64 and a batch norm's weight and bias.
+
+    The mean is rounded, and shift makes up for it.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, moments: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, dtype: torch.dtype
+    ) -> Tensor:
+        """Return scale = weight / sqrt(variance + eps), shift = bias."""
+        mean, inverse = moments[0], (moments[1] + eps).rsqrt()
+        scale = inverse if weight is None else weight * inverse
+        off = mean.to(dtype) - mean
+        shift = off * scale if bias is None else off * scale + bias
+        ctx.save_for_backward(inverse, weight, off)
+        return torch.stack([mean, scale, shift]).to(dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of moments, weight and bias."""
+        inverse, weight, off = ctx.saved_tensors
+        mean, scale, shift = grad.double()
+        scale = scale + shift * off
+        of_inverse = scale if weight is None else scale * weight
+        moments = torch.stack([mean, of_inverse * inverse**3 * -0.5]) if ctx.needs_input_grad[0] else None
+        if weight is None:
+            return moments, None, None, None, None
+        return moments, (scale * inverse).to(grad.dtype), shift.to(grad.dtype), None, None
+
+
+class LinearMoments(torch.autograd.Function):
+    """``x Wᵀ + bias`` and its moments over rows; by events, or dense in pieces of rows."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        gate: Tensor | None,
+        valid: Tensor | None,
+        dropout: float,
+        seed: int,
+        sparse: bool,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return the product, mean and variance [2, outputs] in float64, of how many rows, and the inputs' events.
+
+        Args:
+            ctx: The context of the call.
+            x: [rows, inputs], contiguous.
+            weight: [outputs, inputs].
+            bias: [outputs].
+            gate: Which inputs' gradients are wanted, [rows, inputs]; all by default.
+            valid: Which rows count in the moments, [rows]; all by default.
+            dropout: Share of inputs that are dropped.
+            seed: Which ones.
+            sparse: Whether to go by events.
+        """
+        outputs = weight.shape[0]
+        width = _padded(x, outputs)
+        numbers, sums = torch.zeros(TASKS, 2, dtype=torch.int64), torch.zeros(TASKS, 2, width, dtype=torch.float64)
+        told = {"numbers": numbers, "moments": sums, "valid": valid}
+        if sparse:
+            y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, **told)
+            events = numbers[:, 0].sum().double()
+        else:
+            y = _dense(x, weight, bias, dropout, seed, told)
+            events = torch.count_nonzero(x).double()
+        moments, number = merged(numbers[:, 1].numpy(), sums.numpy()[..., :outputs])
+        ctx.save_for_backward(x, weight, gate, valid, y, moments)
+        ctx.options = dropout, seed, sparse, int(number), bias is not None
+        ctx.set_materialize_grads(False)
+        count = torch.tensor(number)
+        ctx.mark_non_differentiable(count, events)
+        return y, moments, count, events
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, of_moments: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
+        """Return the gradients of x, weight and bias."""
+        x, weight, gate, valid, y, moments = ctx.saved_tensors
+        dropout, seed, sparse, number, has_bias = ctx.options
+        needs_x, needs_weight, needs_bias = *ctx.needs_input_grad[:2], has_bias and ctx.needs_input_grad[2]
+        grad = torch.zeros_like(y) if grad is None else grad.contiguous()
+        others: dict[str, Tensor | None] = {}
+        grad_bias = grad.sum(0) if needs_bias else None
+        if of_moments is not None:
+            slope, offset = 2 / number * of_moments[1], of_moments[0] / number
+            if grad_bias is not None:  # the deviations from the mean sum up to nothing
+                grad_bias += of_moments[0].to(grad.dtype)
+            numbers = torch.stack([moments[0], slope, offset]).to(y.dtype)
+            others = {"y": y, "centre": numbers[0], "slope": numbers[1], "offset": numbers[2], "valid": valid}
+        gated = needs_x and gate is not None and activity(gate) < gate_break_even(len(weight), dropout)
+        grad_x, grad_weight = run_backward(
+            grad, x, weight, gate if gated else None, dropout, seed, needs_weight=needs_weight and sparse, **others
+        )
+        dense_x, dense_weight = needs_x and not gated, needs_weight and not sparse
+        if dense_x:
+            grad_x = empty_like(x)
+        if dense_weight:
+            grad_weight = torch.zeros_like(weight)
+        if dense_x or dense_weight:
+            _add_dense(grad, x, weight, dropout, seed, grad_x if dense_x else None, dense_weight, grad_weight, others)
+        wanted = grad_x if needs_x else None, grad_weight if needs_weight else None, grad_bias
+        return *wanted, None, None, None, None, None
+
+
+def _padded(x: Tensor, outputs: int) -> int:
+    from .event_kernels import padded
+
+    return padded(outputs, x.element_size())
+
+
+def merged(numbers: Any, moments: Any) -> tuple[Tensor, int]:
+    """Merge mean and sum of squared deviations [tasks, 2, N] of rows, so many each, into mean and variance [2, N]."""
+    number = int(numbers.sum())
+    weights = numbers / max(1, number)
+    mean = weights @ moments[:, 0]
+    shifts = moments[:, 0] - mean
+    variance = moments[:, 1].sum(0) / max(1, number) + weights @ (shifts * shifts)
+    return torch.from_numpy(np.stack([mean, variance])), number
+
+
+def _seed_of(seed: int, rows: int, inputs: int) -> int:
+    """The seed with which rows from one on are dropped as they are among all of them; see the kernels' hash."""
+    shifted = (seed + rows * inputs * 0x9E3779B97F4A7C15) % 2**64
+    return shifted - 2**64 if shifted >= 2**63 else shifted
+
+
+def _dropped(x: Tensor, dropout: float, seed: int, start: int) -> Tensor:
+    """Rows of x from ``start`` on, after dropout."""
+    from . import event_kernels as kernels
+
+    if not dropout:
+        return x
+    y = torch.empty_like(x)
+    run(kernels.drop, x, 16, dropout, _seed_of(seed, start, x.shape[1]), y=y)
+    return y
+
+
+def _dense(
+    x: Tensor, weight: Tensor, bias: Tensor | None, dropout: float, seed: int, told: dict[str, Tensor | None]
+) -> Tensor:
+    """Compute x Wᵀ + bias in pieces of rows and take their moments."""
+    from . import event_kernels as kernels
+
+    outputs, width, valid = weight.shape[0], _padded(x, weight.shape[0]), told["valid"]
+    y = empty(x, (x.shape[0], width))
+    for start in range(0, x.shape[0], PIECE):
+        piece = slice(start, start + PIECE)
+        part = product(_dropped(x[piece], dropout, seed, start), weight)
+        if bias is not None:
+            part += bias
+        tensors = {**told, "y": y[piece], "valid": None if valid is None else valid[piece]}
+        run(kernels.collect, part, width, 0.0, 0, tasks=TASKS, **tensors)
+    return y if width == outputs else y[:, :outputs].contiguous()
+
+
+def _add_dense(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    dropout: float,
+    seed: int,
+    grad_x: Tensor | None,
+    needs_weight: bool,
+    grad_weight: Tensor,
+    others: dict[str, Tensor | None],
+) -> None:
+    """Write the gradient of x, and add to that of the weight, by dense products of pieces of rows."""
+    from . import event_kernels as kernels
+
+    outputs, width = weight.shape[0], _padded(x, weight.shape[0])
+    transposed, valid = weight.t().contiguous(), others.get("valid")
+    tensors = {name: None if each is None else widened(each, width, outputs) for name, each in others.items()}
+    for start in range(0, x.shape[0], PIECE):
+        piece = slice(start, start + PIECE)
+        whole = grad[piece]
+        if others:
+            tile = whole.new_empty(len(whole), width)
+            y = tensors["y"]
+            assert y is not None
+            part = {**tensors, "y": y[piece], "valid": None if valid is None else valid[piece], "tiles": tile}
+            run(kernels.combine, x[piece], width, 0.0, 0, grad_y=widened(whole, width, outputs), **part)
+            whole = tile[:, :outputs]
+        if grad_x is not None:
+            result = product(whole, transposed)
+            if dropout:
+                seed_here = _seed_of(seed, start, x.shape[1])
+                run(kernels.drop, result, 16, dropout, seed_here, y=grad_x[piece])
+            else:
+                grad_x[piece] = result
+        if needs_weight:
+            grad_weight += product(whole.t(), _dropped(x[piece], dropout, seed, start).t())
