@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .logarithm import Integers, log2, logarithm_source
 from .framing import Framing, c_table, reversed_bits
+from .logarithm import Integers, log2, logarithm_source
 
 Floats = NDArray[np.float32]
 

@@ -36,9 +36,7 @@ class Framing(NamedTuple):
         """Return that of a front end."""
         frame = frame_of(front_end.rate)
         window = torch.hann_window(frame, periodic=False, dtype=torch.float64) ** 0.85
-        weights = mel_triangles(
-            front_end.bands, front_end.rate, front_end.lowest, front_end.highest or None
-        ).numpy()
+        weights = mel_triangles(front_end.bands, front_end.rate, front_end.lowest, front_end.highest or None).numpy()
         places = zip(*weights.T.nonzero(), strict=True)
         triangles = [(int(place), int(band), float(weights[band, place])) for place, band in places]
         hop = max(1, round(front_end.step * front_end.rate))

@@ -18,7 +18,7 @@ REST_BITS = 17
 
 
 def log2(mantissa: Integers, exponent: Integers) -> Integers:
-    """Return the logarithms of (1 + mantissa / 2^23) 2^exponent: of float32 numbers, mantissa and exponent are in its bits.
+    """Return the logarithms of (1 + mantissa / 2^23) 2^exponent, numbers such as float32 has them.
 
     The table's 64 values are joined by straight lines: the error is below 6e-5.
 
