@@ -14,7 +14,8 @@ from torch import Tensor
 from ..datasets import FrontEnd
 from ..files import write_file
 from ..formats import Model, register_exporter
-from .exporters import BITS, judged, prepared, step_of
+from ..training import step_of
+from .exporters import BITS, STEP, judged, prepared
 from .fixed_point import StateType
 from .machines import wasm_module
 from .quantised import QuantisedNet
@@ -133,8 +134,7 @@ def export_web(
         seen[label] = turns[-1] + 1
     chosen = sorted(range(len(test)), key=lambda index: (turns[index], int(test.labels[index])))[:recordings]
     part = test.subset(chosen)
-    assert trained.config is not None
-    step = step_of(trained.config, test)
+    step = step_of(trained.facts) or STEP
     files = to_web(
         net,
         path,
