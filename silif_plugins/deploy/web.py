@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..datasets import FrontEnd
@@ -75,8 +76,7 @@ def to_web(
         {
             "name": f"{index + 1}: {classes[label]}",
             "label": int(label),
-            "steps": len(each),
-            "events": [[step, channel, int(each[step, channel])] for step, channel in each.nonzero().tolist()],
+            "events": [_in_turn(row) for row in each],
         }
         for index, (each, label) in enumerate(zip(counts, labels, strict=True))
     ]
@@ -88,6 +88,12 @@ def to_web(
     for name, text in texts.items():
         write_file(folder / name, text.encode())
     return [folder / name for name in texts]
+
+
+def _in_turn(row: Tensor) -> list[int]:
+    """Return the events of a step: channel, count, channel, count, ..."""
+    channels = row.nonzero().flatten()
+    return torch.stack([channels, row[channels]], dim=1).flatten().tolist()
 
 
 def _constant(name: str, value: Any) -> str:
