@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..tables import table
-from ..training import Trained, load_network
+from ..training import load_network
 from .output import Answer
 from .parser import Parser
 
@@ -32,7 +32,7 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
 def run(settings: argparse.Namespace) -> Answer:
     """Ask the best epoch of a run for every file."""
     trained = load_network(settings.run)
-    step = step_of(trained)
+    step = trained.step
     data: list[dict[str, Any]] = []
     rows = [("file", "word", "confidence", "decided")]
     for file in settings.files:
@@ -43,11 +43,3 @@ def run(settings: argparse.Namespace) -> Answer:
         when = f"step {said.decided} of {len(confidences)}" if step is None else f"after {said.decided * step:.2f} s"
         rows.append((Path(file).name, said.word, f"{100 * said.confidence:.0f} %", when))
     return Answer(data, table(rows))
-
-
-def step_of(trained: Trained) -> float | None:
-    """Return the duration of a step in seconds; None if nobody has said it."""
-    hears, options = trained.about.get("front_end") or {}, trained.about.get("options") or {}
-    if "step" in hears:
-        return float(hears["step"])
-    return options["max_time"] / options["steps"] if {"max_time", "steps"} <= options.keys() else None

@@ -12,10 +12,10 @@ from typing import BinaryIO
 import numpy as np
 
 from ..datasets import FrameDataset
-from ..deploy import BITS, Decision, Listener, Stream, prepared, step_of
+from ..deploy import BITS, STEP, Decision, Listener, Stream, prepared
 from ..formats import Model
 from ..hints import did_you_mean
-from ..training import front_end_of, load_split
+from ..training import front_end_of, load_split, step_of
 from .output import Answer, note, show
 from .parser import Parser, UsageError
 
@@ -53,7 +53,7 @@ def run(settings: argparse.Namespace) -> None:
         if bits is None:
             raise UsageError(f"bits: got {settings.bits!r}; it must be 2 to 8, or ternary")
         net = prepared(trained, bits, "float32", 256).net
-    step = step_of(trained.config, test)
+    step = step_of(trained.facts) or STEP
     stream = Stream(
         net,
         horizon=settings.horizon or test.steps,

@@ -6,7 +6,7 @@
 """
 
 from .c_export import to_c
-from .exporters import BITS, export_c, prepared, step_of
+from .exporters import BITS, STEP, export_c, prepared
 from .fixed_point import FixedSpace, StateType
 from .folding import FoldedLayer, FoldedNet, FoldError, fold
 from .hearing import Hearing
@@ -20,6 +20,7 @@ from .web import export_web, to_web
 
 __all__ = [
     "BITS",
+    "STEP",
     "ChipReport",
     "Cortex",
     "Decision",
@@ -49,7 +50,6 @@ __all__ = [
     "quantise",
     "run_on",
     "run_on_sound",
-    "step_of",
     "to_c",
     "to_web",
 ]

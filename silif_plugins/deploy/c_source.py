@@ -122,7 +122,7 @@ def source(net: QuantisedNet, name: str, classes: Sequence[str] = (), hearing: H
         f"""\
 /* Written by silif_plugins; not to be edited. See {name}.h. */
 #include "{name}.h"
-{float_guard if net.state == "float32" or hearing is not None else ""}
+{float_guard if net.state == "float32" else ""}
 #define SCALE {1 << CURRENT_BITS} /* units of a current in a level of the weights */
 """
     ]

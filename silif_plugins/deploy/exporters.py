@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -10,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from ..datasets import FrameDataset, FrontEnd, LogMel, resolve
+from ..datasets import FrameDataset, FrontEnd, LogMel
 from ..formats import Model, register_exporter
 from ..synapses import Bits
 from ..training import TrainConfig, evaluate, front_end_of, load_split
@@ -19,6 +18,9 @@ from .fixed_point import StateType
 from .quantisation import quantise
 from .quantised import QuantisedNet
 from .report import ChipReport, chip_report
+
+STEP = 0.01
+"""Seconds that a time step is taken for where nothing is known of time."""
 
 BITS = Literal["8", "7", "6", "5", "4", "3", "2", "ternary"]
 
@@ -52,14 +54,6 @@ def prepared(trained: Model, bits: BITS | None, state: StateType, calibrate: int
     chosen: Bits | None = None if bits is None else "ternary" if bits == "ternary" else int(bits)
     net = quantise(trained.net, chosen, calibration=without_padding(train, order.tolist()), state=state)
     return Prepared(net, load_split(trained.config, "test"), log_mel_of(trained.config))
-
-
-def step_of(config: TrainConfig, dataset: FrameDataset) -> float:
-    """Return the duration of a run's time steps in seconds; 10 ms for data that have no time."""
-    with contextlib.suppress(ValueError):
-        return front_end_of(config).step
-    length = config.max_time or resolve(config.data)[0].defaults.get("max_time")
-    return float(length) / dataset.steps if length else 0.01
 
 
 def without_padding(dataset: FrameDataset, chosen: list[int]) -> Tensor:

@@ -9,12 +9,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..datasets import FrontEnd
 from ..files import write_file
 from ..formats import Model, register_exporter
-from .exporters import BITS, judged, prepared, step_of
+from ..training import step_of
+from .exporters import BITS, STEP, judged, prepared
 from .fixed_point import StateType
 from .machines import wasm_module
 from .quantised import QuantisedNet
@@ -74,8 +76,7 @@ def to_web(
         {
             "name": f"{index + 1}: {classes[label]}",
             "label": int(label),
-            "steps": len(each),
-            "events": [[step, channel, int(each[step, channel])] for step, channel in each.nonzero().tolist()],
+            "events": [_in_turn(row) for row in each],
         }
         for index, (each, label) in enumerate(zip(counts, labels, strict=True))
     ]
@@ -87,6 +88,12 @@ def to_web(
     for name, text in texts.items():
         write_file(folder / name, text.encode())
     return [folder / name for name in texts]
+
+
+def _in_turn(row: Tensor) -> list[int]:
+    """Return the events of a step: channel, count, channel, count, ..."""
+    channels = row.nonzero().flatten()
+    return torch.stack([channels, row[channels]], dim=1).flatten().tolist()
 
 
 def _constant(name: str, value: Any) -> str:
@@ -133,8 +140,7 @@ def export_web(
         seen[label] = turns[-1] + 1
     chosen = sorted(range(len(test)), key=lambda index: (turns[index], int(test.labels[index])))[:recordings]
     part = test.subset(chosen)
-    assert trained.config is not None
-    step = step_of(trained.config, test)
+    step = step_of(trained.facts) or STEP
     files = to_web(
         net,
         path,

@@ -17,7 +17,7 @@ from .options import of_function as options_of
 from .pretrained import Pretrained, from_pretrained, save_pretrained, shipped
 from .run import Diverged, RunError, train
 from .side_by_side import Animal, rates_of, stable, table_of, unstable, zoo
-from .trained import Prediction, Trained
+from .trained import Prediction, Trained, step_of
 
 __all__ = [
     "DEFAULT_NETWORK",
@@ -53,6 +53,7 @@ __all__ = [
     "settings_of",
     "shipped",
     "stable",
+    "step_of",
     "summarize",
     "summary_table",
     "table_of",

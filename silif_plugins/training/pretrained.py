@@ -1,6 +1,7 @@
 """Trained networks as folders that model hubs show: weights, settings, classes, and a card with what was measured.
 
 Such a folder holds ``model.safetensors``, ``config.json`` and ``README.md``, the card, whose ``model-index`` hubs read.
+Weights may be stored as integers of 8 bits, ``NAME.levels``, with a step for each row, ``NAME.steps``.
 Loading executes no code. Networks that ship with this package are in `shipped`.
 """
 
@@ -14,12 +15,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..files import write_file
 from ..hints import did_you_mean
 from ..optional import require
 from ..sparch import CheckpointError
+from ..synapses import levels, row_steps
 from .checkpoint import restore
 from .config import TrainConfig
 
@@ -50,7 +53,7 @@ def shipped() -> list[str]:
 
     Examples:
         >>> shipped()
-        ['c-silif-spoken-digits', 'silif-spoken-digits']
+        ['c-silif-spoken-digits', 'silif-delays-spoken-digits', 'silif-spoken-digits']
     """
     return sorted(folder.name for folder in SHIPPED.iterdir() if (folder / CONFIG).is_file())
 
@@ -63,10 +66,11 @@ def save_pretrained(
     classes: Sequence[str],
     results: Mapping[str, float] | None = None,
     notes: str = "",
+    bits: int | None = None,
 ) -> list[Path]:
     """Write a trained network as a folder that model hubs show.
 
-    ``huggingface_hub.upload_folder(folder_path=folder, repo_id=...)`` puts it on a hub.
+    `silif_plugins.training.hub.HubModel` does the same, and puts it on a hub.
 
     Args:
         net: The network.
@@ -75,12 +79,14 @@ def save_pretrained(
         classes: Names of the classes, in the order of the scores.
         results: What was measured on the test set, by name: ``accuracy``, a share, and others.
         notes: What else the card is to say, in Markdown.
+        bits: 2 to 8 to round weights row by row and store them as integers, in a quarter of the memory; what was
+            measured should then be of the network that comes back.
 
     Returns:
         The files.
 
     Raises:
-        ValueError: If the network is not the one of the settings.
+        ValueError: If the network is not the one of the settings, or there is no such number of bits.
         OSError: If a file cannot be written.
 
     Examples:
@@ -97,7 +103,8 @@ def save_pretrained(
     tensors = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
     num_inputs = _num_inputs(net)
     restore(config.network(num_inputs, len(classes)), tensors, prefix="")
-    weights: bytes = safetensors.save(tensors, {"format": "pt"})
+    stored = tensors if bits is None else _as_integers(tensors, bits)
+    weights: bytes = safetensors.save(stored, {"format": "pt"})
     settings = {**config.settings(), "device": "cpu", "init": None}
     facts = {
         "library": "silif_plugins",
@@ -109,7 +116,8 @@ def save_pretrained(
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    card = _card(folder.resolve().name, facts, sum(parameter.numel() for parameter in net.parameters()), notes)
+    parameters = sum(parameter.numel() for parameter in net.parameters())
+    card = _card(folder.resolve().name, facts, parameters, notes, bits)
     contents = {WEIGHTS: weights, CONFIG: (json.dumps(facts, indent=1) + "\n").encode(), CARD: card.encode()}
     for name, content in contents.items():
         write_file(folder / name, content)
@@ -147,10 +155,34 @@ def from_pretrained(name: str | os.PathLike[str]) -> Pretrained:
         config = TrainConfig.from_mapping(facts.get("settings"))
         classes = tuple(str(each) for each in facts["classes"])
         net = config.network(int(facts["num_inputs"]), len(classes))
-        restore(net, safetensors.load(content), prefix="")
+        restore(net, _as_floats(safetensors.load(content)), prefix="")
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from error
     return Pretrained(net.eval(), config, classes, dict(facts.get("results", {})))
+
+
+def _as_integers(tensors: Mapping[str, Tensor], bits: int) -> dict[str, Tensor]:
+    """Round weight matrices row by row: their levels in 8 bits and their steps in the place of each."""
+    found: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        if name.endswith("weight") and value.dim() == 2:
+            steps = row_steps(value, bits)
+            found |= {f"{name}.levels": levels(value, steps, bits).to(torch.int8), f"{name}.steps": steps}
+        else:
+            found[name] = value
+    return found
+
+
+def _as_floats(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Undo `_as_integers`.
+
+    Raises:
+        KeyError: If there are levels without steps.
+    """
+    found = dict(tensors)
+    for name in [name.removesuffix(".levels") for name in tensors if name.endswith(".levels")]:
+        found[name] = found.pop(f"{name}.levels") * found.pop(f"{name}.steps").unsqueeze(1)
+    return found
 
 
 def _folder(name: str | os.PathLike[str]) -> Path:
@@ -172,7 +204,7 @@ def _num_inputs(net: nn.Module) -> int:
     return found
 
 
-def _card(name: str, facts: Mapping[str, Any], parameters: int, notes: str) -> str:
+def _card(name: str, facts: Mapping[str, Any], parameters: int, notes: str, bits: int | None) -> str:
     """Write the card: for hubs the part between the lines, for people what follows."""
     settings, results = facts["settings"], facts["results"]
     data = settings["data"]
@@ -190,13 +222,14 @@ def _card(name: str, facts: Mapping[str, Any], parameters: int, notes: str) -> s
     shown = {metric: f"{value:.4f}" if abs(value) <= 1 else f"{value:,.0f}" for metric, value in results.items()}
     measured = [f"| {metric.replace('_', ' ')} | {value} |" for metric, value in shown.items()]
     neuron = settings.get("neuron", settings["architecture"])
+    stored = "" if bits is None else f", weights of {bits} bits"
     lines = [
         "---",
         *front,
         "---",
         f"# {name}",
         "",
-        f"A spiking network of {neuron} neurons, {parameters:,} parameters, trained on {data} to tell "
+        f"A spiking network of {neuron} neurons, {parameters:,} parameters{stored}, trained on {data} to tell "
         f"{len(facts['classes'])} classes apart. Settings, seed and classes are in `{CONFIG}`.",
         "",
         "| on the test set | |",

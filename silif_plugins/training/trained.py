@@ -85,6 +85,11 @@ class Trained(NamedTuple):
         """What the checkpoint says of the data: name, classes, options, samples and front end."""
         return dict(self.facts.get("data_set", {}))
 
+    @property
+    def step(self) -> float | None:
+        """Duration of a time step in seconds; None if nobody has said it."""
+        return step_of(self.facts)
+
     def check(self, dataset: FrameDataset, name: str = "dataset") -> None:
         """Raise unless a data set has the channels and the classes that the network knows.
 
@@ -178,6 +183,20 @@ class Trained(NamedTuple):
                 "frames", f"got shape {tuple(values.shape)}, but it must be [steps, {self.num_inputs}]{hint}"
             )
         return FrameDataset(values[None], [0], classes=self.classes)[0][0]
+
+
+def step_of(facts: Mapping[str, Any]) -> float | None:
+    """Return the duration of a time step in seconds from what a checkpoint says; None if it says nothing of time.
+
+    Examples:
+        >>> step_of({"data_set": {"front_end": None, "options": {"steps": 100, "max_time": 1.0}}})
+        0.01
+    """
+    about = facts.get("data_set", {})
+    hears, options = about.get("front_end") or {}, about.get("options") or {}
+    if "step" in hears:
+        return float(hears["step"])
+    return float(options["max_time"]) / options["steps"] if {"max_time", "steps"} <= options.keys() else None
 
 
 @torch.no_grad()

@@ -2,9 +2,11 @@ import json
 
 import pytest
 import torch
+from torch import nn
 
 from silif_plugins.cli import main
 from silif_plugins.sparch import CheckpointError
+from silif_plugins.synapses import levels, row_steps
 from silif_plugins.training import (
     TrainConfig,
     evaluate,
@@ -37,6 +39,31 @@ def test_comes_back_as_it_was(saved):
     assert not found.net.training
     for name, value in net.state_dict().items():
         assert torch.equal(value, found.net.state_dict()[name])
+
+
+@pytest.mark.parametrize("connection", ["linear", "axonal", "delayed"])
+def test_weights_of_few_bits(connection, tmp_path):
+    options = {} if connection == "linear" else {"max_delay": 5, "round_in_eval": True}
+    config = TrainConfig(hidden_sizes=(64,), connection=connection, connection_options=options)
+    net = config.network(140, 3).eval()
+    for folder, bits in (("float", None), ("few", 4)):
+        save_pretrained(net, tmp_path / folder, config=config, classes=CLASSES, bits=bits)
+    assert "weights of 4 bits" in (tmp_path / "few" / CARD).read_text()
+    # Delays of synapses are not weights: they stay as they are.
+    share = 0.7 if connection == "delayed" else 0.4
+    assert (tmp_path / "few" / WEIGHTS).stat().st_size < share * (tmp_path / "float" / WEIGHTS).stat().st_size
+    state, rounded = net.state_dict(), 0
+    for name, value in from_pretrained(tmp_path / "few").net.state_dict().items():
+        if name.endswith("weight") and value.dim() == 2:
+            steps = row_steps(state[name], 4)
+            assert torch.equal(value, levels(state[name], steps, 4) * steps.unsqueeze(1))
+            rounded += 1
+        else:
+            assert torch.equal(value, state[name])
+    assert rounded == 2
+    with pytest.raises(ValueError, match="bits: got 9"):
+        save_pretrained(net, tmp_path / "none", config=config, classes=CLASSES, bits=9)
+    assert not (tmp_path / "none").exists()
 
 
 def test_the_card_is_what_hubs_read(saved):
@@ -91,6 +118,51 @@ def test_from_a_hub(saved, monkeypatch):
     monkeypatch.setattr(hub, "snapshot_download", download)
     assert from_pretrained("someone/something").classes == tuple(CLASSES)
     assert asked == [("someone/something", [WEIGHTS, CONFIG, CARD])]
+
+
+@pytest.fixture
+def model(saved):
+    pytest.importorskip("huggingface_hub")
+    from silif_plugins.training.hub import HubModel
+
+    return HubModel.from_pretrained(saved[2])
+
+
+def test_models_of_a_hub_are_the_same_folders(saved, model, tmp_path):
+    net, config, folder = saved
+    assert (model.classes, model.results, model.config.to_json()) == (
+        tuple(CLASSES),
+        {"accuracy": 0.75},
+        config.to_json(),
+    )
+    inputs = (torch.rand(2, 20, 140) < 0.1).float()
+    assert torch.equal(model(inputs).scores, net(inputs).scores)
+    assert torch.equal(model(inputs, torch.tensor([20, 7])).scores, net(inputs, torch.tensor([20, 7])).scores)
+    model.save_pretrained(tmp_path / "again")
+    assert (tmp_path / "again" / CONFIG).read_bytes() == (folder / CONFIG).read_bytes()
+    assert (tmp_path / "again" / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
+    assert from_pretrained(tmp_path / "again").classes == tuple(CLASSES)
+
+
+def test_pushing_to_a_hub(model, monkeypatch):
+    """What goes out is a folder that `from_pretrained` reads; nothing is sent from here."""
+    hub, pushed = pytest.importorskip("huggingface_hub"), {}
+
+    def upload(self, *, repo_id, folder_path, **_):
+        pushed[repo_id] = from_pretrained(folder_path), (folder_path / CARD).read_text()
+        return "where it is"
+
+    monkeypatch.setattr(
+        hub.HfApi, "create_repo", lambda self, repo_id, **_: hub.RepoUrl(f"https://huggingface.co/{repo_id}")
+    )
+    monkeypatch.setattr(hub.HfApi, "upload_folder", upload)
+    assert model.push_to_hub("someone/digits") == "where it is"
+    found, card = pushed["someone/digits"]
+    assert found.classes == tuple(CLASSES)
+    assert nn.utils.parameters_to_vector(found.net.parameters()).equal(
+        nn.utils.parameters_to_vector(model.net.parameters())
+    )
+    assert "# digits" in card
 
 
 @pytest.mark.slow

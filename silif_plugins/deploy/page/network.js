@@ -48,7 +48,8 @@ class Network {
     };
   }
 
-  /* Run a whole recording {steps, events: [step, channel, count]}; return what was decided and all spikes. */
+  /* Run a whole recording, whose events are [channel, count, channel, count, ...] of each step; return what was decided
+     and all spikes. */
   recognise(recording) {
     this.begin();
     return whole(recordingSteps(recording).map((events) => this.step(events)));
@@ -61,10 +62,9 @@ class Network {
   }
 }
 
+/* The events of each step as pairs of channel and count. */
 function recordingSteps(recording) {
-  const steps = Array.from({ length: recording.steps }, () => []);
-  for (const [step, channel, count] of recording.events) steps[step].push([channel, count]);
-  return steps;
+  return recording.events.map((flat) => flat.filter((_, place) => place % 2 === 0).map((channel, i) => [channel, flat[2 * i + 1]]));
 }
 
 function whole(told) {

@@ -144,7 +144,9 @@ async function main() {
 
   async function playMicrophone() {
     begin();
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    // As it is: what browsers take for noise and echo may be what the network listens for.
+    const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: plain });
     const context = new AudioContext({ sampleRate: NET.rate });
     microphone = { close: () => { stream.getTracks().forEach((track) => track.stop()); context.close(); } };
     const hear = listen();
