@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ..dynamics import Dynamics, Flow, HardReset, LinearSystem, State, StateSpace, linear_part
-from ..kernels.operators import is_exporting, is_recorded
+from ..kernels.operators import is_direct, is_exporting, is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
 from . import fused_flow, fused_system
 from .callables import CallableScan, is_step
-from .fused import Scan, run_forward
+from .fused import DirectScan, Scan, run_forward
 from .layout import GIVEN, Forward, Outputs, in_kernel
 
 Fused = Literal["cpu", "triton"]
@@ -185,6 +185,8 @@ def run(
     )
     if number == GIVEN:
         results = CallableScan.apply(surrogate, *call)  # type: ignore[no-untyped-call]
+    elif is_direct(flat, coefficients, initial, recurrent):
+        results = DirectScan.apply(*call)  # type: ignore[no-untyped-call]
     elif is_recorded():
         results = run_forward(*call)
     else:
