@@ -45,6 +45,8 @@ GRADIENTS: dict[str, Callable[..., tuple[Any, ...]]] = {
 PARTNERS = {"cos": "sin", "sin": "cos"}
 """What else of the same operand a gradient takes: the function must compute that, too."""
 
+OPERANDS = {name: 3 if name == "clamp" else 2 if name in ("add", "sub", "mul", "div") else 1 for name in GRADIENTS}
+
 NAMES = {"true_divide": "div", "divide": "div", "negative": "neg", "subtract": "sub", "rsub": "sub"}
 NAMES |= {"multiply": "mul", "clip": "clamp"}
 """Other names of operations."""
@@ -81,7 +83,7 @@ class _Noted(Tensor):
             low, high = (*args[1:], None, None)[:2]
             low, high = options.pop("min", low), options.pop("max", high)
             args = args[0], -math.inf if low is None else low, math.inf if high is None else high
-        if name not in GRADIENTS or options or len(args) != GRADIENTS[name].__code__.co_argcount - 2 - (name in PARTNERS):
+        if name not in OPERANDS or options or len(args) != OPERANDS[name]:
             raise CannotBeWritten(f"it calls {given}")
         lines = next(arg.lines for arg in args if isinstance(arg, _Noted))
         operands = [_operand(arg) for arg in args]
@@ -194,14 +196,12 @@ class Program:
                         add(operand, part)
         return [sums.get(f"v{index}") for index in range(self.count)]
 
-    def gradients(
-        self, saved: Sequence[Tensor], grad: Tensor, needed: tuple[bool, ...]
-    ) -> list[Tensor | None]:
-        """Return the gradients of the arguments that are needed, None for the others.
+    def gradients(self, saved: Sequence[Tensor], grad: Tensor, needed: tuple[bool, ...]) -> list[Tensor | None]:
+        r"""Return the gradients of the arguments that are needed, None for the others.
 
         Args:
             saved: What :meth:`run` has saved, in memory without gaps; or single numbers.
-            grad: Gradients of the results, [results, \\*size].
+            grad: Gradients of the results, [results, \*size].
             needed: Which arguments' are wanted: arguments of the full size.
         """
         if needed not in self._kernels:

@@ -167,7 +167,7 @@ Scan = differentiable_function(run_forward, _save, _differentiate)
 
 
 class DirectScan(torch.autograd.Function):
-    """The same for tensors that :func:`is_direct` takes: without PyTorch's dispatcher, which costs as much as a call."""
+    """The same for tensors that ``is_direct`` takes: without PyTorch's dispatcher, which costs as much as a call."""
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:

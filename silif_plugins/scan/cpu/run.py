@@ -34,7 +34,7 @@ from ..system_layout import (
     empty_system_outputs,
 )
 from . import flows, kernels, systems
-from .tiles import PADDED, WIDTH, job_dtype
+from .tiles import BATCH, PADDED, WIDTH, job_dtype
 
 
 def forward(call: Forward) -> Outputs:
@@ -112,10 +112,11 @@ class Job:
     ) -> None:
         current, coefficients, lengths = call.current, call.coefficients, call.lengths
         steps, batch, neurons = current.shape
-        sequences = [current, call.initial, *(value for value in fields.values() if isinstance(value, Tensor))]
+        views = {field: view_of(value) for field, value in fields.items() if isinstance(value, Tensor)}
+        views |= {"x": view_of(current), "initial": view_of(call.initial)}
         # A tile has one length, and one duration a step; and its lanes lie side by side.
         one_sequence = lengths is not None or isinstance(call, (FlowForward, FlowBackward))
-        if one_sequence or (neurons % PADDED == 0 and any(t.stride(1) != neurons for t in sequences)):
+        if one_sequence or (neurons % PADDED == 0 and any(view[BATCH] != neurons for view in views.values())):
             row = neurons
         else:
             row = batch * neurons
@@ -126,8 +127,9 @@ class Job:
         # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
         # of two shares them evenly; the sums take some percent of the input's memory.
         self.tasks = min(tiles, max(4, min(32, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
-        adjoint = "grad_initial" in fields
-        self.sums = torch.zeros((self.tasks if adjoint else 0, *coefficients.shape), dtype=torch.float64)
+        self.sums: Tensor | None = None
+        if "grad_initial" in fields:
+            self.sums = torch.zeros((self.tasks, *coefficients.shape), dtype=torch.float64)
         self.elements = current.numel()
         self.lengths = None if lengths is None else lengths.contiguous()  # kept: the kernel has its address alone
         self.code = code
@@ -140,9 +142,7 @@ class Job:
             "tiles": tiles,
             "tasks": self.tasks,
             "streams": current.numel() * current.element_size() >= LARGE,
-            "sums": self.sums.data_ptr(),
-            "x": view_of(current),
-            "initial": view_of(call.initial),
+            "sums": 0 if self.sums is None else self.sums.data_ptr(),
             "coefficients": (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1)),
             "lengths": 0 if self.lengths is None else self.lengths.data_ptr(),
             "surrogate": call.surrogate,
@@ -150,9 +150,7 @@ class Job:
             "shape2": call.shape2,
             "detach_reset": call.detach_reset,
         }
-        for field, value in fields.items():
-            if value is not None:
-                values[field] = view_of(value) if isinstance(value, Tensor) else value
+        values |= {field: value for field, value in fields.items() if not isinstance(value, Tensor | None)} | views
         self.memory = code.pack(values)
 
     @property
@@ -168,7 +166,8 @@ class Job:
 
     def coefficient_gradients(self, dtype: torch.dtype) -> Tensor:
         """What backward has added up, in the shape of the coefficients."""
-        return self.sums.sum(0).to(dtype)
+        assert self.sums is not None
+        return (self.sums[0] if self.tasks == 1 else self.sums.sum(0)).to(dtype)
 
 
 def code_of(name: str, call: Forward | Backward) -> Code:
