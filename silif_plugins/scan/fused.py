@@ -134,7 +134,7 @@ def _differentiate(
     hard_reset, trace, *surrogate, detach_reset, backend, _ = ctx.options
     grad_mem, grad_ada = both_or_none(grad_mem, grad_ada) if trace else (None, None)
     needs_current = ctx.needs_input_grad[0] or weights is not None
-    call = Backward(
+    values = (
         current,
         coefficients,
         initial,
@@ -152,6 +152,7 @@ def _differentiate(
         needs_current,
         backend,
     )
+    call = Backward(*values)
     if torch.is_grad_enabled():  # with a graph of the backward pass itself: torch.func always asks for one
         grads = ScanBackward.apply(*call)
     else:
