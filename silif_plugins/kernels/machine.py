@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
 import torch
 from llvmlite import ir
 
-from .pointwise import Program
+if TYPE_CHECKING:
+    from .pointwise import Program
 
 I64 = ir.IntType(64)
 
