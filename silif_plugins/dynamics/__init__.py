@@ -13,7 +13,7 @@ from .hard_reset import RESET_MECHANISMS, HardReset, ResetMechanism, linear_part
 from .linear_system import LinearSystem
 from .modal_space import ModalSpace
 from .stability import eigenvalues, is_stable, jury_margins, oscillates, spectral_radius, stability_margin
-from .state_space import State, StateSpace
+from .state_space import PackedSpace, State, StateSpace
 
 __all__ = [
     "RESET_ACTIONS",
@@ -28,6 +28,7 @@ __all__ = [
     "LinearSystem",
     "ModalSpace",
     "NeuronState",
+    "PackedSpace",
     "ResetAction",
     "ResetCondition",
     "ResetMechanism",

@@ -204,3 +204,28 @@ class StateSpace(NamedTuple):
     def double(self) -> StateSpace:
         """Return the same system in float64."""
         return StateSpace(*(field.double() for field in self))
+
+
+class PackedSpace(StateSpace):
+    """A state space whose coefficients are at hand in one tensor, too.
+
+    What is made of it, by ``_replace`` for example, has none.
+
+    Attributes:
+        packed: All fields, [9, *neurons]; None if there is no such tensor.
+    """
+
+    packed: Tensor | None = None
+
+    @property
+    def shape(self) -> torch.Size:
+        """Shape of the population."""
+        return super().shape if self.packed is None else self.packed.shape[1:]
+
+
+pytree.register_pytree_node(
+    PackedSpace,
+    lambda space: (list(space), None),
+    lambda fields, _: StateSpace(*fields),
+    serialized_type_name=f"{PackedSpace.__module__}.PackedSpace",
+)

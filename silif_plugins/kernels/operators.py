@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, get_type_hints
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -73,6 +73,19 @@ def check_operands(
 def is_recorded() -> bool:
     """Whether a compiler or tracer records what is called: it takes operators, but no autograd.Function."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+
+
+def is_direct(*tensors: Tensor | None) -> bool:
+    """Whether tensors are plain memory, and nobody looks at operators: no compiler, tracer, transform or mode.
+
+    Then a function may be called in the place of its operator.
+    """
+    return (
+        all(type(tensor) is Tensor or tensor is None or type(tensor) is nn.Parameter for tensor in tensors)
+        and not is_recorded()
+        and not torch._C._are_functorch_transforms_active()
+        and not torch._C._len_torch_dispatch_stack()
+    )
 
 
 def is_exporting() -> bool:

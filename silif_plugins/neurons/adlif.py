@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..dynamics import StateSpace
+from .coefficients import coefficients
 from .lif import MEMBRANE_DECAYS
 from .neuron import Neuron
 from .registry import register_neuron
@@ -37,6 +38,20 @@ def adaptive_integrator(
         r2=b,
         threshold=threshold,
     )
+
+
+def adlif_space(
+    decay_u: Tensor,
+    decay_w: Tensor,
+    a: Tensor,
+    b: Tensor,
+    threshold: Tensor | float,
+    *,
+    ranges: Sequence[tuple[float, float]],
+) -> StateSpace:
+    """AdLIF's parameters as a state space: the adaptive integrator with each of them clamped to its range."""
+    alpha, beta, a, b = (value.clamp(*limits) for value, limits in zip((decay_u, decay_w, a, b), ranges, strict=True))
+    return adaptive_integrator(alpha, 1 - alpha, beta, a, b, threshold)
 
 
 @register_neuron("AdLIF")
@@ -98,8 +113,8 @@ class AdLIF(Neuron):
 
     def state_space(self) -> StateSpace:
         """Return the adaptive integrator with the clamped parameters."""
-        alpha, beta, a, b = (getattr(self, name).clamp(*limits) for name, limits in self.ranges.items())
-        return adaptive_integrator(alpha, 1 - alpha, beta, a, b, self.threshold)
+        values = (getattr(self, name) for name in self.ranges)
+        return coefficients(adlif_space, *values, self.threshold, ranges=tuple(self.ranges.values()))
 
 
 @register_neuron("cAdLIF")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..dynamics import Flow, State, StateSpace
+from .coefficients import coefficients
 from .log_domain import LARGEST, RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, cut, decay, pole, rotation, step
 from .registry import register_neuron
 from .sampling import Init, Learn, sampler, uniform_complex_state
@@ -168,7 +169,8 @@ class CSiLIF(LogDomainNeuron):
 
     def state_space(self) -> StateSpace:
         """Return the state space of :func:`csilif_space` with this population's parameters."""
-        return csilif_space(
+        return coefficients(
+            csilif_space,
             self._log_of("decay", RAW_RATE),
             self.get_parameter_or_buffer("omega"),
             self._log_of("dt", RAW_TIMESTEP),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..dynamics import State, StateSpace
+from .coefficients import coefficients
 from .neuron import Neuron
 from .registry import register_neuron
 from .sampling import Init, Learn, sampler
@@ -21,6 +22,12 @@ MEMBRANE_DECAYS = (math.exp(-1 / 5), math.exp(-1 / 25))
 def leaky_integrator(alpha: Tensor, one_minus_alpha: Tensor, threshold: Tensor | float) -> StateSpace:
     """u[t] = α (u[t-1] - s[t-1]) + (1-α) I[t] as a state space; its second state stays zero."""
     return StateSpace.of(a11=alpha, b1=one_minus_alpha, r1=-alpha, threshold=threshold)
+
+
+def lif_space(decay_u: Tensor, threshold: Tensor | float) -> StateSpace:
+    """LIF's parameters as a state space: the leaky integrator with the decay clamped to its range."""
+    alpha = decay_u.clamp(*MEMBRANE_DECAYS)
+    return leaky_integrator(alpha, 1 - alpha, threshold)
 
 
 @register_neuron("LIF")
@@ -69,8 +76,7 @@ class LIF(Neuron):
 
     def state_space(self) -> StateSpace:
         """Return the leaky integrator with the clamped decay."""
-        alpha = self.decay_u.clamp(*MEMBRANE_DECAYS)
-        return leaky_integrator(alpha, 1 - alpha, self.threshold)
+        return coefficients(lif_space, self.decay_u, self.threshold)
 
     def uniform_state(self, batch: Sequence[int], *, generator: torch.Generator | None = None) -> State:
         """Draw mem, then spk: a LIF neuron has no adaptation to draw."""

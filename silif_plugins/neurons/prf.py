@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from ..dynamics import State, StateSpace
+from .coefficients import coefficients
 from .log_domain import LOG_LARGEST, LogDomainNeuron, pole, rotation, timestep
 from .registry import register_neuron
 from .sampling import Init, Learn, positive, sampler, uniform_complex_state
 
 
-def prf_space(log_dt: Tensor, log_omega: Tensor, tau: float, threshold: Tensor | float = 1.0) -> StateSpace:
+def prf_space(log_dt: Tensor, log_omega: Tensor, threshold: Tensor | float = 1.0, *, tau: float) -> StateSpace:
     """PRF's parameters as a state space on (Re v, Im v): α = exp(Δ (-1/τ + i ω)), input Δ, no reset."""
     omega = log_omega.clamp(-LOG_LARGEST, LOG_LARGEST).exp()
     real, imaginary = pole(log_dt - math.log(tau), rotation(omega, log_dt))
@@ -78,7 +79,7 @@ class PRF(LogDomainNeuron):
 
     def state_space(self) -> StateSpace:
         """Return the state space of ``prf_space`` with this population's parameters."""
-        return prf_space(self.log_dt, self.log_omega, self.tau, self.threshold)
+        return coefficients(prf_space, self.log_dt, self.log_omega, self.threshold, tau=self.tau)
 
     def uniform_state(self, batch: Sequence[int], *, generator: torch.Generator | None = None) -> State:
         """Draw v with real and imaginary part from U[0, 1), then spk."""

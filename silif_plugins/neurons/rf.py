@@ -9,11 +9,18 @@ import torch
 from torch import Tensor
 
 from ..dynamics import State, StateSpace
+from .coefficients import coefficients
 from .neuron import Neuron
 from .registry import register_neuron
 from .sampling import Init, Learn, sampler, uniform_complex_state
 
 WEAKEST_DAMPING = -0.1
+
+
+def rf_space(damping: Tensor, omega: Tensor, threshold: Tensor | float, *, dt: float) -> StateSpace:
+    """RF's parameters as a state space: Euler's step 1 + Δ(x + i y) as a real 2x2 block."""
+    real, imaginary = 1 + dt * damping.clamp(max=WEAKEST_DAMPING), dt * omega
+    return StateSpace.of(a11=real, a12=-imaginary, a21=imaginary, a22=real, b1=dt, r1=-1.0, threshold=threshold)
 
 
 @register_neuron("RF")
@@ -70,11 +77,7 @@ class RF(Neuron):
 
     def state_space(self) -> StateSpace:
         """Return Euler's step 1 + Δ(x + i y) as a real 2x2 block."""
-        real = 1 + self.dt * self.damping.clamp(max=WEAKEST_DAMPING)
-        imaginary = self.dt * self.omega
-        return StateSpace.of(
-            a11=real, a12=-imaginary, a21=imaginary, a22=real, b1=self.dt, r1=-1.0, threshold=self.threshold
-        )
+        return coefficients(rf_space, self.damping, self.omega, self.threshold, dt=self.dt)
 
     @property
     def timestep(self) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..dynamics import Flow, StateSpace
 from .adlif import adaptive_integrator
+from .coefficients import coefficients
 from .log_domain import RAW_RATE, RAW_TIMESTEP, LogDomainNeuron, decay, leak, step
 from .registry import register_neuron
 from .sampling import Init, Learn, sampler
@@ -188,7 +189,8 @@ class SiLIF(LogDomainNeuron):
 
     def state_space(self) -> StateSpace:
         """Return the state space of :func:`silif_space` with this population's parameters."""
-        return silif_space(
+        return coefficients(
+            silif_space,
             self._log_of("inv_tau_u", RAW_RATE),
             self._log_of("inv_tau_w", RAW_RATE),
             self._log_of("dt", RAW_TIMESTEP),

@@ -10,12 +10,12 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import Dynamics, Flow, HardReset, LinearSystem, State, StateSpace, linear_part
-from ..kernels.operators import is_exporting, is_recorded
+from ..dynamics import Dynamics, Flow, HardReset, LinearSystem, PackedSpace, State, StateSpace, linear_part
+from ..kernels.operators import is_direct, is_exporting, is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
 from . import fused_flow, fused_system
 from .callables import CallableScan, is_step
-from .fused import Scan, run_forward
+from .fused import DirectScan, Scan, run_forward
 from .layout import GIVEN, Forward, Outputs, in_kernel
 
 Fused = Literal["cpu", "triton"]
@@ -165,9 +165,11 @@ def run(
     # Every view costs some microseconds and more in the backward pass: none is made of what has its shape already.
     flat = as_shape(current, torch.Size((shape[0], math.prod(shape[1:]) // max(1, math.prod(sizes)), math.prod(sizes))))
     batch = flat.shape[1:]
-    fields = [field if field.dtype == flat.dtype else field.to(flat.dtype) for field in space]
-    coefficients = torch.stack([field if field.shape == sizes else field.expand(sizes) for field in fields])
-    coefficients = as_shape(coefficients, torch.Size((len(fields), math.prod(sizes))))
+    packed = space.packed if isinstance(space, PackedSpace) else None
+    if packed is None or packed.shape[1:] != sizes or packed.dtype != flat.dtype:
+        fields = [field if field.dtype == flat.dtype else field.to(flat.dtype) for field in space]
+        packed = torch.stack([field if field.shape == sizes else field.expand(sizes) for field in fields])
+    coefficients = as_shape(packed, torch.Size((len(space), math.prod(sizes))))
     given = [as_shape(field, batch) for field in state or ()]
     initial = torch.stack(given) if given else flat.new_zeros((3, *batch))
     if lengths is not None:
@@ -192,6 +194,8 @@ def run(
     )
     if number == GIVEN:
         results = CallableScan.apply(surrogate, *call)  # type: ignore[no-untyped-call]
+    elif is_direct(flat, coefficients, initial, recurrent):
+        results = DirectScan.apply(*call)  # type: ignore[no-untyped-call]
     elif is_recorded():
         results = run_forward(*call)
     else:

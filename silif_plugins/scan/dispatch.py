@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .. import surrogate as spike_functions
-from ..dynamics import Dynamics, Flow, State, StateSpace, StateT, linear_part
+from ..dynamics import Dynamics, Flow, PackedSpace, State, StateSpace, StateT, linear_part
 from ..surrogate import SpikeFunction
 from . import backends, graph, reference
 from .backends import Backend
@@ -164,7 +164,7 @@ def scan(
         initial = initial or space.rest(tuple(shape), dtype=dtype, device=current.device)
         spikes, last, trace = in_chunks(run, checkpoint_chunks, current, initial, steps, durations)
         return (spikes, last, trace) if return_states else (spikes, last)
-    current = current.to(dtype)
+    current = current if current.dtype == dtype else current.to(dtype)
     weights = None if recurrent is None else recurrent.to(dtype)
     if name == "reference":
         initial = initial or space.rest(tuple(shape), dtype=dtype, device=current.device)
@@ -193,7 +193,7 @@ def scan(
                 durations=durations,
             ),
         )
-    spikes = trace.spk.to(spike_dtype)
+    spikes = trace.spk if trace.spk.dtype == spike_dtype else trace.spk.to(spike_dtype)
     return (spikes, last, trace) if return_states else (spikes, last)
 
 
@@ -457,6 +457,8 @@ def check_current(space: Dynamics[Any], current: Tensor, *, time: bool) -> None:
     check_real("current", current)
     trailing = current.shape[int(time) :]
     # Sizes that are those of the neurons need no broadcasting, which would be a third of the time of one step.
+    if trailing and isinstance(space, PackedSpace) and trailing[-len(space.shape) :] == space.shape:
+        return
     shapes = {field.shape for field in space} if isinstance(space, StateSpace) else {space.shape}
     if trailing and all(
         len(shape) <= len(trailing) and trailing[len(trailing) - len(shape) :] == shape for shape in shapes

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..kernels.operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
+from ..kernels.operators import check_operands, differentiable_function, is_direct, one_by_one, operator, shapes_of
 from ..surrogate import in_forward_mode
 from .layout import Backward, Forward, chunk_count, empty_gradients, empty_outputs
 
@@ -55,11 +55,13 @@ def check_inputs(call: Forward | Backward) -> None:
     check_operands(current, torch.int64, lengths=(call.lengths, (batch,)))
 
 
-@operator("scan", Forward)
-def run_forward(call: Forward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def forward(call: Forward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Run neurons over a sequence; the results are those of :class:`.layout.Outputs`."""
     check_inputs(call)
     return tuple(fused_backend(call.backend).forward(call))
+
+
+run_forward = operator("scan", Forward)(forward)
 
 
 @shapes_of(run_forward, Forward)
@@ -67,8 +69,7 @@ def _(call: Forward) -> tuple[Tensor, ...]:
     return tuple(empty_outputs(call))
 
 
-@operator("scan_backward", Backward)
-def run_backward(call: Backward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def backward(call: Backward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Run the adjoint; the results are those of :class:`.layout.Gradients`."""
     check_inputs(call)
     current = call.current
@@ -83,6 +84,9 @@ def run_backward(call: Backward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor
         derivative=(call.derivative, current.shape),
     )
     return tuple(fused_backend(call.backend).backward(call))
+
+
+run_backward = operator("scan_backward", Backward)(backward)
 
 
 @shapes_of(run_backward, Backward)
@@ -134,10 +138,8 @@ def _differentiate(
     if ctx.counts and grad_counts is not None:  # every spike of a neuron counts
         each = grad_counts.to(current.dtype).expand(current.shape)
         grad_spikes = each if grad_spikes is None else grad_spikes + each
-    # With a graph of the backward pass itself: torch.func always asks for one.
-    adjoint: Any = ScanBackward.apply if torch.is_grad_enabled() else run_backward
     needs_current = ctx.needs_input_grad[0] or weights is not None
-    grads = adjoint(
+    values = (
         current,
         coefficients,
         initial,
@@ -156,6 +158,11 @@ def _differentiate(
         backend,
         affine,
     )
+    call = Backward(*values)
+    if torch.is_grad_enabled():  # with a graph of the backward pass itself: torch.func always asks for one
+        grads = ScanBackward.apply(*call)
+    else:
+        grads = backward(call) if is_direct(current, grad_spikes) else run_backward(*call)
     wanted = grads[0] if needs_current else None, grads[1], grads[2], None if weights is None else grads[3]
     others: list[Tensor | None] = [None] * (len(Forward._fields) - len(wanted))
     others[-2] = None if affine is None else grads[4]
@@ -166,6 +173,19 @@ torch.library.register_autograd(run_forward, _differentiate, setup_context=_save
 
 
 Scan = differentiable_function(run_forward, _save, _differentiate)
+
+
+class DirectScan(torch.autograd.Function):
+    """The same for tensors that ``is_direct`` takes: without PyTorch's dispatcher, which costs as much as a call."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
+        """Run the neurons."""
+        outputs = forward(Forward(*inputs))
+        _save(ctx, inputs, outputs)
+        return outputs
+
+    backward = staticmethod(_differentiate)
 
 
 torch.library.register_vmap(run_forward, one_by_one(run_forward))

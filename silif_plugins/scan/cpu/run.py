@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ctypes
+import math
+import struct
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -31,7 +34,7 @@ from ..system_layout import (
     empty_system_outputs,
 )
 from . import flows, kernels, systems
-from .tiles import PADDED, WIDTH, job_dtype
+from .tiles import BATCH, PADDED, WIDTH, job_dtype
 
 
 def forward(call: Forward) -> Outputs:
@@ -51,7 +54,7 @@ def forward(call: Forward) -> Outputs:
         gate_width=call.gate_width,
     )
     job.run()
-    return outputs._replace(counts=job.sums[:, 0].sum(0)) if call.count else outputs
+    return outputs if job.sums is None else outputs._replace(counts=job.sums[:, 0].sum(0))
 
 
 def backward(call: Backward) -> Gradients:
@@ -73,6 +76,7 @@ def backward(call: Backward) -> Gradients:
     job.run()
     if call.affine is None:
         return grads._replace(coefficients=job.coefficient_gradients(call.current.dtype))
+    assert job.sums is not None
     coefficients, affine = split_sums(job.sums.numpy().sum(0), call.coefficients.numpy(), call.affine.numpy())
     return grads._replace(coefficients=torch.from_numpy(coefficients), affine=torch.from_numpy(affine))
 
@@ -93,11 +97,32 @@ def split_sums(sums: Any, coefficients: Any, affine: Any) -> tuple[Any, Any]:
     return both.astype(affine.dtype), np.stack([-scale * of_shift, of_scale, of_shift]).astype(affine.dtype)
 
 
+class Code:
+    """Machine code of a kernel, and how what it is told lies in memory."""
+
+    def __init__(self, kernel: Callable[..., None], layout: np.dtype[Any]) -> None:
+        self.kernel, self.layout = machine_code(kernel, layout), layout
+        fields = [(name, layout[name]) for name in layout.names or ()]
+        kinds = {"i": "q", "f": "d" if layout["shape1"].itemsize == 8 else "f"}
+        self.absent = [(name, (0,) * field.shape[0] if field.shape else 0) for name, field in fields]
+        self.format = struct.Struct("=" + "".join(f"{math.prod(f.shape)}{kinds[f.base.kind]}" for _, f in fields))
+
+    def pack(self, values: Mapping[str, Any]) -> bytearray:
+        """Write numbers, and four of them for each view; what is not given is 0. NumPy would take 20 times as long."""
+        numbers: list[Any] = []
+        for name, absent in self.absent:
+            if absent:
+                numbers += values.get(name, absent)
+            else:
+                numbers.append(values.get(name, 0))
+        return bytearray(self.format.pack(*numbers))
+
+
 class Job:
     """A kernel and what it is told; it can be run again after changing a field.
 
     Args:
-        code: Machine code of the kernel and the layout of its job.
+        code: The kernel.
         call: What the scan is told.
         sums: Rows of [N] sums of each task: the coefficients' gradients, or what else the kernel adds up.
         fields: Views (tensors [T, B, N] or absent) and numbers of the kernels' job.
@@ -105,17 +130,18 @@ class Job:
 
     def __init__(
         self,
-        code: tuple[Any, np.dtype[Any]],
+        code: Code,
         call: Forward | Backward | SystemForward | SystemBackward | FlowForward | FlowBackward,
         sums: int | None = None,
         **fields: Tensor | float | None,
     ) -> None:
         current, coefficients, lengths = call.current, call.coefficients, call.lengths
         steps, batch, neurons = current.shape
-        sequences = [current, call.initial, *(value for value in fields.values() if isinstance(value, Tensor))]
+        views = {field: view_of(value) for field, value in fields.items() if isinstance(value, Tensor)}
+        views |= {"x": view_of(current), "initial": view_of(call.initial)}
         # A tile has one length, and one duration a step; and its lanes lie side by side.
         one_sequence = lengths is not None or isinstance(call, (FlowForward, FlowBackward))
-        if one_sequence or (neurons % PADDED == 0 and any(t.stride(1) != neurons for t in sequences)):
+        if one_sequence or (neurons % PADDED == 0 and any(view[BATCH] != neurons for view in views.values())):
             row = neurons
         else:
             row = batch * neurons
@@ -131,10 +157,10 @@ class Job:
         if isinstance(call, (Forward, Backward)) and call.affine is not None:
             coefficients = torch.cat([coefficients, call.affine])
         self.coefficients = coefficients  # kept, as the lengths are: the kernel has its address alone
-        self.sums = torch.zeros((self.tasks, sums, neurons) if sums else 0, dtype=torch.float64)
+        self.sums = torch.zeros((self.tasks, sums, neurons), dtype=torch.float64) if sums else None
         self.elements = current.numel()
         self.lengths = None if lengths is None else lengths.contiguous()
-        self.kernel, layout = code
+        self.code = code
         values: dict[str, Any] = {
             "steps": steps,
             "batch": batch,
@@ -144,9 +170,7 @@ class Job:
             "tiles": tiles,
             "tasks": self.tasks,
             "streams": current.numel() * current.element_size() >= LARGE,
-            "sums": self.sums.data_ptr(),
-            "x": view_of(current),
-            "initial": view_of(call.initial),
+            "sums": 0 if self.sums is None else self.sums.data_ptr(),
             "coefficients": (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1)),
             "lengths": 0 if self.lengths is None else self.lengths.data_ptr(),
             "surrogate": call.surrogate,
@@ -154,23 +178,27 @@ class Job:
             "shape2": call.shape2,
             "detach_reset": call.detach_reset,
         }
-        for field, value in fields.items():
-            if value is not None:
-                values[field] = view_of(value) if isinstance(value, Tensor) else value
-        self.record = np.zeros((), layout)
-        self.record[()] = tuple(values.get(field, 0) for field in layout.names or ())
+        values |= {field: value for field, value in fields.items() if not isinstance(value, Tensor | None)} | views
+        self.memory = code.pack(values)
+
+    @property
+    def record(self) -> Any:
+        """What the kernel is told, by names; it may be changed before the kernel runs again."""
+        return np.frombuffer(self.memory, self.code.layout)[0]
 
     def run(self) -> None:
         """Run the kernel; backward adds to the sums of the coefficients' gradients."""
         if self.tasks:
-            run_tasks(self.kernel, self.tasks, self.record.ctypes.data, self.elements)
+            address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+            run_tasks(self.code.kernel, self.tasks, address, self.elements)
 
     def coefficient_gradients(self, dtype: torch.dtype) -> Tensor:
         """What backward has added up, in the shape of the coefficients."""
-        return self.sums.sum(0).to(dtype)
+        assert self.sums is not None
+        return (self.sums[0] if self.tasks == 1 else self.sums.sum(0)).to(dtype)
 
 
-def code_of(name: str, call: Forward | Backward) -> tuple[Any, np.dtype[Any]]:
+def code_of(name: str, call: Forward | Backward) -> Code:
     """Return machine code and job of the kernel ``"forward"`` or ``"backward"`` for two states."""
     kernel = name + "_hard" * call.hard_reset + "_normalised" * (call.affine is not None)
     return _code(getattr(kernels, kernel), call.current.dtype)
@@ -244,16 +272,15 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
     return grads._replace(coefficients=job.coefficient_gradients(call.current.dtype))
 
 
-def _system_code(name: str, call: SystemForward | SystemBackward) -> tuple[Any, np.dtype[Any]]:
+def _system_code(name: str, call: SystemForward | SystemBackward) -> Code:
     states = call.initial.shape[0] - 2
     return _code(systems.kernel(name, states, call.coefficients.shape[0] - 3 * states - 1), call.current.dtype)
 
 
 @cache
-def _code(kernel: Callable[..., None], dtype: torch.dtype) -> tuple[Any, np.dtype[Any]]:
+def _code(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
     """Return a kernel's machine code and the layout of its job."""
-    layout = job_dtype(np.dtype(str(dtype).removeprefix("torch.")))
-    return machine_code(kernel, layout), layout
+    return Code(kernel, job_dtype(np.dtype(str(dtype).removeprefix("torch."))))
 
 
 def view_of(tensor: Tensor) -> tuple[int, ...]:
