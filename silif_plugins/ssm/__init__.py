@@ -1,6 +1,7 @@
 """State space systems: S4D, SpikingSSM with its surrogate dynamic network, and Mamba, and networks of them."""
 
 from .diagonal import DiagonalSSM
+from .encoder import Comparison, TokenEmbedding
 from .lif import HardLIF
 from .mamba import MambaBlock
 from .network import StateSpaceNetwork, StateSpaceOutput
@@ -14,6 +15,7 @@ from .spiking import SpikingSSM
 __all__ = [
     "S4D",
     "SDN",
+    "Comparison",
     "DiagonalSSM",
     "FixedPoint",
     "HardLIF",
@@ -25,6 +27,7 @@ __all__ = [
     "SpikingSSMNet",
     "StateSpaceNetwork",
     "StateSpaceOutput",
+    "TokenEmbedding",
     "fixed_point",
     "linear_recurrence",
     "spike_accuracy",

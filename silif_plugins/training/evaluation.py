@@ -13,6 +13,9 @@ from .data import in_order, shuffled
 from .model import run
 from .parallel import current, total
 
+_MOST = 1 << 17
+"""Samples times steps of a forward pass."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -38,7 +41,7 @@ def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pa
     Args:
         net: The network; see `silif_plugins.training.model`.
         dataset: The samples.
-        batch_size: Samples in a forward pass.
+        batch_size: Samples in a forward pass, at most; fewer of more than a thousand steps.
         pad: Whether padding is left out of everything; False takes it as input, as the published code does.
 
     Raises:
@@ -51,7 +54,7 @@ def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pa
     training = net.training
     net.eval()
     totals = torch.zeros(5, dtype=torch.float64, device=device)
-    for batch in ahead(in_order(dataset, batch_size, current(), pad=pad)):
+    for batch in ahead(in_order(dataset, _fitting(dataset, batch_size), current(), pad=pad)):
         frames, labels, lengths = batch.to(device)
         if not len(labels):  # the last batch may have none for this process
             continue
@@ -85,7 +88,7 @@ def recalibrate(
         net: The network; dropout is off meanwhile, and it is left in the mode it was in.
         dataset: The training set.
         samples: How many of it to use, the same ones every time.
-        batch_size: Samples in a forward pass.
+        batch_size: Samples in a forward pass, at most; fewer of more than a thousand steps.
         pad: Whether padding is left out of the statistics.
     """
     norms = [each for each in net.modules() if isinstance(each, nn.BatchNorm1d) and each.track_running_stats]
@@ -99,7 +102,7 @@ def recalibrate(
         norm.momentum = None  # the plain average over batches
         norm.train()
     seen = 0
-    for batch in shuffled(dataset, batch_size, torch.Generator().manual_seed(0), pad=pad):
+    for batch in shuffled(dataset, _fitting(dataset, batch_size), torch.Generator().manual_seed(0), pad=pad):
         if seen >= samples:
             break
         frames, _, lengths = batch.to(device)
@@ -109,3 +112,8 @@ def recalibrate(
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     net.train(training)
+
+
+def _fitting(dataset: FrameDataset, batch_size: int) -> int:
+    """A batch size whose activities fit into memory for long sequences, too."""
+    return max(1, min(batch_size, _MOST // dataset.steps))

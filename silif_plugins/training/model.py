@@ -134,6 +134,16 @@ def network_named(name: object) -> Network:
     return NETWORKS[name]
 
 
+def reads_tokens(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether a network looks tokens up, so that data of tokens need not come one-hot.
+
+    Examples:
+        >>> reads_tokens("s4d", {"encoder": "embedding"}), reads_tokens("sparch", {})
+        (True, False)
+    """
+    return options.get("encoder") == "embedding" or getattr(network_named(name).factory, "language_model", False)
+
+
 def run(net: nn.Module, inputs: Tensor, lengths: Tensor | None) -> Output:
     """Run a network on sequences [B, T, N] and see that it returns what it must.
 
