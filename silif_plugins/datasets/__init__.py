@@ -36,6 +36,7 @@ from .spoken_digits import SpokenDigits, spoken_digit_recordings
 from .ssc import SSC
 from .tokens import TokenDataset, one_hot
 from .wav import read_sound
+from .wikitext import WikiText103
 
 __all__ = [
     "FRONT_ENDS",
@@ -74,6 +75,7 @@ __all__ = [
     "SpokenDigits",
     "TimeJitter",
     "TokenDataset",
+    "WikiText103",
     "ahead",
     "batches",
     "bin_events",

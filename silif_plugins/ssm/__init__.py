@@ -2,6 +2,7 @@
 
 from .diagonal import DiagonalSSM
 from .encoder import Comparison, TokenEmbedding
+from .language import LanguageModel
 from .lif import HardLIF
 from .mamba import MambaBlock
 from .network import StateSpaceNetwork, StateSpaceOutput
@@ -11,14 +12,17 @@ from .recurrence import linear_recurrence
 from .s4d import S4D
 from .sdn import SDN, SpikeAccuracy, spike_accuracy, train_sdn
 from .spiking import SpikingSSM
+from .words import AdaptiveWords
 
 __all__ = [
     "S4D",
     "SDN",
+    "AdaptiveWords",
     "Comparison",
     "DiagonalSSM",
     "FixedPoint",
     "HardLIF",
+    "LanguageModel",
     "MambaBlock",
     "MambaNet",
     "S4DNet",

@@ -150,12 +150,12 @@ class StateSpaceNetwork(nn.Module):
                 f"inputs: got shape {tuple(inputs.shape)}; it must be [B, T, {self.num_inputs}]{or_numbers}"
             )
         inputs = inputs.to(self.encoder.weight.dtype).flatten(2).transpose(0, 1)
-        valid = None if lengths is None else _valid(lengths, inputs)
+        valid = None if lengths is None else valid_steps(lengths, inputs)
         if valid is not None:
             inputs = inputs.masked_fill(~valid.unsqueeze(-1), 0)
         if self.documents > 1:
             inputs = torch.cat(inputs.chunk(self.documents, dim=-1), dim=1)
-            valid = _valid(ends(inputs), inputs)
+            valid = valid_steps(ends(inputs), inputs)
         shares = 1 / len(inputs) if valid is None else (valid / valid.sum(0)).unsqueeze(-1).to(inputs)
         hidden, active, spiking = self.through(self.encoder(inputs), valid)
         scores = self.readout((hidden * shares).sum(0))
@@ -253,8 +253,13 @@ def check_network(
         raise ValueError(f"counting: got {counting!r}; it must be one of {', '.join(get_args(Counting))}")
 
 
-def _valid(lengths: Tensor, inputs: Tensor) -> Tensor:
-    """Which steps [T, B] of inputs [T, B, N] are no padding."""
+def valid_steps(lengths: Tensor, inputs: Tensor) -> Tensor:
+    """Return which steps [T, B] of inputs [T, B, N] are no padding.
+
+    Raises:
+        ValueError: If there is not one number from 1 to T for every sequence.
+        TypeError: If they are not integers.
+    """
     if lengths.dtype == torch.bool:
         raise TypeError(f"lengths: got {lengths.dtype}; they must be integers")
     steps = torch.arange(len(inputs), device=inputs.device)

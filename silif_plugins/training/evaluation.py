@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 from ..datasets import FrameDataset, ahead
 from ..metrics import sparsity
 from .data import in_order, shuffled
-from .model import run
+from .model import figure_of_merit, is_language_model, judge, run
 from .parallel import current, total
 
 _MOST = 1 << 17
@@ -22,8 +23,9 @@ class Evaluation:
     """Averages over samples (not over batches).
 
     Attributes:
-        accuracy: Share of samples whose highest score is that of their class.
-        loss: Cross entropy of the scores.
+        accuracy: Share of samples whose highest score is that of their class; of language models the geometric mean
+            of the probabilities of the tokens that came, which is 1 / perplexity.
+        loss: Cross entropy of the scores, of a sample; of language models of a token, in nats.
         synaptic_operations: Mean number per sample.
         sparsity: Share of time steps without a spike, averaged over hidden neurons.
     """
@@ -32,6 +34,11 @@ class Evaluation:
     loss: float
     synaptic_operations: float
     sparsity: float
+
+    @property
+    def perplexity(self) -> float:
+        """The exponential of the loss: what language models are compared by."""
+        return math.exp(min(self.loss, 700.0))
 
 
 @torch.no_grad()
@@ -53,7 +60,8 @@ def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pa
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
     training = net.training
     net.eval()
-    totals = torch.zeros(5, dtype=torch.float64, device=device)
+    language = is_language_model(net)
+    totals = torch.zeros(6, dtype=torch.float64, device=device)
     for batch in ahead(in_order(dataset, _fitting(dataset, batch_size), current(), pad=pad)):
         frames, labels, lengths = batch.to(device)
         if not len(labels):  # the last batch may have none for this process
@@ -61,17 +69,20 @@ def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pa
         output = run(net, frames, lengths)
         samples = len(labels)
         steps = samples * frames.shape[1] if lengths is None else int(lengths.sum())
+        verdict = judge(output.scores, labels, lengths, language=language)
         sums = (
-            (output.scores.argmax(dim=1) == labels).sum(),
-            nn.functional.cross_entropy(output.scores, labels, reduction="sum"),
+            0 if language else verdict.right,
+            verdict.loss,
+            verdict.decisions,
             output.synaptic_operations * samples,
             sparsity(output.firing_rates) * steps,
             steps,
         )
         totals += torch.tensor([float(each) for each in sums], dtype=torch.float64, device=device)
     net.train(training)
-    accuracy, loss, operations, silent, steps = total(totals).tolist()
-    return Evaluation(accuracy / len(dataset), loss / len(dataset), operations / len(dataset), silent / steps)
+    right, loss, decisions, operations, silent, steps = total(totals).tolist()
+    accuracy = figure_of_merit(right, loss, decisions, language=language)
+    return Evaluation(accuracy, loss / decisions, operations / len(dataset), silent / steps)
 
 
 @torch.no_grad()
