@@ -26,6 +26,7 @@ class AdaptiveWords(nn.Module):
         ValueError: If the cutoffs do not ascend, or ``divisor`` is below 1.
 
     Examples:
+        >>> import torch
         >>> words = AdaptiveWords(1000, 16, cutoffs=(100, 500))
         >>> vectors = words(torch.tensor([[1, 7, 999]]))
         >>> vectors.shape, words.log_likelihoods(vectors, torch.tensor([[7, 999, 3]])).shape

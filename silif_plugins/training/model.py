@@ -182,6 +182,7 @@ def judge(scores: Tensor, labels: Tensor, lengths: Tensor | None, *, language: b
     """Judge the scores of samples: by cross entropy with their labels, or of a language model by its log-likelihoods.
 
     Examples:
+        >>> import torch
         >>> judge(torch.tensor([[0.0, 0.0]]), torch.tensor([1]), None, language=False)
         Verdict(loss=tensor(0.6931), right=0, decisions=1)
         >>> judge(torch.tensor([[-1.0, -2.0, 0.0]]), torch.tensor([0]), torch.tensor([3]), language=True)
