@@ -25,6 +25,7 @@ from silif_plugins.datasets import resolve
 from silif_plugins.files import write_file
 from silif_plugins.metrics import OperationCount
 from silif_plugins.training import (
+    SCALES,
     Summary,
     TrainConfig,
     compare,
@@ -38,9 +39,6 @@ from silif_plugins.training import (
 RESULTS = Path(__file__).parent / "results"
 TUNING_SEED = 1000
 SYSTEM_RATES, NEURON_RATES = (0.003, 0.01, 0.03), (0.01, 0.03, 0.1)
-SCALES = {"3x64": (3, 64, 32), "4x128": (4, 128, 32), "6x128": (6, 128, 64)}
-"""Layers, channels and states."""
-
 DELAYS = {"connection": "delayed", "connection_options": {"max_delay": 25, "round_in_eval": True}}
 NEURONS: dict[str, dict[str, Any]] = {
     "SiLIF 128": {"hidden_sizes": (128, 128)},
@@ -49,15 +47,13 @@ NEURONS: dict[str, dict[str, Any]] = {
 }
 
 
-def system(kind: str, scale: str) -> dict[str, Any]:
-    layers, width, state_size = SCALES[scale]
-    return {"architecture": kind, "layers": layers, "width": width, "state_size": state_size, "weight_decay": 0.01}
-
-
 CONTENDERS: dict[str, dict[str, Any]] = {
     **NEURONS,
-    **{f"{kind} {scale}": system(kind, scale) for scale in SCALES for kind in ("s4d", "spiking-ssm")},
-    "mamba 3x64": system("mamba", "3x64"),
+    **{
+        f"{kind}-{scale}": {"architecture": f"{kind}-{scale}", "weight_decay": 0.01}
+        for scale in SCALES
+        for kind in ("s4d", "spiking-ssm", *(("mamba",) if scale == "3x64" else ()))
+    },
 }
 
 Result = dict[str, Any]

@@ -214,7 +214,32 @@ register_network(
 )
 
 register_network("s5-rf", S5RFNet, defaults={"hidden_sizes": (128, 128), "dropout": 0.1}, check=S5RFNet.check)
-register_network("s4d", S4DNet, check=S4DNet.check)
-register_network("spiking-ssm", SpikingSSMNet, check=SpikingSSMNet.check)
-register_network("mamba", MambaNet, check=MambaNet.check)
 register_network("language-model", LanguageModel, check=LanguageModel.check)
+
+SCALES = {
+    "3x64": {"layers": 3, "width": 64, "state_size": 32},
+    "4x128": {"layers": 4, "width": 128, "state_size": 32},
+    "6x128": {"layers": 6, "width": 128, "state_size": 64},
+}
+"""Sizes of state space systems in the SiLIF paper's Table 9, which follow their names, as in s4d-6x128."""
+
+_SYSTEMS: dict[str, Any] = {"s4d": S4DNet, "spiking-ssm": SpikingSSMNet, "mamba": MambaNet}
+
+for _name, _system in _SYSTEMS.items():
+    for _scale, _sizes in SCALES.items():
+        register_network(f"{_name}-{_scale}", _system, defaults=_sizes, check=_system.check)
+
+for _name, _system in _SYSTEMS.items():
+    register_network(_name, _system, check=_system.check)
+
+
+def classifiers() -> list[str]:
+    """Return the names of the networks that are registered, but for language models.
+
+    Examples:
+        >>> classifiers()[-3:]
+        ['s4d', 'spiking-ssm', 'mamba']
+        >>> "s4d-6x128" in classifiers(), "language-model" in classifiers()
+        (True, False)
+    """
+    return [name for name, network in NETWORKS.items() if not getattr(network.factory, "language_model", False)]
