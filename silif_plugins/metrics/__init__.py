@@ -1,7 +1,7 @@
 """What a network costs and how it fires."""
 
 from .activity import firing_rates, sparsity, synaptic_operations
-from .feature_mixing import feature_mixing
+from .estimate import feature_mixing
 from .operations import OperationCount, Operations
 from .step_cost import neuron_operations
 
