@@ -3,8 +3,8 @@
     python -m benchmarks.listops
 
 Lists of 16 to 99 tokens, 4000 for training, 500 choose the epoch, 1000 test it; ``silif train --data listops`` has the
-same. One seed, learning rates that were not searched. A run takes some minutes of one core; what is there already is
-gone on with. It prints and writes, to benchmarks/results/listops.md and .json, accuracy, operations and minutes, which
+same. One seed, learning rates that were not searched. A run takes about two minutes of one core; what is there already
+is gone on with. It prints and writes, to benchmarks/results/listops.md and .json, accuracy, operations and minutes, which
 are those of one thread on whatever machine, with whatever else it does.
 """
 
@@ -72,7 +72,7 @@ def report(results: list[Result], value: str, share: float) -> None:
         f"Made by `python -m benchmarks.listops`: lists of 16 to 99 tokens, 4,000 of them for training, 1,000 for the "
         f"test; {results[0]['epochs']} epochs, the best of them by 500 other lists; one seed, learning rates not "
         "searched. S4D and SpikingSSM: 2 layers of 64 channels with 16 states; C-SiLIF: 2 of 128 neurons. Operations "
-        "as the SiLIF paper counts them. Minutes are of a machine with other work to do.",
+        "as the SiLIF paper counts them. Minutes are of a machine with other work to do; alone a run takes about two.",
         "",
         f"Who always says {value}, the most frequent value, is right at {100 * share:.1f} % of the test.",
         "",
