@@ -45,10 +45,14 @@ def write_up(folder: Path) -> str:
 
     Raises:
         FileNotFoundError: If there is no checkpoint, or the data are not there.
-        ValueError: If a file is damaged.
+        ValueError: If a file is damaged, or the network is a language model, of which there is nothing of that.
         ImportError: If matplotlib is not installed.
     """
     net, config, facts = load_network(folder)
+    if getattr(net, "language_model", False):
+        raise ValueError(
+            f"{folder}: is a language model, which has no classes; result.json and metrics.jsonl tell of it"
+        )
     test = load_split(config, "test")
     figures = evaluate(net, test, pad=not config.published)
     sections = {

@@ -252,7 +252,7 @@ def test_the_shown_default_is_the_used_one():
     assert "Of Adam. Default: the recipe's." in " ".join(help_of("compare").split())
 
 
-@pytest.mark.parametrize("arguments", [[], ["table6"], ["shd/c-silif-512"]], ids=str)
+@pytest.mark.parametrize("arguments", [[], ["table6"], ["shd/c-silif-512"], ["spiking-ssm-table3"]], ids=str)
 def test_recipes_fit_80_columns(arguments, capsys):
     _, out, _ = run(capsys, "recipes", *arguments, "--no-json")
     assert max(map(len, out.splitlines())) <= 80
@@ -476,6 +476,13 @@ def test_recipes_are_listed(capsys):
     code, out, _ = run(capsys, "recipes", "table7", "--no-json")
     (line,) = (line for line in out.splitlines() if line.startswith("shd/c-silif-512"))
     assert "80.25 ± 0.33 % *" in line
+    code, out, _ = run(capsys, "recipes", "spiking-ssm-table4", "--no-json")
+    (line,) = (line for line in out.splitlines() if line.startswith("wikitext-103/"))
+    assert "language-model perplexity 33.94 SpikingSSM 4" in " ".join(line.split())
+    code, out, _ = run(capsys, "recipes", "lra-text/spiking-ssm-vt", "--no-json")
+    assert "table SpikingSSM 3: TEXT, SpikingSSM-VT, spiking rate 0.06: accuracy 80.41 %, sparsity 94 %" in " ".join(
+        out.split()
+    )
     code, out, _ = run(capsys, "recipes", "shd/c-silif-512", "--no-json")
     assert "table 7: SHD C-SiLIF: sparsity 80.25 ± 0.33 %" in out
     assert "test-selection: the epoch was chosen on the test set" in out

@@ -53,13 +53,16 @@ def run(settings: argparse.Namespace) -> Answer:
         figures = evaluate(net, dataset, pad=not config.published)
     if not math.isfinite(figures.loss):
         raise ValueError(f"{settings.run}: the loss is {figures.loss}; the network has diverged")
+    language = getattr(net, "language_model", False)
     rows = [
-        ("accuracy", f"{100 * figures.accuracy:.1f} %"),
+        ("perplexity", f"{figures.perplexity:,.2f}") if language else ("accuracy", f"{100 * figures.accuracy:.1f} %"),
         ("loss", f"{figures.loss:.3f}"),
         ("sparsity", f"{100 * figures.sparsity:.1f} %"),
         ("operations", f"{figures.synaptic_operations:,.0f} synaptic ones a sample"),
     ]
     data = {"neuron": config.label, "data": config.data, "split": settings.split, **dataclasses.asdict(figures)}
+    if language:
+        data["perplexity"] = figures.perplexity
     text = f"{config.label} on {config.data}, {settings.split} set of {len(dataset):,} samples\n{table(rows)}"
     if count is not None:
         data["layers"] = {name: (each / len(dataset))._asdict() for name, each in count.layers.items()}

@@ -43,25 +43,31 @@ def listing(chosen: Sequence[recipes.Recipe]) -> str:
         (
             each.name,
             str(each.settings.get("neuron", each.settings.get("architecture", "SiLIF"))),
-            next((_short(row) for row in each.rows if row.accuracy or row.sparsity), ""),
-            ",".join(str(table) for table in sorted({row.table for row in each.rows})),
+            next((_short(row) for row in each.rows if _figures(row)), ""),
+            ",".join(sorted({row.table_name for row in each.rows})),
         )
         for each in chosen
     ]
     sources = [SOURCES[name] for name in dict.fromkeys(str(each.settings.get("data", "")) for each in chosen)]
     where = [wrap(f"{each.name}: {each.title}; {each.where}", "  ") for each in sources if not each.shipped]
-    return "\n\n".join([table([head, *rows]), "published: test accuracy, or with * sparsity", "\n".join(where)]).strip()
+    return "\n\n".join(
+        [table([head, *rows]), "published: test accuracy, or with * sparsity; or perplexity", "\n".join(where)]
+    ).strip()
 
 
 def _short(row: recipes.Row) -> str:
-    return _figures(row).removeprefix("accuracy ") if row.accuracy else f"{_figures(row).removeprefix('sparsity ')} *"
+    first = _figures(row).partition(",")[0]
+    if row.accuracy:
+        return first.removeprefix("accuracy ")
+    return f"{first.removeprefix('sparsity ')} *" if row.sparsity else first
 
 
 def _figures(row: recipes.Row) -> str:
     """The published figures of a row; empty for a row of settings."""
     figures = {"accuracy": row.accuracy, "sparsity": row.sparsity}
     spread = f" ± {row.sd:g}" if row.sd is not None else ""
-    return ", ".join(f"{name} {value:g}{spread} %" for name, value in figures.items() if value is not None)
+    found = [f"{name} {value:g}{spread} %" for name, value in figures.items() if value is not None]
+    return ", ".join([*found, *([] if row.perplexity is None else [f"perplexity {row.perplexity:g}"])])
 
 
 def everything(recipe: recipes.Recipe) -> str:
@@ -74,7 +80,7 @@ def everything(recipe: recipes.Recipe) -> str:
         ("source", recipe.source),
         ("time step", recipe.resolution),
         ("parameters", f"{recipe.parameters:,}" if recipe.parameters else recipe.published_parameters or ""),
-        *((f"table {row.table}", f"{row.method}: {_figures(row) or 'settings only'}") for row in recipe.rows),
+        *((f"table {row.table_name}", f"{row.method}: {_figures(row) or 'settings only'}") for row in recipe.rows),
         *((name, recipes.CONVENTIONS[name]) for name in recipe.conventions),
         ("data", f"{source.title}; {source.where}" if source and not source.shipped else data),
     ]

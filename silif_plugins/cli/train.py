@@ -108,9 +108,17 @@ def run(settings: argparse.Namespace) -> Answer | None:
 
 def summary(result: dict[str, Any]) -> str:
     """Lay out the result of a run in columns."""
+    chosen = f"in epoch {result['best_epoch']} of {result['epochs']}"
     rows = [
         ("test accuracy", f"{100 * result['test_accuracy']:.1f} %"),
-        ("validation", f"{100 * result['valid_accuracy']:.1f} % in epoch {result['best_epoch']} of {result['epochs']}"),
+        ("validation", f"{100 * result['valid_accuracy']:.1f} % {chosen}"),
+    ]
+    if "test_perplexity" in result:
+        rows = [
+            ("test perplexity", f"{result['test_perplexity']:,.2f}"),
+            ("validation", f"{1 / result['valid_accuracy']:,.2f} {chosen}"),
+        ]
+    rows += [
         ("chosen on", result["selected_on"]),
         ("sparsity", f"{100 * result['test_sparsity']:.1f} %"),
         ("operations", f"{result['test_synaptic_operations']:,.0f} synaptic ones a sample"),

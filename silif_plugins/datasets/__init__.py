@@ -18,6 +18,8 @@ from .hdf5 import read_recordings, write_recordings
 from .listops import ListOps
 from .loading import load
 from .lra_listops import LRAListOps
+from .lra_retrieval import LRARetrieval
+from .lra_text import LRAText
 from .mnist import SequentialMNIST
 from .own_data import OWN, own_source
 from .own_events import OwnEvents
@@ -32,7 +34,9 @@ from .speakers import hold_out, hold_out_speakers
 from .speech_commands import SpeechCommands
 from .spoken_digits import SpokenDigits, spoken_digit_recordings
 from .ssc import SSC
+from .tokens import TokenDataset, one_hot
 from .wav import read_sound
+from .wikitext import WikiText103
 
 __all__ = [
     "FRONT_ENDS",
@@ -55,6 +59,8 @@ __all__ = [
     "FreeSpokenDigits",
     "FrontEnd",
     "LRAListOps",
+    "LRARetrieval",
+    "LRAText",
     "ListOps",
     "LogMel",
     "OwnEvents",
@@ -68,6 +74,8 @@ __all__ = [
     "SpeechCommands",
     "SpokenDigits",
     "TimeJitter",
+    "TokenDataset",
+    "WikiText103",
     "ahead",
     "batches",
     "bin_events",
@@ -82,6 +90,7 @@ __all__ = [
     "load",
     "log_mel",
     "mel_triangles",
+    "one_hot",
     "own_source",
     "read_arrays",
     "read_recordings",

@@ -114,16 +114,15 @@ class _Taken(Dataset[Batch]):
     def __getitem__(self, samples: list[int]) -> Batch:
         dataset = self.dataset
         chosen = torch.tensor(samples[self.rank :: self.world], dtype=torch.int64)
-        if self.augment is not None and dataset.augmenter is not None:
-            seed = int(torch.randint(2**62, (1,), generator=self.augment))
-            frames = dataset.augmenter(chosen, np.random.default_rng((seed, self.rank)))
-        else:
-            frames = dataset.frames[chosen]
-        lengths = None
+        lengths, longest = None, dataset.steps
         if dataset.lengths is not None:
             # The longest of the whole batch, also of the samples that other processes take.
-            longest = int(dataset.lengths[torch.tensor(samples)].max())
-            frames, lengths = frames[:, :longest], dataset.lengths[chosen]
+            longest, lengths = int(dataset.lengths[torch.tensor(samples)].max()), dataset.lengths[chosen]
             if not self.pad or bool((lengths == longest).all()):
                 lengths = None
+        if self.augment is not None and dataset.augmenter is not None:
+            seed = int(torch.randint(2**62, (1,), generator=self.augment))
+            frames = dataset.augmenter(chosen, np.random.default_rng((seed, self.rank)))[:, :longest]
+        else:
+            frames = dataset.batch(chosen, longest)
         return Batch(frames, dataset.labels[chosen], lengths)

@@ -199,6 +199,10 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
         changed.augmenter = Augmenter(recordings, list(augmentations), grid, torch.arange(len(self)))
         return changed
 
+    def batch(self, chosen: Tensor, steps: int) -> Tensor:
+        """Return the first steps of some samples, [B, steps, channels], in the type in which they are kept."""
+        return self.frames[chosen, :steps]
+
     def __len__(self) -> int:
         return len(self.labels)
 

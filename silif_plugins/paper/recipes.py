@@ -1,7 +1,7 @@
 """Recipes: training settings as files, shipped with the package or the user's own.
 
-A recipe is a YAML file of settings of :class:`silif_plugins.training.TrainConfig`. Those for rows of the SiLIF paper
-also say, under ``paper``, what was published and how; see :class:`Recipe`.
+A recipe is a YAML file of settings of :class:`silif_plugins.training.TrainConfig`. Those for rows of a paper also say,
+under ``paper``, what was published and how; see :class:`Recipe`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ _LONGEST, _DEEPEST = 1 << 14, 16
 
 DELAYS_TABLE = 3
 
-SETS = {**{f"table{number}": number for number in (1, 2, 5, 6, 7, 9)}, "delays": DELAYS_TABLE}
-"""Sets of recipes: the paper's tables of results, and the one of its models with synaptic delays."""
+SILIF, SPIKING_SSM = "SiLIF", "SpikingSSM"
+
+SETS: dict[str, tuple[str, int]] = {
+    **{f"table{number}": (SILIF, number) for number in (1, 2, 5, 6, 7, 9)},
+    "delays": (SILIF, DELAYS_TABLE),
+    **{f"spiking-ssm-table{number}": (SPIKING_SSM, number) for number in (2, 3, 4, 5)},
+}
+"""Sets of recipes: the SiLIF paper's tables of results and the one of its models with delays, and SpikingSSM's."""
 
 CONVENTIONS = {
     "test-selection": "the epoch was chosen on the test set; --selection published does so too",
@@ -44,14 +50,16 @@ CONVENTIONS = {
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a table of the paper.
+    """A row of a table of a paper.
 
     Attributes:
         table: Number of the table.
         method: What the row is called there.
         accuracy: Published test accuracy in percent.
-        sparsity: Published sparsity in percent.
+        sparsity: Published sparsity in percent: what a spiking rate, over all neurons, leaves of 100 %.
         sd: Published standard deviation, of the accuracy or else the sparsity.
+        perplexity: Published perplexity of a language model.
+        paper: Which paper's.
     """
 
     table: int
@@ -59,6 +67,18 @@ class Row:
     accuracy: float | None = None
     sparsity: float | None = None
     sd: float | None = None
+    perplexity: float | None = None
+    paper: str = SILIF
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The paper and the table, as ``SETS`` has them."""
+        return self.paper, self.table
+
+    @property
+    def table_name(self) -> str:
+        """What the table is called: its number, with the paper if it is not SiLIF's."""
+        return str(self.table) if self.paper == SILIF else f"{self.paper} {self.table}"
 
 
 @dataclass(frozen=True)
@@ -127,12 +147,12 @@ def in_set(name: str) -> list[Recipe]:
         if re.match("table|delay", name.lower()) and not Path(name).is_file():
             raise ValueError(f"recipe: got {name!r}; sets of recipes are {', '.join(SETS)}")
         return [describe(find(name))]
-    table = SETS[name]
+    place = SETS[name]
     recipes = [describe(FOLDER / f"{each}.yaml") for each in names()]
     return [
-        dataclasses.replace(recipe, rows=tuple(sorted(recipe.rows, key=lambda row: row.table != table)))
+        dataclasses.replace(recipe, rows=tuple(sorted(recipe.rows, key=lambda row: row.place != place)))
         for recipe in recipes
-        if table in {row.table for row in recipe.rows}
+        if place in {row.place for row in recipe.rows}
     ]
 
 

@@ -1,6 +1,8 @@
 """State space systems: S4D, SpikingSSM with its surrogate dynamic network, and Mamba, and networks of them."""
 
 from .diagonal import DiagonalSSM
+from .encoder import Comparison, TokenEmbedding
+from .language import LanguageModel
 from .lif import HardLIF
 from .mamba import MambaBlock
 from .network import StateSpaceNetwork, StateSpaceOutput
@@ -10,13 +12,17 @@ from .recurrence import linear_recurrence
 from .s4d import S4D
 from .sdn import SDN, SpikeAccuracy, spike_accuracy, train_sdn
 from .spiking import SpikingSSM
+from .words import AdaptiveWords
 
 __all__ = [
     "S4D",
     "SDN",
+    "AdaptiveWords",
+    "Comparison",
     "DiagonalSSM",
     "FixedPoint",
     "HardLIF",
+    "LanguageModel",
     "MambaBlock",
     "MambaNet",
     "S4DNet",
@@ -25,6 +31,7 @@ __all__ = [
     "SpikingSSMNet",
     "StateSpaceNetwork",
     "StateSpaceOutput",
+    "TokenEmbedding",
     "fixed_point",
     "linear_recurrence",
     "spike_accuracy",

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..surrogate import SpikeFunction
 from .diagonal import DT, Frequencies, check_dt, check_sizes, check_system
+from .encoder import Encoder
 from .lif import Membrane, Through, check_lif
 from .mamba import MambaBlock
 from .mixing import Normalization
@@ -29,6 +30,8 @@ class S4DNet(StateSpaceNetwork):
         bidirectional: Whether layers also read the sequence backwards.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that an activity is dropped in training.
+        encoder: What reads the inputs: linear, weights; embedding, which looks tokens up.
+        documents: Documents that lie side by side in a sample, 1 or 2; two are read by the same weights and compared.
         counting: What is counted as synaptic operations: paper, as in the SiLIF paper's figures, or full, everything.
 
     Raises:
@@ -53,6 +56,8 @@ class S4DNet(StateSpaceNetwork):
         bidirectional: bool = False,
         normalization: Normalization = "batchnorm",
         dropout: float = 0.1,
+        encoder: Encoder = "linear",
+        documents: int = 1,
         counting: Counting = "paper",
     ) -> None:
         super().__init__(
@@ -70,6 +75,8 @@ class S4DNet(StateSpaceNetwork):
             width=width,
             normalization=normalization,
             dropout=dropout,
+            encoder=encoder,
+            documents=documents,
             counting=counting,
         )
 
@@ -84,10 +91,12 @@ class S4DNet(StateSpaceNetwork):
         normalization: str,
         dropout: float,
         counting: str,
+        encoder: str,
+        documents: int,
         **others: Any,
     ) -> None:
         """Raise ValueError for options of which no network can be made; the message names one."""
-        check_network(layers, width, normalization, dropout, counting)
+        check_network(layers, width, normalization, dropout, counting, encoder, documents)
         check_system(state_size, frequencies, dt)
 
 
@@ -114,6 +123,8 @@ class SpikingSSMNet(StateSpaceNetwork):
             earlier steps, too; all, the spikes that reset as well.
         surrogate: Spike function of mem - threshold; the triangle by default.
         sdn: File of a surrogate dynamic network, which silif train-sdn writes; one for a tau of 0.125 is there.
+        encoder: What reads the inputs: linear, weights; embedding, which looks tokens up.
+        documents: Documents that lie side by side in a sample, 1 or 2; two are read by the same weights and compared.
         counting: What is counted as synaptic operations: paper, as in the SiLIF paper's figures, or full, everything.
 
     Raises:
@@ -145,6 +156,8 @@ class SpikingSSMNet(StateSpaceNetwork):
         through: Through = "current",
         surrogate: str | SpikeFunction | None = None,
         sdn: str | None = None,
+        encoder: Encoder = "linear",
+        documents: int = 1,
         counting: Counting = "paper",
     ) -> None:
         super().__init__(
@@ -169,6 +182,8 @@ class SpikingSSMNet(StateSpaceNetwork):
             width=width,
             normalization=normalization,
             dropout=dropout,
+            encoder=encoder,
+            documents=documents,
             counting=counting,
         )
 
@@ -194,6 +209,8 @@ class MambaNet(StateSpaceNetwork):
         dt: Range of the initial time steps of state spaces.
         normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
         dropout: Probability that an activity is dropped in training.
+        encoder: What reads the inputs: linear, weights; embedding, which looks tokens up.
+        documents: Documents that lie side by side in a sample, 1 or 2; two are read by the same weights and compared.
         counting: What is counted as synaptic operations: paper, as in the SiLIF paper's figures, or full, everything.
 
     Raises:
@@ -219,6 +236,8 @@ class MambaNet(StateSpaceNetwork):
         dt: Sequence[float] = DT,
         normalization: Normalization = "batchnorm",
         dropout: float = 0.1,
+        encoder: Encoder = "linear",
+        documents: int = 1,
         counting: Counting = "paper",
     ) -> None:
         super().__init__(
@@ -229,6 +248,8 @@ class MambaNet(StateSpaceNetwork):
             width=width,
             normalization=normalization,
             dropout=dropout,
+            encoder=encoder,
+            documents=documents,
             counting=counting,
         )
 
@@ -244,9 +265,11 @@ class MambaNet(StateSpaceNetwork):
         normalization: str,
         dropout: float,
         counting: str,
+        encoder: str,
+        documents: int,
         **others: Any,
     ) -> None:
         """Raise ValueError for options of which no network can be made; the message names one."""
-        check_network(layers, width, normalization, dropout, counting)
+        check_network(layers, width, normalization, dropout, counting, encoder, documents)
         check_sizes(state_size=state_size, conv=conv, expand=expand)
         check_dt(dt)

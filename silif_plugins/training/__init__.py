@@ -10,7 +10,7 @@ from .config import TrainConfig, every_setting, settings_of
 from .data import Splits, front_end_of, load_split
 from .devices import check_device
 from .evaluation import Evaluation, evaluate, recalibrate
-from .model import DEFAULT_NETWORK, NETWORKS, Output, register_network
+from .model import DEFAULT_NETWORK, NETWORKS, SCALES, Output, classifiers, register_network
 from .neurobench import neurobench_model
 from .options import Option
 from .options import of_function as options_of
@@ -22,6 +22,7 @@ from .trained import Prediction, Trained, step_of
 __all__ = [
     "DEFAULT_NETWORK",
     "NETWORKS",
+    "SCALES",
     "Animal",
     "Diverged",
     "Evaluation",
@@ -36,6 +37,7 @@ __all__ = [
     "Trained",
     "cells",
     "check_device",
+    "classifiers",
     "compare",
     "evaluate",
     "every_setting",

@@ -22,12 +22,14 @@ from ..datasets import (
     FrontEnd,
     Root,
     TimeJitter,
+    TokenDataset,
     batches,
     hold_out,
     own_source,
     resolve,
 )
 from .config import TrainConfig
+from .model import reads_tokens
 from .parallel import ALONE, Share
 
 VALIDATION_SET = "validation set"
@@ -116,7 +118,8 @@ class Splits:
         else:
             held = hold_out(train)
             parts = (held.train, held.valid, test, f"held-out {held.words} of the training set")
-        return cls(*parts, name, source.options(options), _front_end(source, options))
+        train, valid, test = (_read_by(each, config) for each in parts[:3])
+        return cls(train, valid, test, parts[3], name, source.options(options), _front_end(source, options))
 
     def about(self) -> dict[str, Any]:
         """Return what a result, a run's settings and a checkpoint say of the data, as JSON has it."""
@@ -156,7 +159,20 @@ def load_split(config: TrainConfig, split: str) -> FrameDataset:
     if split in ("train", "valid") and "valid" not in source.splits(root):
         parts = Splits._of_source(config, source, root, own, config.data)
         return parts.train if split == "train" else parts.valid
-    return source.frames(split, root, **_options(config, source, own))
+    return _read_by(source.frames(split, root, **_options(config, source, own)), config)
+
+
+def _read_by(dataset: FrameDataset, config: TrainConfig) -> FrameDataset:
+    """Return a data set as the network reads it: tokens as numbers, if it looks them up.
+
+    Raises:
+        ValueError: If it looks tokens up, and there are none.
+    """
+    if not reads_tokens(config.architecture, config.options):
+        return dataset
+    if not isinstance(dataset, TokenDataset):
+        raise ValueError(f"encoder: {config.architecture} reads tokens, but {dataset!r} has none")
+    return dataset.as_numbers()
 
 
 def _settled(config: TrainConfig) -> tuple[DataSource, Root | None, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,11 @@ from torch import nn
 from ..datasets import FrameDataset, ahead
 from ..metrics import sparsity
 from .data import in_order, shuffled
-from .model import run
+from .model import figure_of_merit, is_language_model, judge, run
 from .parallel import current, total
+
+_MOST = 1 << 17
+"""Samples times steps of a forward pass."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,9 @@ class Evaluation:
     """Averages over samples (not over batches).
 
     Attributes:
-        accuracy: Share of samples whose highest score is that of their class.
-        loss: Cross entropy of the scores.
+        accuracy: Share of samples whose highest score is that of their class; of language models the geometric mean
+            of the probabilities of the tokens that came, which is 1 / perplexity.
+        loss: Cross entropy of the scores, of a sample; of language models of a token, in nats.
         synaptic_operations: Mean number per sample.
         sparsity: Share of time steps without a spike, averaged over hidden neurons.
     """
@@ -30,6 +35,11 @@ class Evaluation:
     synaptic_operations: float
     sparsity: float
 
+    @property
+    def perplexity(self) -> float:
+        """The exponential of the loss: what language models are compared by."""
+        return math.exp(min(self.loss, 700.0))
+
 
 @torch.no_grad()
 def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pad: bool = True) -> Evaluation:
@@ -38,7 +48,7 @@ def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pa
     Args:
         net: The network; see `silif_plugins.training.model`.
         dataset: The samples.
-        batch_size: Samples in a forward pass.
+        batch_size: Samples in a forward pass, at most; fewer of more than a thousand steps.
         pad: Whether padding is left out of everything; False takes it as input, as the published code does.
 
     Raises:
@@ -50,25 +60,29 @@ def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pa
     device = next((parameter.device for parameter in net.parameters()), torch.device("cpu"))
     training = net.training
     net.eval()
-    totals = torch.zeros(5, dtype=torch.float64, device=device)
-    for batch in ahead(in_order(dataset, batch_size, current(), pad=pad)):
+    language = is_language_model(net)
+    totals = torch.zeros(6, dtype=torch.float64, device=device)
+    for batch in ahead(in_order(dataset, _fitting(dataset, batch_size), current(), pad=pad)):
         frames, labels, lengths = batch.to(device)
         if not len(labels):  # the last batch may have none for this process
             continue
         output = run(net, frames, lengths)
         samples = len(labels)
         steps = samples * frames.shape[1] if lengths is None else int(lengths.sum())
+        verdict = judge(output.scores, labels, lengths, language=language)
         sums = (
-            (output.scores.argmax(dim=1) == labels).sum(),
-            nn.functional.cross_entropy(output.scores, labels, reduction="sum"),
+            0 if language else verdict.right,
+            verdict.loss,
+            verdict.decisions,
             output.synaptic_operations * samples,
             sparsity(output.firing_rates) * steps,
             steps,
         )
         totals += torch.tensor([float(each) for each in sums], dtype=torch.float64, device=device)
     net.train(training)
-    accuracy, loss, operations, silent, steps = total(totals).tolist()
-    return Evaluation(accuracy / len(dataset), loss / len(dataset), operations / len(dataset), silent / steps)
+    right, loss, decisions, operations, silent, steps = total(totals).tolist()
+    accuracy = figure_of_merit(right, loss, decisions, language=language)
+    return Evaluation(accuracy, loss / decisions, operations / len(dataset), silent / steps)
 
 
 @torch.no_grad()
@@ -85,7 +99,7 @@ def recalibrate(
         net: The network; dropout is off meanwhile, and it is left in the mode it was in.
         dataset: The training set.
         samples: How many of it to use, the same ones every time.
-        batch_size: Samples in a forward pass.
+        batch_size: Samples in a forward pass, at most; fewer of more than a thousand steps.
         pad: Whether padding is left out of the statistics.
     """
     norms = [each for each in net.modules() if isinstance(each, nn.BatchNorm1d) and each.track_running_stats]
@@ -99,7 +113,7 @@ def recalibrate(
         norm.momentum = None  # the plain average over batches
         norm.train()
     seen = 0
-    for batch in shuffled(dataset, batch_size, torch.Generator().manual_seed(0), pad=pad):
+    for batch in shuffled(dataset, _fitting(dataset, batch_size), torch.Generator().manual_seed(0), pad=pad):
         if seen >= samples:
             break
         frames, _, lengths = batch.to(device)
@@ -109,3 +123,8 @@ def recalibrate(
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     net.train(training)
+
+
+def _fitting(dataset: FrameDataset, batch_size: int) -> int:
+    """A batch size whose activities fit into memory for long sequences, too."""
+    return max(1, min(batch_size, _MOST // dataset.steps))

@@ -8,11 +8,13 @@ command line know it; its options are the factory's arguments.
 Training asks for no more. What it uses where it is there: a module ``readout`` starts anew where trained weights are
 taken to other classes, modules with parameters that learn in their own way say so (`.optimisation`), batch norms of
 type `BatchNorm1d` are recalibrated, and `silif_plugins.diagnose` looks at spiking layers that it knows. A network with
-``decoupled_weight_decay = True`` is trained by AdamW.
+``decoupled_weight_decay = True`` is trained by AdamW. One with ``language_model = True`` predicts each token from those
+before: its scores are log-likelihoods, one for each token that it was to predict, [B, T - 1], zero at padding.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -20,7 +22,7 @@ from torch import Tensor, nn
 
 from ..hints import did_you_mean
 from ..sparch import S5RFNet, SpArchNet
-from ..ssm import MambaNet, S4DNet, SpikingSSMNet
+from ..ssm import LanguageModel, MambaNet, S4DNet, SpikingSSMNet
 from .options import Option, of_function
 
 Factory = Callable[..., nn.Module]
@@ -33,7 +35,7 @@ class Output(NamedTuple):
     """What a network returns.
 
     Attributes:
-        scores: For each class, [B, C]; the loss takes them as logits.
+        scores: For each class, [B, C]; the loss takes them as logits. Of language models log-likelihoods, [B, T - 1].
         firing_rates: Spikes per neuron and time step, [neurons].
         synaptic_operations: Mean number per sample; a tensor of one number, or a number.
     """
@@ -134,6 +136,16 @@ def network_named(name: object) -> Network:
     return NETWORKS[name]
 
 
+def reads_tokens(name: str, options: Mapping[str, Any]) -> bool:
+    """Whether a network looks tokens up, so that data of tokens need not come one-hot.
+
+    Examples:
+        >>> reads_tokens("s4d", {"encoder": "embedding"}), reads_tokens("sparch", {})
+        (True, False)
+    """
+    return options.get("encoder") == "embedding" or getattr(network_named(name).factory, "language_model", False)
+
+
 def run(net: nn.Module, inputs: Tensor, lengths: Tensor | None) -> Output:
     """Run a network on sequences [B, T, N] and see that it returns what it must.
 
@@ -147,6 +159,54 @@ def run(net: nn.Module, inputs: Tensor, lengths: Tensor | None) -> Output:
     return Output(*output)
 
 
+class Verdict(NamedTuple):
+    """How good the scores of a batch are.
+
+    Attributes:
+        loss: Sum of the losses of all decisions.
+        right: How many of them are right; NaN where nobody looks, as for language models.
+        decisions: Their number: samples, or tokens that were predicted.
+    """
+
+    loss: Tensor
+    right: float
+    decisions: int
+
+
+def is_language_model(net: nn.Module) -> bool:
+    """Whether a network predicts tokens instead of classes."""
+    return bool(getattr(net, "language_model", False))
+
+
+def judge(scores: Tensor, labels: Tensor, lengths: Tensor | None, *, language: bool) -> Verdict:
+    """Judge the scores of samples: by cross entropy with their labels, or of a language model by its log-likelihoods.
+
+    Examples:
+        >>> import torch
+        >>> judge(torch.tensor([[0.0, 0.0]]), torch.tensor([1]), None, language=False)
+        Verdict(loss=tensor(0.6931), right=0, decisions=1)
+        >>> judge(torch.tensor([[-1.0, -2.0, 0.0]]), torch.tensor([0]), torch.tensor([3]), language=True)
+        Verdict(loss=tensor(3.), right=nan, decisions=2)
+    """
+    if language:
+        tokens = scores.numel() if lengths is None else int((lengths - 1).sum())
+        return Verdict(-scores.sum(), math.nan, tokens)
+    right = int((scores.argmax(dim=1) == labels).sum())
+    return Verdict(nn.functional.cross_entropy(scores, labels, reduction="sum"), right, len(labels))
+
+
+def figure_of_merit(right: float, loss: float, decisions: float, *, language: bool) -> float:
+    """Return the share of decisions that are right; of a language model 1 / perplexity.
+
+    That is the geometric mean of the probabilities that it gave to the tokens that came.
+
+    Examples:
+        >>> figure_of_merit(3, 1.0, 4, language=False), figure_of_merit(math.nan, 0.0, 4, language=True)
+        (0.75, 1.0)
+    """
+    return math.exp(-loss / decisions) if language else right / decisions
+
+
 DEFAULT_NETWORK = "sparch"
 
 register_network(
@@ -154,6 +214,32 @@ register_network(
 )
 
 register_network("s5-rf", S5RFNet, defaults={"hidden_sizes": (128, 128), "dropout": 0.1}, check=S5RFNet.check)
-register_network("s4d", S4DNet, check=S4DNet.check)
-register_network("spiking-ssm", SpikingSSMNet, check=SpikingSSMNet.check)
-register_network("mamba", MambaNet, check=MambaNet.check)
+register_network("language-model", LanguageModel, check=LanguageModel.check)
+
+SCALES = {
+    "3x64": {"layers": 3, "width": 64, "state_size": 32},
+    "4x128": {"layers": 4, "width": 128, "state_size": 32},
+    "6x128": {"layers": 6, "width": 128, "state_size": 64},
+}
+"""Sizes of state space systems in the SiLIF paper's Table 9, which follow their names, as in s4d-6x128."""
+
+_SYSTEMS: dict[str, Any] = {"s4d": S4DNet, "spiking-ssm": SpikingSSMNet, "mamba": MambaNet}
+
+for _name, _system in _SYSTEMS.items():
+    for _scale, _sizes in SCALES.items():
+        register_network(f"{_name}-{_scale}", _system, defaults=_sizes, check=_system.check)
+
+for _name, _system in _SYSTEMS.items():
+    register_network(_name, _system, check=_system.check)
+
+
+def classifiers() -> list[str]:
+    """Return the names of the networks that are registered, but for language models.
+
+    Examples:
+        >>> classifiers()[-3:]
+        ['s4d', 'spiking-ssm', 'mamba']
+        >>> "s4d-6x128" in classifiers(), "language-model" in classifiers()
+        (True, False)
+    """
+    return [name for name, network in NETWORKS.items() if not getattr(network.factory, "language_model", False)]

@@ -71,6 +71,8 @@ def train(
 ) -> dict[str, Any]:
     """Train a network, keep its best epoch by validation accuracy, and test that one.
 
+    Of a language model that is the epoch of the least perplexity: its accuracy is one over it.
+
     The folder then holds ``config.json``, ``metrics.jsonl`` (a line an epoch), ``result.json``, TensorBoard's events,
     and ``best.safetensors`` and ``last.safetensors``. Every random number comes from the seed and the number of the
     epoch, so that a run that was killed and resumed ends with the same weights as one that was not. Several
@@ -164,15 +166,15 @@ class _Run:
                 if self.on_epoch:
                     self.on_epoch(entry)
                 bar.update()
-                bar.set_postfix_str(f"loss {entry['train_loss']:.3f}, validation {entry['valid_accuracy']:.3f}")
+                bar.set_postfix_str(f"loss {entry['train_loss']:.3f}, validation {_figure(entry)}")
                 logger.info(
-                    "%s  epoch %d/%d  loss %.4f  accuracy %.3f  validation %.3f",
+                    "%s  epoch %d/%d  loss %.4f  accuracy %.3f  validation %s",
                     title,
                     epoch + 1,
                     self.config.epochs,
                     entry["train_loss"],
                     entry["train_accuracy"],
-                    entry["valid_accuracy"],
+                    _figure(entry),
                 )
         if self.progress.seconds:
             logger.info(
@@ -213,8 +215,13 @@ class _Run:
             "learning_rate": rate,
             "train_loss": loss,
             "train_accuracy": accuracy,
-            **{f"valid_{name}": value for name, value in dataclasses.asdict(valid).items()},
+            **{f"valid_{name}": value for name, value in self._figures(valid).items()},
         }
+
+    def _figures(self, found: Evaluation) -> dict[str, float]:
+        """The figures of an evaluation; of a language model with its perplexity."""
+        perplexity = {"perplexity": found.perplexity} if model.is_language_model(self.net) else {}
+        return {**dataclasses.asdict(found), **perplexity}
 
     def _pass(self, epoch: int) -> tuple[float, float]:
         """Take one optimiser step per batch; return mean loss and accuracy over the samples."""
@@ -224,7 +231,8 @@ class _Run:
         order = torch.Generator().manual_seed(_mix(config.seed, epoch))
         loader = shuffled(self.data.train, config.batch_size, order, share, pad=not config.published, augment=True)
         self.model.train()
-        sums = torch.zeros(2, dtype=torch.float64)
+        sums = torch.zeros(3, dtype=torch.float64)
+        language = model.is_language_model(self.net)
         left = len(self.data.train)
         for batch in self._timed(loader):
             samples = min(config.batch_size, left)  # of all processes
@@ -232,17 +240,19 @@ class _Run:
             frames, labels, lengths = batch.to(self.device)
             with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=config.precision == "bfloat16"):
                 scores = model.run(self.model, frames, lengths).scores
-            # The processes' gradients are averaged: each gives its part of the mean over the whole batch, times them.
-            summed = nn.functional.cross_entropy(scores, labels, reduction="sum")
+            verdict = model.judge(scores, labels, lengths, language=language)
+            # The processes' gradients are averaged: each gives its part of the mean over the whole batch, times them;
+            # of a language model the mean over its own tokens, as all have the same number but at the end of a text.
             self.net.zero_grad()
-            (summed * share.world / samples).backward()
+            (verdict.loss * (1 / verdict.decisions if language else share.world / samples)).backward()
             if config.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(self.net.parameters(), config.gradient_clip)
             self.optimisation.step()
-            sums += torch.tensor([summed.item(), int((scores.argmax(dim=1) == labels).sum())], dtype=torch.float64)
-        total_loss, right = parallel.total(sums.to(self.device)).tolist()
+            right = 0 if language else verdict.right
+            sums += torch.tensor([verdict.loss.item(), right, verdict.decisions], dtype=torch.float64)
+        total_loss, right, decisions = parallel.total(sums.to(self.device)).tolist()
         self._check_finite(total_loss, f"loss is {total_loss} in epoch {epoch + 1}")
-        return total_loss / len(self.data.train), right / len(self.data.train)
+        return total_loss / decisions, model.figure_of_merit(right, total_loss, decisions, language=language)
 
     def _check_finite(self, loss: float, words: str) -> None:
         if not math.isfinite(loss):
@@ -327,7 +337,7 @@ class _Run:
             "architecture": self.config.architecture,
             "neuron": self.config.label,
             "data": self.config.data,
-            "classes": list(self.data.train.classes),
+            "classes": [] if model.is_language_model(self.net) else list(self.data.train.classes),  # not all words
             "front_end": self.data.about()["front_end"],
             "seed": self.config.seed,
             "epochs": self.config.epochs,
@@ -336,7 +346,7 @@ class _Run:
             "selected_on": self.data.selected_on,
             "best_epoch": self.progress.best_epoch,
             "valid_accuracy": self.progress.best_accuracy,
-            **{f"test_{name}": value for name, value in dataclasses.asdict(test).items()},
+            **{f"test_{name}": value for name, value in self._figures(test).items()},
             "seconds": round(self.progress.seconds, 1),
             "folder": str(self.folder),
         }
@@ -352,6 +362,13 @@ class _Run:
         with contextlib.suppress(ValueError):  # it has no spiking layer that we know
             for line in diagnose(net, (frames, lengths)).advice:
                 logger.warning("%s  %s", self._title, line)
+
+
+def _figure(entry: dict[str, float]) -> str:
+    """What an epoch is judged by, in short."""
+    if "valid_perplexity" in entry:
+        return f"perplexity {entry['valid_perplexity']:.1f}"
+    return f"{entry['valid_accuracy']:.3f}"
 
 
 def versions() -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,7 +102,7 @@ class Trained(NamedTuple):
                 f"the network needs {self.num_inputs} and {len(self.classes)}"
             )
         if dataset.classes != self.classes:
-            got, needed = (", ".join(each) for each in (dataset.classes, self.classes))
+            got, needed = (_listed(each) for each in (dataset.classes, self.classes))
             raise ValueError(f"{name}: got the classes {got}; the network knows {needed}")
 
     def predict(
@@ -197,6 +197,11 @@ def step_of(facts: Mapping[str, Any]) -> float | None:
     if "step" in hears:
         return float(hears["step"])
     return float(options["max_time"]) / options["steps"] if {"max_time", "steps"} <= options.keys() else None
+
+
+def _listed(classes: Sequence[str]) -> str:
+    """Names of classes, as far as anybody reads them: a language model has a quarter of a million."""
+    return f"{', '.join(classes[:50])}{', ...' if len(classes) > 50 else ''}"
 
 
 @torch.no_grad()

@@ -121,7 +121,8 @@ def test_wrong_sources_are_refused():
 
 def test_names_say_first_what_needs_no_folder():
     shipped, folders = ["listops", "sequential-digits", "spoken-digits"], ["cifar10", "free-spoken-digits", "gsc"]
-    other = ["lra-listops", "mnist", "pathfinder", "shd", "ssc", "arrays", "audio", "events"]
+    other = ["lra-listops", "lra-retrieval", "lra-text", "mnist", "pathfinder", "shd", "ssc"]
+    other += ["arrays", "audio", "events"]
     assert source_names() == [*shipped, *folders, *other]
     assert all(name in sources_in_words() for name in source_names())
 

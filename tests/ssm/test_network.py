@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from silif_plugins.ssm import MambaNet, S4DNet, SpikingSSMNet
-from silif_plugins.training import TrainConfig, load_network, train
+from silif_plugins.training import SCALES, TrainConfig, classifiers, load_network, train
 
 KINDS = {"s4d": S4DNet, "spiking-ssm": SpikingSSMNet, "mamba": MambaNet}
 SMALL = {"layers": 2, "width": 12, "state_size": 4}
@@ -183,3 +183,15 @@ def test_networks_are_exported(kind, tmp_path):
     loaded = torch.export.load(tmp_path / "net.pt2").module()
     with torch.no_grad():
         torch.testing.assert_close(loaded(inputs).scores, net(inputs).scores)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sizes_of_the_papers_table_9_by_name(kind):
+    """As contenders of comparisons, which tell runs apart by the name of the network."""
+    for scale, sizes in SCALES.items():
+        config = TrainConfig(architecture=f"{kind}-{scale}")
+        assert (config.label, f"{kind}-{scale}" in classifiers()) == (f"{kind}-{scale}", True)
+        one, other = (each.outline(40, 35) for each in (config, TrainConfig(architecture=kind, **sizes)))
+        assert [each.shape for each in one.parameters()] == [each.shape for each in other.parameters()]
+    if kind == "s4d":
+        assert sum(each.numel() for each in one.parameters()) == 309_155

@@ -1,0 +1,183 @@
+"""The SiLIF paper's Figure 4 on spoken digits: accuracy against operations, of state space systems and of SiLIF.
+
+    python -m benchmarks.keywords --data spoken-digits
+    python -m benchmarks.keywords --data free-spoken-digit-dataset
+
+S4D and SpikingSSM at three scales and Mamba, with the sizes of the paper's Table 9; SiLIF with two layers of 128 and
+256, and with a learnable delay for each synapse. All have the same data, 15 epochs in batches of 64, and the best of
+three learning rates by validation accuracy, with a seed that is not used again; then three seeds. Runs that are there
+are gone on with: it can be stopped at any time.
+
+It prints and writes, to benchmarks/results/keywords_DATA.md, .json and .png, accuracy, operations as the paper counts
+them and in full, and what the paper says of "half the compute", as found. In full are encoder, state spaces, gated
+layers, readout, and each update of a neuron. Minutes are those of one thread on whatever machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from silif_plugins import plots, tables
+from silif_plugins.datasets import resolve
+from silif_plugins.files import write_file
+from silif_plugins.metrics import OperationCount
+from silif_plugins.training import (
+    SCALES,
+    Summary,
+    TrainConfig,
+    compare,
+    evaluate,
+    load_network,
+    load_split,
+    summarize,
+    summary_table,
+)
+
+RESULTS = Path(__file__).parent / "results"
+TUNING_SEED = 1000
+SYSTEM_RATES, NEURON_RATES = (0.003, 0.01, 0.03), (0.01, 0.03, 0.1)
+DELAYS = {"connection": "delayed", "connection_options": {"max_delay": 25, "round_in_eval": True}}
+NEURONS: dict[str, dict[str, Any]] = {
+    "SiLIF 128": {"hidden_sizes": (128, 128)},
+    "SiLIF 256": {"hidden_sizes": (256, 256)},
+    "SiLIF 128 + delays": {"hidden_sizes": (128, 128), **DELAYS},
+}
+
+
+CONTENDERS: dict[str, dict[str, Any]] = {
+    **NEURONS,
+    **{
+        f"{kind}-{scale}": {"architecture": f"{kind}-{scale}", "weight_decay": 0.01}
+        for scale in SCALES
+        for kind in ("s4d", "spiking-ssm", *(("mamba",) if scale == "3x64" else ()))
+    },
+}
+
+Result = dict[str, Any]
+
+
+class Bench:
+    """All runs on one data set, and what came of them so far."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        source, _ = resolve(arguments.data)
+        self.name = source.name
+        self.tuning: dict[str, dict[float, float]] = {}
+        self.results: list[Result] = []
+        self.full: dict[str, float] = {}
+
+    def run(self, name: str, rate: float, seeds: list[int]) -> list[Result]:
+        """Train a contender, or take what is there."""
+        settings = {"data": str(self.arguments.data), "epochs": self.arguments.epochs, "learning_rate": rate}
+        configs = [TrainConfig(**CONTENDERS[name], **settings, seed=seed) for seed in seeds]
+        folder = self.arguments.out / self.name / name.replace(" ", "-") / f"{self.arguments.epochs}-rate-{rate:g}"
+        return [{**each, "neuron": name} for each in compare(configs, folder, jobs=self.arguments.jobs)]
+
+    def contender(self, name: str) -> None:
+        """Choose the learning rate of a contender, and train its seeds."""
+        rates = NEURON_RATES if name in NEURONS else SYSTEM_RATES
+        tried = {
+            rate: self.run(name, rate, [TUNING_SEED])[0]["valid_accuracy"] for rate in self.arguments.rates or rates
+        }
+        self.tuning[name] = tried
+        found = self.run(name, max(tried, key=tried.__getitem__), list(range(self.arguments.seeds)))
+        self.results += found
+        self.full[name] = full_operations(Path(found[0]["folder"]))
+
+
+def full_operations(folder: Path) -> float:
+    """Every multiplication, and every addition of a weight or a reset by a spike, of a sample of the test set."""
+    net, config, _ = load_network(folder)
+    dataset = load_split(config, "test")
+    if hasattr(net, "counting"):
+        net.counting = "full"
+        return evaluate(net, dataset).synaptic_operations
+    with OperationCount(net) as count:
+        evaluate(net, dataset)
+    return (count.total.macs + count.total.acs) / len(dataset)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="spoken-digits, or a folder of recordings")
+    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS))
+    parser.add_argument("--rates", nargs="+", type=float, help="in the place of the three")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("runs/keywords"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    bench = Bench(arguments)
+    for name in arguments.contenders:
+        bench.contender(name)
+        report(bench)
+
+
+def report(bench: Bench) -> None:
+    summaries = summarize(bench.results)
+    tuned = [
+        (name, ", ".join(f"{rate:g}: {100 * found:.1f} %" for rate, found in grid.items()))
+        for name, grid in bench.tuning.items()
+    ]
+    counted = [
+        (each.neuron, f"{each.synaptic_operations / 1e3:,.0f}k", f"{bench.full[each.neuron] / 1e3:,.0f}k")
+        for each in summaries
+    ]
+    file = f"keywords_{bench.name.replace('-', '_')}"
+    lines = [
+        f"# Accuracy against operations on {bench.name}",
+        "",
+        f"Made by `python -m benchmarks.keywords`: {bench.arguments.epochs} epochs in batches of 64. Systems are named "
+        "with layers and channels, which have 32 states, or 64 in the largest; SiLIF with the neurons of each of two "
+        "layers. Seconds are of a machine that had other work to do.",
+        "",
+        summary_table(summaries),
+        "",
+        "Learning rates, by validation accuracy with a seed that is not among those above:",
+        "",
+        tables.table([("contender", "validation accuracy by learning rate"), *tuned], markdown=True),
+        "",
+        "Operations of a sample, as the paper counts them and in full (of the first seed):",
+        "",
+        tables.table([("contender", "as in the paper", "in full"), *counted], markdown=True),
+        "",
+        *half_the_compute(summaries, bench.full),
+    ]
+    write_file(bench.arguments.results / f"{file}.md", ("\n".join(lines) + "\n").encode())
+    kept = [{key: item for key, item in each.items() if key not in ("folder", "data")} for each in bench.results]
+    content = {"data": bench.name, "tuning": bench.tuning, "results": kept, "full_operations": bench.full}
+    write_file(bench.arguments.results / f"{file}.json", (json.dumps(content, indent=1) + "\n").encode())
+    plots.save(plots.accuracy_against_operations(summaries), bench.arguments.results / f"{file}.png")
+    print("\n".join(lines), flush=True)
+
+
+def half_the_compute(summaries: list[Summary], full: dict[str, float]) -> list[str]:
+    """For each SiLIF the cheapest system that is at least as accurate, in both ways to count."""
+    lines = [
+        "The paper says that SiLIF is as accurate as state space systems with half the compute, or less. Here:",
+        "",
+    ]
+    systems = [each for each in summaries if each.neuron not in NEURONS]
+    for one in (each for each in summaries if each.neuron in NEURONS):
+        better = [each for each in systems if each.accuracy >= one.accuracy]
+        if not better:
+            lines.append(f"- No system is as accurate as {one.neuron} ({100 * one.accuracy:.1f} %).")
+            continue
+        said = []
+        for words, cost in (
+            ("as the paper counts", {each.neuron: each.synaptic_operations for each in summaries}),
+            ("in full", full),
+        ):
+            cheapest = min(better, key=lambda each: cost[each.neuron])
+            said.append(f"{cost[one.neuron] / cost[cheapest.neuron]:.2f} of {cheapest.neuron}'s {words}")
+        lines.append(f"- {one.neuron} ({100 * one.accuracy:.1f} %): operations are {', and '.join(said)}.")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
