@@ -89,9 +89,9 @@ class WeightedInput(nn.Module):
         current = transmit(self.weights, inputs, gate)
         if valid is None and isinstance(self.norm, nn.Identity):
             return current
-        if valid is None:
-            normalized: Tensor = self.norm(current.flatten(0, 1))
-            return normalized.view_as(current)
+        if valid is None or not self.norm.training:  # then no row takes part in another's normalisation
+            normalized: Tensor = self.norm(current.flatten(0, 1)).view_as(current)
+            return normalized if valid is None else normalized.masked_fill(~valid.unsqueeze(-1), 0)
         normalized = self.norm(current[valid])
         return normalized.new_zeros(current.shape).index_put((valid,), normalized)
 
