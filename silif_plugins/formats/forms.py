@@ -7,6 +7,7 @@ taken apart into tensors by their names.
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any, ClassVar
 
 import torch
@@ -232,7 +233,7 @@ def sequence_form(net: nn.Module, *, num_inputs: int | None = None, lengths: boo
         lengths: Whether it takes the steps of each sequence, too.
 
     Raises:
-        ExportError: If the number of channels is not known, or neurons alone are to take lengths.
+        ExportError: If the number of channels is not known, or what has no lengths is to take them.
     """
     net = copy.deepcopy(net).eval().requires_grad_(False)
     if isinstance(net, Neuron):
@@ -242,6 +243,8 @@ def sequence_form(net: nn.Module, *, num_inputs: int | None = None, lengths: boo
     channels = getattr(net, "num_inputs", num_inputs)
     if not isinstance(channels, int):
         raise ExportError(f"{type(net).__name__}: has no num_inputs; give it")
+    if lengths and len(inspect.signature(net.forward).parameters) < 2:
+        raise ExportError(f"{type(net).__name__}: its forward takes no lengths")
     return NetworkSequence(net, channels, lengths=lengths)
 
 

@@ -358,7 +358,7 @@ def backwards(sequences: Tensor, valid: Tensor | None) -> Tensor:
     """
     if valid is None:
         return sequences.flip(0)
-    steps = torch.arange(len(sequences), device=sequences.device).unsqueeze(1)
+    steps = torch.arange(sequences.shape[0], device=sequences.device).unsqueeze(1)  # len() would fix a record to it
     last = valid.sum(0) - 1
     source = torch.where(valid, last - steps, steps)
     return sequences.gather(0, source.unsqueeze(-1).expand_as(sequences))
