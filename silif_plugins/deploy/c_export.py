@@ -63,7 +63,10 @@ def to_c(
     hearing = None
     if front_end is not None:
         if not isinstance(front_end, LogMel):
-            raise ValueError(f"front_end: got {front_end.name}; only log-mel can be written in C")
+            raise ValueError(
+                f"front_end: got {front_end.name}; only log-mel can be written in C: others hear whole recordings, "
+                "as the cochlea does, which scales them to their loudest moment"
+            )
         hearing = Hearing(front_end, net)
     texts = {f"{name}.h": header(net, name, classes, hearing), f"{name}.c": source(net, name, classes, hearing)}
     if vectors is not None:

@@ -4,6 +4,7 @@
 """
 
 from .checks import ExportError, check_exportable
+from .executorch_program import to_executorch
 from .forms import Form, sequence_form, step_form
 from .nir_readers import READERS, NirReport, check_nir, write_nir
 from .onnx_model import to_onnx
@@ -25,6 +26,7 @@ __all__ = [
     "register_exporter",
     "sequence_form",
     "step_form",
+    "to_executorch",
     "to_onnx",
     "to_torch_program",
     "write_nir",

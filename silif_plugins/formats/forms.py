@@ -7,6 +7,7 @@ taken apart into tensors by their names.
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any, ClassVar
 
 import torch
@@ -48,6 +49,7 @@ class NetworkSequence(Form):
     Args:
         net: See `silif_plugins.training.model`.
         num_inputs: Channels N.
+        lengths: Whether it takes the steps of each sequence, integers [B] from 1 to T, too; what follows is padding.
 
     Examples:
         >>> form = NetworkSequence(SpArchNet(4, (8,), 3), 4)
@@ -55,22 +57,25 @@ class NetworkSequence(Form):
         ['firing_rates', 'scores']
     """
 
-    def __init__(self, net: nn.Module, num_inputs: int) -> None:
+    def __init__(self, net: nn.Module, num_inputs: int, *, lengths: bool = False) -> None:
         super().__init__()
         self.net, self.num_inputs = net, num_inputs
+        self.inputs = ("inputs", "lengths") if lengths else ("inputs",)  # type: ignore[misc]
 
-    def forward(self, inputs: Tensor) -> dict[str, Tensor]:
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> dict[str, Tensor]:
         """Return what the network returns, without the count of operations."""
-        output = Output(*self.net(inputs))
+        output = Output(*(self.net(inputs) if lengths is None else self.net(inputs, lengths)))
         return {"scores": output.scores, "firing_rates": output.firing_rates}
 
     def example(self, batch: int = BATCH, steps: int = STEPS) -> tuple[Any, ...]:
-        """Return random spikes."""
-        return (_spikes(self.net, batch, steps, self.num_inputs),)
+        """Return random spikes, and perhaps lengths."""
+        spikes = _spikes(self.net, batch, steps, self.num_inputs)
+        lengths = steps - torch.arange(batch, device=spikes.device) % steps
+        return (spikes, lengths)[: len(self.inputs)]
 
     def dimensions(self, batch: Any, steps: Any) -> tuple[Any, ...]:
         """Return those of the inputs."""
-        return ({0: batch, 1: steps},)
+        return ({0: batch, 1: steps}, {0: batch})[: len(self.inputs)]
 
 
 class NetworkStep(Form):
@@ -219,23 +224,28 @@ class NeuronStep(NeuronSequence):
         return {0: batch}, {name: {0: batch} for name in self.example()[1]}
 
 
-def sequence_form(net: nn.Module, *, num_inputs: int | None = None) -> Form:
+def sequence_form(net: nn.Module, *, num_inputs: int | None = None, lengths: bool = False) -> Form:
     """Return a copy of a network, or of neurons, in evaluation mode, that takes and returns whole sequences.
 
     Args:
         net: A network as training has them, or a `silif_plugins.neurons.Neuron`.
         num_inputs: Channels of the inputs; needed for networks that have no attribute of this name.
+        lengths: Whether it takes the steps of each sequence, too.
 
     Raises:
-        ExportError: If the number of channels is not known.
+        ExportError: If the number of channels is not known, or what has no lengths is to take them.
     """
     net = copy.deepcopy(net).eval().requires_grad_(False)
     if isinstance(net, Neuron):
+        if lengths:
+            raise ExportError(f"{type(net).__name__}: neurons alone take no lengths; networks do")
         return NeuronSequence(net)
     channels = getattr(net, "num_inputs", num_inputs)
     if not isinstance(channels, int):
         raise ExportError(f"{type(net).__name__}: has no num_inputs; give it")
-    return NetworkSequence(net, channels)
+    if lengths and len(inspect.signature(net.forward).parameters) < 2:
+        raise ExportError(f"{type(net).__name__}: its forward takes no lengths")
+    return NetworkSequence(net, channels, lengths=lengths)
 
 
 def step_form(net: nn.Module) -> Form:
@@ -252,9 +262,15 @@ def step_form(net: nn.Module) -> Form:
     raise ExportError(f"{type(net).__name__}: has no form for one step; SpArchNet and neurons of the core have")
 
 
-def form_of(net: nn.Module, *, step: bool, num_inputs: int | None = None) -> Form:
-    """Return `step_form` or `sequence_form`."""
-    return step_form(net) if step else sequence_form(net, num_inputs=num_inputs)
+def form_of(net: nn.Module, *, step: bool, num_inputs: int | None = None, lengths: bool = False) -> Form:
+    """Return `step_form` or `sequence_form`.
+
+    Raises:
+        ExportError: If the network has no such form, or one step is to take lengths.
+    """
+    if step and lengths:
+        raise ExportError(f"{type(net).__name__}: one step takes no lengths; leave out one of step and lengths")
+    return step_form(net) if step else sequence_form(net, num_inputs=num_inputs, lengths=lengths)
 
 
 def is_ours(form: Form) -> bool:

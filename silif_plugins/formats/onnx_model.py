@@ -18,7 +18,7 @@ from .register import Model, register_exporter
 from .torch_program import about, recorded, sample_of
 
 
-def to_onnx(trained: Model, path: Path, *, step: bool = False) -> dict[str, Any]:
+def to_onnx(trained: Model, path: Path, *, step: bool = False, lengths: bool = False) -> dict[str, Any]:
     """A model of ONNX, for onnxruntime and whatever else runs it.
 
     On whole sequences it takes ``inputs`` [B, T, N] of any batch and number of steps and gives ``scores`` and
@@ -30,6 +30,7 @@ def to_onnx(trained: Model, path: Path, *, step: bool = False) -> dict[str, Any]
         trained: The network.
         path: The file.
         step: One time step at a time: takes inputs and state, returns scores so far, spikes and state.
+        lengths: Take the steps of each sequence, too; what follows is padding. One beyond the steps counts as all.
 
     Returns:
         The file, its size in bytes, the shapes of its inputs, and whether it was run.
@@ -40,7 +41,7 @@ def to_onnx(trained: Model, path: Path, *, step: bool = False) -> dict[str, Any]
     """
     for package in ("onnx", "onnxscript"):
         require(package, extra="formats", purpose="ONNX")
-    form = form_of(trained.net, step=step, num_inputs=trained.facts.get("num_inputs"))
+    form = form_of(trained.net, step=step, num_inputs=trained.facts.get("num_inputs"), lengths=lengths)
     program = recorded(form)
     with torch.no_grad():
         outputs = tensors(form(*form.example()))

@@ -18,8 +18,12 @@ ABOUT = "about.json"
 """Name, among the extra files of a program, of what is said of it."""
 
 
-def recorded(form: Form) -> Any:
+def recorded(form: Form, sizes: tuple[int, int] | None = None) -> Any:
     """Record a form as a ``torch.export.ExportedProgram`` for batches of any size and, if it can, any number of steps.
+
+    Args:
+        form: The form.
+        sizes: Batch and number of steps if the program is to take these alone.
 
     Raises:
         ExportError: If it cannot be recorded, or the record gives other results; the message names the layer.
@@ -29,9 +33,12 @@ def recorded(form: Form) -> Any:
     else:  # as far as what others wrote allows
         batch = steps = torch.export.Dim.AUTO
     with torch.no_grad(), failures_named(form):
-        program = torch.export.export(form, form.example(), dynamic_shapes=form.dimensions(batch, steps))
+        if sizes is None:
+            program = torch.export.export(form, form.example(), dynamic_shapes=form.dimensions(batch, steps))
+        else:
+            program = torch.export.export(form, form.example(*sizes))
     run = program.module()
-    sample = sample_of(form)
+    sample = sample_of(form) if sizes is None else form.example(*sizes)
     with torch.no_grad():
         expected, got = tensors(form(*sample)), tensors(run(*sample))
     for name, value in expected.items():
@@ -53,7 +60,7 @@ def about(form: Form, trained: Model) -> dict[str, Any]:
     return said
 
 
-def to_torch_program(trained: Model, path: Path, *, step: bool = False) -> dict[str, Any]:
+def to_torch_program(trained: Model, path: Path, *, step: bool = False, lengths: bool = False) -> dict[str, Any]:
     """A program of torch.export, which runs where only PyTorch is installed.
 
     ``torch.export.load(path).module()`` is a module. On whole sequences it takes inputs [B, T, N] of any batch and
@@ -64,6 +71,7 @@ def to_torch_program(trained: Model, path: Path, *, step: bool = False) -> dict[
         trained: The network.
         path: The file.
         step: One time step at a time: takes inputs and state, returns scores so far, spikes and state.
+        lengths: Take the steps of each sequence, too; what follows is padding. One beyond the steps counts as all.
 
     Returns:
         The file, its size in bytes, and the shapes of its inputs.
@@ -82,7 +90,7 @@ def to_torch_program(trained: Model, path: Path, *, step: bool = False) -> dict[
         >>> torch.equal(run(current)["spikes"], neurons(current)[0])
         True
     """
-    form = form_of(trained.net, step=step, num_inputs=trained.facts.get("num_inputs"))
+    form = form_of(trained.net, step=step, num_inputs=trained.facts.get("num_inputs"), lengths=lengths)
     program = recorded(form)
     said = about(form, trained)
     content = io.BytesIO()

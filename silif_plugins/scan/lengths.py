@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..kernels.operators import operator, shapes_of
+from ..kernels.operators import is_exporting, operator, shapes_of
 from ..surrogate import is_plain
 
 
@@ -20,8 +20,8 @@ def as_lengths(lengths: Tensor, current: Tensor, least: int = 0) -> Tensor:
         least: The smallest length that is allowed.
 
     Raises:
-        ValueError: If the shape does not fit the input, a length is out of range, or a mask has holes. Compiled and
-            exported code looks at that when it runs.
+        ValueError: If the shape does not fit the input, a length is out of range, or a mask has holes. Compiled code
+            looks at that when it runs; what ``torch.export`` records does not look at all.
         TypeError: If they are not integers or booleans.
 
     Examples:
@@ -39,6 +39,8 @@ def as_lengths(lengths: Tensor, current: Tensor, least: int = 0) -> Tensor:
         )
     if lengths.is_floating_point() or lengths.is_complex():
         raise TypeError(f"lengths: got {lengths.dtype}; it must be integers [B] or booleans [T, B]")
+    if is_exporting():  # for readers that do not have this package
+        return (lengths.sum(0) if mask else lengths.to(torch.int64)).to(current.device)
     count = _count if is_plain() else _operator
     return count(lengths, steps, least).to(current.device)
 

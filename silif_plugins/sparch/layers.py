@@ -92,9 +92,9 @@ class WeightedInput(nn.Module):
         current = transmit(self.weights, inputs, gate)
         if valid is None and isinstance(self.norm, nn.Identity):
             return current
-        if valid is None:
-            normalized: Tensor = self.norm(current.flatten(0, 1))
-            return normalized.view_as(current)
+        if valid is None or not self.norm.training:  # then no row takes part in another's normalisation
+            normalized: Tensor = self.norm(current.flatten(0, 1)).view_as(current)
+            return normalized if valid is None else normalized.masked_fill(~valid.unsqueeze(-1), 0)
         normalized = self.norm(current[valid])
         return normalized.new_zeros(current.shape).index_put((valid,), normalized)
 
@@ -432,7 +432,7 @@ def backwards(sequences: Tensor, valid: Tensor | None) -> Tensor:
     """
     if valid is None:
         return sequences.flip(0)
-    steps = torch.arange(len(sequences), device=sequences.device).unsqueeze(1)
+    steps = torch.arange(sequences.shape[0], device=sequences.device).unsqueeze(1)  # len() would fix a record to it
     last = valid.sum(0) - 1
     source = torch.where(valid, last - steps, steps)
     return sequences.gather(0, source.unsqueeze(-1).expand_as(sequences))

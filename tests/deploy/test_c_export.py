@@ -3,10 +3,13 @@
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 import torch
 
+from silif_plugins.datasets import front_end
 from silif_plugins.deploy import quantise, to_c
+from silif_plugins.sparch import SpArchNet
 
 CC = shutil.which("gcc") or shutil.which("cc")
 pytestmark = pytest.mark.skipif(CC is None, reason="there is no C compiler")
@@ -86,6 +89,41 @@ def test_any_input_is_taken(made, frames, tmp_path, state, connection):
     (tmp_path / "fuzzer.c").write_text(FUZZER)
     done = build(tmp_path, "silif.c", "fuzzer.c")
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+SOUND_FUZZER = """
+#include "silif.h"
+#include <stdio.h>
+
+static silif_listener listener;
+
+int main(void)
+{
+    uint32_t random = 1, steps = 0;
+    silif_begin(&listener);
+    for (int i = 0; i < 8000; i++) {
+        random = random * 1664525u + 1013904223u;
+        const int16_t noise = (int16_t)(random >> 16), loud = i / 40 % 2 ? INT16_MAX : INT16_MIN;
+        const int16_t samples[] = {noise, loud, INT16_MIN, 0, (int16_t)(noise % 3), i % 2 ? INT16_MAX : INT16_MIN};
+        steps += (uint32_t)silif_sample(&listener, samples[i / 600 % 6]);
+    }
+    printf("%u\\n", (unsigned)steps);
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("state", ["float32", "int16"])
+def test_any_sound_is_taken(tmp_path, state):
+    hear, generator = front_end("log-mel", rate=8000, bands=20), np.random.default_rng(0)
+    energies = torch.from_numpy(hear(generator.normal(0, 0.1, 4000), 8000))[None]
+    net = quantise(SpArchNet(20, (16,), 3).eval(), calibration=energies, state=state)
+    to_c(net, tmp_path, front_end=hear)
+    (tmp_path / "fuzzer.c").write_text(SOUND_FUZZER)
+    done = build(tmp_path, "silif.c", "fuzzer.c")
+    assert (done.returncode, done.stdout) == (0, "98\n"), done.stderr
+    text = (tmp_path / "silif.c").read_text() + (tmp_path / "silif.h").read_text()
+    assert ("float" in text) == (state == "float32")
 
 
 def test_names_of_classes(made, tmp_path):

@@ -43,6 +43,39 @@ def test_any_batch_and_number_of_steps(kind, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["C-SiLIF, both directions", "axonal delays"])
+def test_padding(kind, tmp_path):
+    net = network(**KINDS[kind])
+    run, said = program(net, tmp_path, lengths=True)
+    assert said["inputs"] == {"inputs": ["batch", "steps", 12], "lengths": ["batch"]}
+    inputs, lengths = frames(4, 9), torch.tensor([9, 1, 4, 8])
+    expected, got = net(inputs, lengths), run(inputs, lengths)
+    torch.testing.assert_close(got["scores"], expected.scores)
+    torch.testing.assert_close(got["firing_rates"], expected.firing_rates)
+    alone = run(inputs[2:3, :4], torch.tensor([4]))
+    torch.testing.assert_close(got["scores"][2:3], alone["scores"])
+
+
+class WithoutPadding(nn.Module):
+    """A network that takes no lengths."""
+
+    num_inputs = 12
+
+    def forward(self, inputs):
+        return Output(inputs.sum(dim=1), inputs.mean(dim=(0, 1)), 0.0)
+
+
+def test_padding_is_refused_where_it_is_not_known(tmp_path):
+    with pytest.raises(ExportError, match="takes no lengths"):
+        export(network(), tmp_path / "net.pt2", to="pt2", step=True, lengths=True)
+    with pytest.raises(ExportError, match="CSiLIF: neurons alone take no lengths"):
+        export(CSiLIF(4), tmp_path / "net.pt2", to="pt2", lengths=True)
+    with pytest.raises(ExportError, match="WithoutPadding: its forward takes no lengths"):
+        export(WithoutPadding(), tmp_path / "net.pt2", to="pt2", lengths=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["recurrent", "axonal delays"])
 def test_steps_one_after_the_other_are_the_sequence(kind, tmp_path):
     net, inputs = network(**KINDS[kind]), frames(3, 25)
