@@ -53,8 +53,8 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     """What a kernel is told: sizes, addresses, and the dropout (``drop`` of 2³² inputs are dropped)."""
     sizes = ("rows", "inputs", "outputs", "tasks", "drop", "seed")
     addresses = ("x", "weight", "bias", "y", "grad_y", "grad_x", "grad_weight", "gate")
-    # Of a batch norm that follows: [tasks, 2] numbers of events and rows, [tasks, 2, outputs] moments; which rows count,
-    # as bytes; of its gradient, [outputs] means, slopes and offsets, and memory for ROWS rows of each task.
+    # Of a batch norm that follows: [tasks, 2] numbers of events and rows; [tasks, 2, outputs] moments; which rows count
+    # (bytes); of its gradient, [outputs] means, slopes and offsets, and memory for ROWS rows of each task.
     addresses += ("numbers", "moments", "valid", "centre", "slope", "offset", "tiles")
     return np.dtype([(name, np.int64) for name in sizes + addresses] + [("scale", real)])
 

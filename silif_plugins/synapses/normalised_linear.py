@@ -7,12 +7,13 @@ gradient, of which those of mean and variance are made; they are added to the cu
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 from torch.nn.modules import module as hooks
 
 from ..kernels.memory import empty, empty_like
@@ -131,6 +132,39 @@ def _follow(norm: nn.BatchNorm1d, moments: Tensor, number: int) -> None:
     norm.running_var.mul_(1 - share).add_(variance, alpha=share * number / (number - 1))
 
 
+class Refusal(torch.autograd.Function):
+    """Stands for the derivative of a derivative, of which there is none."""
+
+    @staticmethod
+    def forward(ctx: Any, links: int, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Return all but the first tensors, which only link the others to what they depend on."""
+        return tensors[links:]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, ...]:
+        """Say what can be differentiated twice."""
+        raise RuntimeError(
+            "batch norm inside kernels can be differentiated once; use backend='reference' and events='never' for "
+            "second derivatives"
+        )
+
+
+def once(backward: Callable[..., tuple[Tensor | None, ...]]) -> Callable[..., tuple[Tensor | None, ...]]:
+    """Make a function the backward pass of an autograd.Function that can be differentiated once."""
+
+    @functools.wraps(backward)
+    def run_once(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        with torch.no_grad():
+            results = backward(ctx, *grads)
+        if not torch.is_grad_enabled():
+            return results
+        links = [grad for grad in grads if grad is not None]
+        given = iter(Refusal.apply(len(links), *links, *(each for each in results if each is not None)))  # type: ignore[no-untyped-call]
+        return tuple(None if each is None else next(given) for each in results)
+
+    return run_once
+
+
 class Affine(torch.autograd.Function):
     """Mean, scale and shift [3, N] of moments [2, N] in float64 and a batch norm's weight and bias.
 
@@ -150,7 +184,7 @@ class Affine(torch.autograd.Function):
         return torch.stack([mean, scale, shift]).to(dtype)
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of moments, weight and bias."""
         inverse, weight, off = ctx.saved_tensors
@@ -210,7 +244,7 @@ class LinearMoments(torch.autograd.Function):
         return y, moments, count, events
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx: Any, grad: Tensor | None, of_moments: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
         """Return the gradients of x, weight and bias."""
         x, weight, gate, valid, y, moments = ctx.saved_tensors

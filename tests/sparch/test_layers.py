@@ -1,0 +1,82 @@
+"""Batch norm as part of the kernels around it: the network is that of the separate modules."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional
+
+from silif_plugins.sparch import SpArchNet
+
+WAYS = [
+    {},
+    {"lengths": True},
+    {"bidirectional": True, "lengths": True},
+    {"neuron": "C-SiLIF", "dropout": 0.3, "events": "always"},
+    {"reset_mechanism": "zero", "bias": True},
+    {"initial_state": "uniform", "surrogate": "atan"},
+    {"events": "never", "dropout": 0.3},
+    {"neuron": "RadLIF"},
+    {"normalization": "layernorm"},
+    {"training": False},
+]
+
+
+def networks(*, training=True, **options):
+    """The same network with and without batch norm in the kernels."""
+    made = SpArchNet(20, (40, 30), 6, **{"neuron": "SiLIF", **options})
+    with torch.no_grad():
+        for layer in made.hidden:
+            if options.get("normalization") != "layernorm":
+                layer.current.norm.weight.mul_(2)
+    separate = copy.deepcopy(made)
+    for each in (*separate.hidden, separate.readout):
+        each.current.fuse_norm = False
+    return [net.double().train(training) for net in (made, separate)]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_it_is_the_network_of_separate_modules(way):
+    options = dict(way)
+    lengths = torch.tensor([30, 11, 1]) if options.pop("lengths", False) else None
+    x, results = (torch.rand(3, 30, 20) < 0.2).double(), []
+    for net in networks(**options):
+        torch.manual_seed(1)
+        scores, rates, operations = net(x, lengths)
+        loss = functional.cross_entropy(scores, torch.tensor([0, 3, 5])) + rates.square().sum()
+        assert rates.mean() > 0.0005
+        loss.backward()
+        buffers = [value for name, value in net.state_dict().items() if "running" in name or "batches" in name]
+        results.append([scores, rates, operations, *(each.grad for each in net.parameters()), *buffers])
+    for fused, separate in zip(*results, strict=True):
+        torch.testing.assert_close(fused, separate, rtol=1e-8, atol=1e-10)
+
+
+def test_it_learns_the_same_over_200_steps():
+    nets = networks(dropout=0.2)
+    optimisers = [torch.optim.Adam(net.parameters(), lr=1e-3) for net in nets]
+    for step in range(200):
+        torch.manual_seed(step)
+        x, labels, losses = (torch.rand(4, 20, 20) < 0.1).double(), torch.randint(6, (4,)), []
+        for net, optimiser in zip(nets, optimisers, strict=True):
+            torch.manual_seed(step)
+            optimiser.zero_grad()
+            loss = functional.cross_entropy(net(x).scores, labels)
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+        assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+
+
+def test_a_switch_and_whoever_watches_keep_the_modules_apart():
+    x, seen = (torch.rand(2, 10, 20) < 0.2).float(), []
+    net = SpArchNet(20, (8,), 4, fuse_norm=False)
+    assert not any(each.current.fuse_norm for each in (*net.hidden, net.readout))
+    net = SpArchNet(20, (8,), 4)
+    net(x)
+    layer = net.hidden[0]
+    for module in (layer.current, layer.current.norm, layer.current.weights):
+        handle = module.register_forward_hook(lambda *arguments: seen.append(1))
+        net(x)
+        handle.remove()
+    assert len(seen) == 3

@@ -1,0 +1,198 @@
+"""SpikeLinear and batch norm in one, against the two modules of PyTorch and the reference scan."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from silif_plugins.dynamics import with_reset
+from silif_plugins.neurons import SiLIF
+from silif_plugins.scan import scan, scan_layer
+from silif_plugins.synapses import SpikeLinear, can_normalise, normalised_linear, spike_linear
+
+# Steps, sequences, inputs, neurons; then how the layer is made and used, each value with each shape.
+SHAPES = [(40, 3, 40, 32), (20, 2, 70, 45), (17, 5, 3, 130)]
+WAYS = [
+    {},
+    {"events": "never"},
+    {"dropout": 0.3},
+    {"events": "never", "dropout": 0.3, "bias": True},
+    {"padded": True, "bias": True},
+    {"padded": True, "events": "never", "bias": True},
+    {"reset": "zero", "padded": True},
+    {"surrogate": "atan"},
+    {"surrogate": "triangle", "reset": "zero"},
+    {"surrogate": "fast_sigmoid", "events": "never"},
+    {"training": False},
+    {"training": False, "padded": True, "events": "never", "bias": True},
+    {"affine": False, "track_running_stats": False},
+    {"affine": False, "momentum": None},
+]
+
+
+def modules(inputs, neurons, dtype, *, bias=False, events="always", dropout=0.0, training=True, **norm_options):
+    linear = SpikeLinear(inputs, neurons, bias=bias, events=events, dropout=dropout)
+    norm = nn.BatchNorm1d(neurons, **{"momentum": 0.05, **norm_options})
+    if norm.affine:
+        nn.init.normal_(norm.weight, 2, 0.5)
+        nn.init.normal_(norm.bias)
+    if norm.running_mean is not None:
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.1, 2)
+    layer = nn.ModuleDict({"linear": linear, "norm": norm, "neuron": SiLIF(neurons)}).to(dtype)
+    return layer.train(training)
+
+
+def by_modules(layer, inputs, valid, reset, surrogate):
+    linear, norm = layer["linear"], layer["norm"]
+    dropout = linear.dropout if linear.training else 0.0
+    y = spike_linear(inputs, linear.weight, linear.bias, events="never", dropout=dropout)
+    if valid is None:
+        current = norm(y.flatten(0, 1)).view_as(y)
+    else:
+        normalised = norm(y[valid])
+        current = normalised.new_zeros(y.shape).index_put((valid,), normalised)
+    lengths = None if valid is None else valid.sum(0)
+    dynamics = with_reset(layer["neuron"].dynamics(), reset)
+    spikes, _ = scan(dynamics, current, surrogate=surrogate, lengths=lengths, backend="reference")
+    return spikes
+
+
+def in_one(layer, inputs, valid, reset, surrogate):
+    assert can_normalise(layer["linear"], layer["norm"], inputs)
+    current, affine, events = normalised_linear(layer["linear"], layer["norm"], inputs, None, valid)
+    assert events == (inputs != 0).sum()
+    dynamics = with_reset(layer["neuron"].dynamics(), reset)
+    lengths = None if valid is None else valid.sum(0)
+    fired = scan_layer(dynamics, current, affine=affine, surrogate=surrogate, lengths=lengths, backend="cpu")
+    assert torch.equal(fired.counts, fired.spikes.double().sum((0, 1)))
+    return fired.spikes
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_spikes_gradients_and_running_statistics_are_those_of_the_modules(shape, way):
+    steps, batch, inputs, neurons = shape
+    options = {"reset": "subtract", "surrogate": "boxcar", "padded": False, **way}
+    reset, surrogate, padded = (options.pop(name) for name in ("reset", "surrogate", "padded"))
+    layer = modules(inputs, neurons, torch.float64, **options)
+    x = torch.randint(1, 3, (steps, batch, inputs)) * (torch.rand(steps, batch, inputs) < 0.2)
+    valid = torch.arange(steps)[:, None] < torch.randint(2, steps + 1, (batch,)) if padded else None
+    weights, results = torch.randn(steps, batch, neurons, dtype=torch.float64), []
+    for run in (by_modules, in_one):
+        here, inputs_ = copy.deepcopy(layer), x.double().requires_grad_()
+        torch.manual_seed(5)
+        spikes = run(here, inputs_, valid, reset, surrogate)
+        assert 0.001 < spikes.mean() < 0.7
+        gradients = torch.autograd.grad((spikes * weights).sum(), [inputs_, *here.parameters()])
+        results.append([spikes, *gradients, *here["norm"].buffers()])
+    assert torch.equal(results[0][0], results[1][0])
+    for modular, fused in zip(*results, strict=True):
+        torch.testing.assert_close(fused, modular, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("events", ["always", "never"])
+@pytest.mark.parametrize("mean", [0.0, 1000.0])
+def test_float32_is_at_least_as_exact_as_the_modules(mean, events):
+    layer = modules(40, 64, torch.float32, bias=True, events=events)
+    with torch.no_grad():
+        layer["linear"].bias += mean
+    exact, x = copy.deepcopy(layer).double(), (torch.rand(300, 32, 40) < 0.2).float()
+    weights, results = torch.randn(300, 32, 64), {}
+    for name, each in (("exact", exact), ("modules", copy.deepcopy(layer)), ("fused", copy.deepcopy(layer))):
+        inputs = x.to(each["linear"].weight.dtype)
+        if name == "fused":
+            current, (centre, scale, shift), _ = normalised_linear(each["linear"], each["norm"], inputs)
+            current = (current - centre) * scale + shift
+        else:
+            current = each["norm"](each["linear"](inputs).flatten(0, 1)).view(300, 32, 64)
+        parameters = [each["linear"].weight, *each["norm"].parameters()]
+        gradients = torch.autograd.grad((current.tanh() * weights).sum(), parameters)
+        results[name] = [current, *gradients, each["norm"].running_mean, each["norm"].running_var]
+
+    def error(name, index):
+        return (results[name][index] - results["exact"][index]).double().square().mean().sqrt()
+
+    for index, true in enumerate(results["exact"]):
+        assert error("fused", index) <= 1.2 * error("modules", index) + 1e-7 * true.abs().max()
+
+
+@pytest.mark.parametrize("events", ["always", "never"])
+@pytest.mark.parametrize("padded", [False, True])
+def test_gradients_are_those_of_finite_differences(events, padded):
+    layer = modules(6, 5, torch.float64, bias=True, events=events)
+    valid = torch.arange(7)[:, None] < torch.tensor([7, 3]) if padded else None
+
+    def normalised(inputs, *parameters):
+        named = dict(zip([name for name, _ in layer.named_parameters()][:4], parameters, strict=True))
+        linear, norm = copy.deepcopy(layer["linear"]), copy.deepcopy(layer["norm"])
+        for name, value in named.items():
+            module, last = name.split(".")
+            del (linear if module == "linear" else norm)._parameters[last]
+            setattr(linear if module == "linear" else norm, last, value)
+        current, (mean, scale, shift), _ = normalised_linear(linear, norm, inputs, None, valid)
+        result = (current - mean) * scale + shift
+        return result if valid is None else result[valid]
+
+    inputs = [torch.rand(7, 2, 6).double().requires_grad_(), *list(layer.parameters())[:4]]
+    assert torch.autograd.gradcheck(normalised, inputs, atol=1e-6)
+
+
+def test_the_number_of_threads_changes_nothing():
+    layer, x = modules(140, 300, torch.float32), (torch.rand(200, 16, 140) < 0.1).float()
+    results, threads = [], torch.get_num_threads()
+    try:
+        for number in (1, 2):
+            torch.set_num_threads(number)
+            here = copy.deepcopy(layer)
+            spikes = in_one(here, x, None, "subtract", "boxcar")
+            weights = torch.linspace(-1, 1, spikes.numel()).view_as(spikes)
+            results.append([spikes, *torch.autograd.grad((spikes * weights).sum(), list(here.parameters()))])
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+
+
+def test_evaluation_is_the_folded_layer():
+    layer = modules(30, 20, torch.float64, bias=True, training=False)
+    folded = torch.nn.utils.fusion.fuse_linear_bn_eval(layer["linear"], layer["norm"])
+    x = (torch.rand(50, 4, 30) < 0.2).double()
+    spikes = in_one(layer, x, None, "subtract", "boxcar")
+    assert 0 < spikes.mean() < 1
+    assert torch.equal(spikes, scan(layer["neuron"], folded(x))[0])
+
+
+def test_a_gate_leaves_gradients_out():
+    layer, x = modules(300, 40, torch.float64), (torch.rand(50, 4, 300) < 0.1).double()
+    gate, gradients = torch.rand(50, 4, 300) < 0.02, []
+    for given in (None, gate):
+        inputs = x.clone().requires_grad_()
+        current, affine, _ = normalised_linear(layer["linear"], layer["norm"], inputs, given)
+        fired = scan_layer(layer["neuron"], current, affine=affine)
+        gradients.append(torch.autograd.grad(fired.spikes.square().sum(), inputs)[0])
+    torch.testing.assert_close(gradients[1], gradients[0] * gate, rtol=1e-9, atol=1e-9)
+
+
+def test_only_plain_modules_are_taken_together():
+    x = torch.zeros(3, 2, 4)
+    linear, norm = SpikeLinear(4, 5), nn.BatchNorm1d(5)
+    assert can_normalise(linear, norm, x)
+    assert not can_normalise(nn.Linear(4, 5), norm, x)
+    assert not can_normalise(linear, nn.LayerNorm(5), x)
+    assert not can_normalise(linear, norm, x.double())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not can_normalise(linear, norm, x)
+    handle = norm.register_forward_hook(lambda *arguments: None)
+    assert not can_normalise(linear, norm, x)
+    handle.remove()
+    assert can_normalise(linear, norm, x)
+    torch.nn.utils.parametrizations.weight_norm(linear)
+    assert not can_normalise(linear, norm, x)
+
+
+def test_one_row_has_no_variance():
+    with pytest.raises(ValueError, match="several rows"):
+        normalised_linear(SpikeLinear(4, 5), nn.BatchNorm1d(5), torch.zeros(1, 1, 4))
+    with pytest.raises(ValueError, match="last dimension must be 4"):
+        normalised_linear(SpikeLinear(4, 5), nn.BatchNorm1d(5), torch.zeros(3, 2, 3))
