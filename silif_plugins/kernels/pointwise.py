@@ -83,6 +83,8 @@ class _Noted(Tensor):
             low, high = (*args[1:], None, None)[:2]
             low, high = options.pop("min", low), options.pop("max", high)
             args = args[0], -math.inf if low is None else low, math.inf if high is None else high
+            if isinstance(low, Tensor) or isinstance(high, Tensor):
+                raise CannotBeWritten("it takes bounds that are tensors")
         if name not in OPERANDS or options or len(args) != OPERANDS[name]:
             raise CannotBeWritten(f"it calls {given}")
         lines = next(arg.lines for arg in args if isinstance(arg, _Noted))
