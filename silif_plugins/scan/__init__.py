@@ -4,11 +4,13 @@ from .backends import BACKENDS, Backend
 from .dispatch import Neurons, dynamics_of, scan, scan_with_gate, step
 from .layout import has_kernel
 from .lengths import as_lengths
+from .single import SingleStep
 
 __all__ = [
     "BACKENDS",
     "Backend",
     "Neurons",
+    "SingleStep",
     "as_lengths",
     "dynamics_of",
     "has_kernel",

@@ -95,6 +95,18 @@ class Code:
         return bytearray(self.format.pack(*numbers))
 
 
+def shares(steps: int, batch: int, neurons: int, row: int, item: int) -> dict[str, int]:
+    """Width and number of the tiles of rows of ``row`` lanes, and the number of tasks that they make."""
+    # Wide tiles are read fastest; there should be enough of them to be shared.
+    share = -(-batch * neurons // (16 * PADDED)) * PADDED
+    width = min(WIDTH // item, max(4 * PADDED, share))
+    tiles = batch * neurons // row * -(-row // width) if row else 0
+    # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
+    # of two shares them evenly; the sums take some percent of the input's memory.
+    tasks = min(tiles, max(4, min(32, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
+    return {"width": width, "tiles": tiles, "tasks": tasks}
+
+
 class Job:
     """A kernel and what it is told; it can be run again after changing a field.
 
@@ -120,27 +132,19 @@ class Job:
             row = neurons
         else:
             row = batch * neurons
-        # Wide tiles are read fastest; there should be enough of them to be shared.
-        share = -(-batch * neurons // (16 * PADDED)) * PADDED
-        width = min(WIDTH // current.element_size(), max(4 * PADDED, share))
-        tiles = batch * neurons // row * -(-row // width) if row else 0
-        # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
-        # of two shares them evenly; the sums take some percent of the input's memory.
-        self.tasks = min(tiles, max(4, min(32, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
+        tiling = shares(steps, batch, neurons, row, current.element_size())
+        self.tasks = tiling["tasks"]
         self.sums: Tensor | None = None
         if "grad_initial" in fields:
             self.sums = torch.zeros((self.tasks, *coefficients.shape), dtype=torch.float64)
         self.elements = current.numel()
         self.lengths = None if lengths is None else lengths.contiguous()  # kept: the kernel has its address alone
         self.code = code
-        values: dict[str, Any] = {
+        values: dict[str, Any] = tiling | {
             "steps": steps,
             "batch": batch,
             "neurons": neurons,
             "row": row,
-            "width": width,
-            "tiles": tiles,
-            "tasks": self.tasks,
             "streams": current.numel() * current.element_size() >= LARGE,
             "sums": 0 if self.sums is None else self.sums.data_ptr(),
             "coefficients": (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1)),
@@ -172,7 +176,7 @@ class Job:
 
 def code_of(name: str, call: Forward | Backward) -> Code:
     """Return machine code and job of the kernel ``"forward"`` or ``"backward"`` for two states."""
-    return _code(getattr(kernels, name + "_hard" * call.hard_reset), call.current.dtype)
+    return code_of_kernel(getattr(kernels, name + "_hard" * call.hard_reset), call.current.dtype)
 
 
 def forward_system(call: SystemForward) -> SystemOutputs:
@@ -212,7 +216,7 @@ def forward_flow(call: FlowForward) -> FlowOutputs:
     """Run neurons over steps of their own length."""
     outputs = empty_flow_outputs(call, empty_like, empty)
     Job(
-        _code(flows.forward, call.current.dtype),
+        code_of_kernel(flows.forward, call.current.dtype),
         call,
         spk=outputs.spikes,
         final=outputs.final,
@@ -228,7 +232,7 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
     """Run the adjoint of neurons over steps of their own length."""
     grads = empty_flow_gradients(call, empty_like)
     job = Job(
-        _code(flows.backward, call.current.dtype),
+        code_of_kernel(flows.backward, call.current.dtype),
         call,
         chunks=call.chunks,
         grad_x=grads.current if call.needs_current else None,
@@ -245,11 +249,11 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
 
 def _system_code(name: str, call: SystemForward | SystemBackward) -> Code:
     states = call.initial.shape[0] - 2
-    return _code(systems.kernel(name, states, call.coefficients.shape[0] - 3 * states - 1), call.current.dtype)
+    return code_of_kernel(systems.kernel(name, states, call.coefficients.shape[0] - 3 * states - 1), call.current.dtype)
 
 
 @cache
-def _code(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
+def code_of_kernel(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
     """Return a kernel's machine code and the layout of its job."""
     return Code(kernel, job_dtype(np.dtype(str(dtype).removeprefix("torch."))))
 
