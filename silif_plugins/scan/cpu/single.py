@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...kernels.threads import run_tasks
+from ...kernels.threads import GRAIN, run_tasks
 from . import kernels
 from .run import code_of_kernel, shares
+
+_GRADS = ("grad_mem", "grad_ada", "grad_spk")
 
 
 class Step:
@@ -30,10 +32,12 @@ class Step:
         neurons = coefficients.shape[1]
         self.elements = shape.numel()
         batch = self.elements // neurons
-        tiling = shares(1, batch, neurons, self.elements, coefficients.element_size())
-        self.tasks = tiling["tasks"]
-        self._item, self._neurons = coefficients.element_size(), neurons
-        self._values: dict[str, Any] = tiling | {
+        item = coefficients.element_size()
+        tiling = shares(1, batch, neurons, self.elements, item)
+        # One task sums the coefficients' gradients, where more would not be shared among threads.
+        self.tasks = tiling["tasks"] = 1 if self.elements < GRAIN else tiling["tasks"]
+        self._item, self._neurons = item, neurons
+        values: dict[str, Any] = tiling | {
             "steps": 1,
             "batch": batch,
             "neurons": neurons,
@@ -45,6 +49,7 @@ class Step:
             "detach_reset": detach_reset,
         }
         self._codes = [code_of_kernel(kernel, coefficients.dtype) for kernel in (kernels.forward, kernels.backward)]
+        self._numbers = [code.fill(code.absent.copy(), values) for code in self._codes]
 
     def forward(self, current: Tensor, mem: Tensor, ada: Tensor, spk: Tensor) -> Tensor:
         """Return the next state, [3, *shape], from an input and a state, each without gaps."""
@@ -77,8 +82,7 @@ class Step:
         dense = [None if grad is None else grad.contiguous() for grad in grads]
         if (dense[0] is None) != (dense[1] is None):  # the kernel takes both or none
             dense[:2] = [torch.zeros_like(current) if grad is None else grad for grad in dense[:2]]
-        names = zip(("grad_mem", "grad_ada", "grad_spk"), dense, strict=True)
-        given = {name: self._view(grad) for name, grad in names if grad is not None}
+        given = {name: self._view(grad) for name, grad in zip(_GRADS, dense, strict=True) if grad is not None}
         self._run(
             1,
             x=self._view(current),
@@ -104,7 +108,7 @@ class Step:
         return self._view(together), together
 
     def _run(self, code: int, **values: Any) -> None:
-        memory = self._codes[code].pack(self._values | values)
+        memory = self._codes[code].pack(self._codes[code].fill(self._numbers[code].copy(), values))
         run_tasks(
             self._codes[code].kernel, self.tasks, ctypes.addressof(ctypes.c_char.from_buffer(memory)), self.elements
         )
