@@ -14,6 +14,9 @@ from ..surrogate import SpikeFunction
 from .backends import NUMBA
 from .layout import GIVEN, in_kernel
 
+FEWEST = 16
+"""Elements of a state that make a vector on any processor."""
+
 
 class SingleStep:
     r"""A step of given neurons, to be called again and again.
@@ -46,10 +49,12 @@ class SingleStep:
         detach_reset: bool = False,
         wrap: Callable[[Tensor], Tensor] = lambda mem: mem,
     ) -> None:
-        from .cpu.single import Step
+        from .cpu.single import Step, fewest
 
         self.shape, self.surrogate, self.detach_reset, self.wrap = shape, surrogate, detach_reset, wrap
         self.sizes = shape[len(shape) - len(space.shape) :]
+        if self.sizes.numel() < fewest(space.dtype):  # then each sample has coefficients of its own
+            self.sizes = shape
         packed = torch.stack([field.expand(self.sizes) for field in space])
         self.coefficients = packed.reshape(len(space), self.sizes.numel())
         self.kernel = Step(self.coefficients.detach(), shape, in_kernel(surrogate), detach_reset)
@@ -64,7 +69,7 @@ class SingleStep:
             and dtype in (torch.float32, torch.float64)
             and all(field.device.type == "cpu" and field.dtype == dtype for field in space)
             and 0 < dims <= len(shape)
-            and shape.numel() > 0
+            and shape.numel() >= FEWEST
             and not torch._C._len_torch_dispatch_stack()
         )
 

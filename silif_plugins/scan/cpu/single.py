@@ -1,26 +1,28 @@
-"""One step of neurons, again and again: the kernels of a sequence, with a job that is made once."""
+"""One step of neurons, again and again: kernels whose job is made once."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ...kernels.threads import GRAIN, run_tasks
-from . import kernels
-from .run import code_of_kernel, shares
-
-_GRADS = ("grad_mem", "grad_ada", "grad_spk")
+from ...kernels.simd import REGISTER_BYTES
+from ...kernels.threads import run_tasks
+from . import single_kernels
+from .run import Code
 
 
 class Step:
     """A step of given neurons for states of one shape.
 
     Args:
-        coefficients: [9, N], without gaps.
-        shape: Of the states, [B, ...], with N elements after the first dimension.
+        coefficients: [9, N], without gaps; N at least that of :func:`fewest`.
+        shape: Of the states, with B times N elements.
         surrogate: Number and shape of its derivative.
         detach_reset: Whether the spikes that reset are constants for the gradient.
     """
@@ -28,35 +30,34 @@ class Step:
     def __init__(
         self, coefficients: Tensor, shape: torch.Size, surrogate: tuple[int, float, float], detach_reset: bool
     ) -> None:
-        self.coefficients, self.shape = coefficients, shape
+        self.coefficients, self.shape, self.elements = coefficients, shape, shape.numel()
         neurons = coefficients.shape[1]
-        self.elements = shape.numel()
-        batch = self.elements // neurons
-        item = coefficients.element_size()
-        tiling = shares(1, batch, neurons, self.elements, item)
-        # One task sums the coefficients' gradients, where more would not be shared among threads.
-        self.tasks = tiling["tasks"] = 1 if self.elements < GRAIN else tiling["tasks"]
-        self._item, self._neurons = item, neurons
-        values: dict[str, Any] = tiling | {
-            "steps": 1,
-            "batch": batch,
+        self.tasks = -(-neurons // fewest(coefficients.dtype))
+        values: dict[str, Any] = {
+            "batch": self.elements // neurons,
             "neurons": neurons,
-            "row": self.elements,
-            "coefficients": (coefficients.data_ptr(), neurons, 0, 1),
+            "coefficients": coefficients.data_ptr(),
             "surrogate": surrogate[0],
             "shape1": surrogate[1],
             "shape2": surrogate[2],
             "detach_reset": detach_reset,
         }
-        self._codes = [code_of_kernel(kernel, coefficients.dtype) for kernel in (kernels.forward, kernels.backward)]
-        self._numbers = [code.fill(code.absent.copy(), values) for code in self._codes]
+        self._forward, self._backward = (
+            _code(kernel, coefficients.dtype) for kernel in (single_kernels.forward, single_kernels.backward)
+        )
+        self._numbers = self._forward.fill(self._forward.absent.copy(), values)
 
     def forward(self, current: Tensor, mem: Tensor, ada: Tensor, spk: Tensor) -> Tensor:
         """Return the next state, [3, *shape], from an input and a state, each without gaps."""
         state = current.new_empty((3, *self.shape))
-        first, kept = self._initial(mem, ada, spk)
-        self._run(0, x=self._view(current), initial=first, final=self._view(state))
-        del kept
+        self._run(
+            self._forward,
+            x=current.data_ptr(),
+            mem=mem.data_ptr(),
+            ada=ada.data_ptr(),
+            spk=spk.data_ptr(),
+            state=state.data_ptr(),
+        )
         return state
 
     def backward(
@@ -77,38 +78,33 @@ class Step:
             grads: Gradients of the state after it, None for zero.
         """
         grad_current, grad_state = torch.empty_like(current), current.new_empty((3, *self.shape))
-        sums = torch.zeros((self.tasks, *self.coefficients.shape), dtype=torch.float64)
-        first, kept = self._initial(mem, ada, spk)
+        grad_coefficients = torch.empty_like(self.coefficients)
         dense = [None if grad is None else grad.contiguous() for grad in grads]
-        if (dense[0] is None) != (dense[1] is None):  # the kernel takes both or none
-            dense[:2] = [torch.zeros_like(current) if grad is None else grad for grad in dense[:2]]
-        given = {name: self._view(grad) for name, grad in zip(_GRADS, dense, strict=True) if grad is not None}
         self._run(
-            1,
-            x=self._view(current),
-            initial=first,
-            grad_x=self._view(grad_current),
-            grad_initial=self._view(grad_state),
-            sums=sums.data_ptr(),
-            **given,
+            self._backward,
+            x=current.data_ptr(),
+            mem=mem.data_ptr(),
+            ada=ada.data_ptr(),
+            spk=spk.data_ptr(),
+            grad_mem=0 if dense[0] is None else dense[0].data_ptr(),
+            grad_ada=0 if dense[1] is None else dense[1].data_ptr(),
+            grad_spk=0 if dense[2] is None else dense[2].data_ptr(),
+            grad_x=grad_current.data_ptr(),
+            grad_state=grad_state.data_ptr(),
+            grad_coefficients=grad_coefficients.data_ptr(),
         )
-        del kept
-        total = (sums[0] if self.tasks == 1 else sums.sum(0)).to(current.dtype)
-        return grad_current, grad_state, total
+        return grad_current, grad_state, grad_coefficients
 
-    def _view(self, tensor: Tensor) -> tuple[int, int, int, int]:
-        return tensor.data_ptr(), self.elements, self._neurons, 1
+    def _run(self, code: Code, **addresses: int) -> None:
+        memory = code.pack(code.fill(self._numbers.copy(), addresses))
+        run_tasks(code.kernel, self.tasks, ctypes.addressof(ctypes.c_char.from_buffer(memory)), self.elements)
 
-    def _initial(self, *state: Tensor) -> tuple[tuple[int, int, int, int], Tensor | None]:
-        """Where the state lies, and what is to be kept so long: fields at equal distances are not moved."""
-        first, second, third = (field.data_ptr() for field in state)
-        if second - first == third - second:
-            return (first, (second - first) // self._item, self._neurons, 1), None
-        together = torch.stack(state)
-        return self._view(together), together
 
-    def _run(self, code: int, **values: Any) -> None:
-        memory = self._codes[code].pack(self._codes[code].fill(self._numbers[code].copy(), values))
-        run_tasks(
-            self._codes[code].kernel, self.tasks, ctypes.addressof(ctypes.c_char.from_buffer(memory)), self.elements
-        )
+def fewest(dtype: torch.dtype) -> int:
+    """Neurons that make a vector: fewer have no kernel."""
+    return REGISTER_BYTES // dtype.itemsize
+
+
+@cache
+def _code(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
+    return Code(kernel, single_kernels.job_dtype(np.dtype(str(dtype).removeprefix("torch."))))
