@@ -221,11 +221,3 @@ class PackedSpace(StateSpace):
     def shape(self) -> torch.Size:
         """Shape of the population."""
         return super().shape if self.packed is None else self.packed.shape[1:]
-
-
-pytree.register_pytree_node(
-    PackedSpace,
-    lambda space: (list(space), None),
-    lambda fields, _: StateSpace(*fields),
-    serialized_type_name=f"{PackedSpace.__module__}.PackedSpace",
-)

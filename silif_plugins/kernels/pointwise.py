@@ -42,6 +42,21 @@ GRADIENTS: dict[str, Callable[..., tuple[Any, ...]]] = {
 }
 """What the gradient g of a result adds to those of its operands."""
 
+TAKEN: dict[str, tuple[int | None, ...]] = {
+    "add": (),
+    "sub": (),
+    "neg": (),
+    "mul": (0, 1),
+    "div": (None, 1),
+    "clamp": (0,),
+    "exp": (None,),
+    "expm1": (None,),
+    "log": (0,),
+    "cos": (),
+    "sin": (),
+}
+"""Which operands a gradient takes, None for the result: what autograd keeps."""
+
 PARTNERS = {"cos": "sin", "sin": "cos"}
 """What else of the same operand a gradient takes: the function must compute that, too."""
 
@@ -83,6 +98,8 @@ class _Noted(Tensor):
             low, high = (*args[1:], None, None)[:2]
             low, high = options.pop("min", low), options.pop("max", high)
             args = args[0], -math.inf if low is None else low, math.inf if high is None else high
+            if isinstance(low, Tensor) or isinstance(high, Tensor):
+                raise CannotBeWritten("it takes bounds that are tensors")
         if name not in OPERANDS or options or len(args) != OPERANDS[name]:
             raise CannotBeWritten(f"it calls {given}")
         lines = next(arg.lines for arg in args if isinstance(arg, _Noted))
@@ -138,15 +155,37 @@ class Program:
         self.same: dict[str, str] = {}
         for index, line in enumerate(self.lines):
             self.same[f"v{index}"] = self.computed.setdefault(self._resolved(line), f"v{index}")
-        self.saved = [place for line, place in self.computed.items() if line.name not in ARITHMETIC]
-        for name, operands in self.lines:
-            if name in PARTNERS and self._resolved(Line(PARTNERS[name], operands)) not in self.computed:
-                raise CannotBeWritten(f"it takes the {name} and not the {PARTNERS[name]} of something")
+        self.saved = self._kept()
         self.run: Callable[..., tuple[tuple[Tensor, ...], tuple[Tensor, ...]]] = self._written()
         self._kernels: dict[tuple[bool, ...], Any] = {}
 
     def _resolved(self, line: Line) -> Line:
         return line._replace(operands=tuple(self.same[o] if isinstance(o, str) else o for o in line.operands))
+
+    def _kept(self) -> list[str]:
+        """What the gradient takes and cannot compute from the rest.
+
+        What autograd does not keep is not kept here, either: parameters that are only added may change meanwhile.
+        """
+        taken: set[str] = set()
+        for line, place in self.computed.items():
+            operands = [line.operands[k] if k is not None else place for k in TAKEN.get(line.name, ())]
+            taken |= {operand for operand in operands if isinstance(operand, str)}
+            if line.name in PARTNERS:
+                partner = self.computed.get(line._replace(name=PARTNERS[line.name]))
+                if partner is None:
+                    raise CannotBeWritten(f"it takes the {line.name} and not the {PARTNERS[line.name]} of something")
+                taken.add(partner)
+        known: set[str] = set()
+        kept = []
+        for line, place in self.computed.items():
+            has_all = all(operand in known for operand in line.operands if isinstance(operand, str))
+            if line.name in ARITHMETIC and has_all:
+                known.add(place)
+            elif place in taken:
+                known.add(place)
+                kept.append(place)
+        return kept
 
     def _written(self) -> Any:
         """Return a function of the arguments to the results, and to what their gradient takes of what is between."""
@@ -174,8 +213,9 @@ class Program:
         """
         values: dict[Any, Any] = dict(zip(self.saved, saved, strict=True))
         for (name, operands), place in self.computed.items():
-            if name in ARITHMETIC:
-                values[place] = ARITHMETIC[name](*(values.get(o, o) for o in operands))
+            taken = [values.get(operand, operand) for operand in operands]
+            if place not in values and name in ARITHMETIC and not any(isinstance(value, str) for value in taken):
+                values[place] = ARITHMETIC[name](*taken)
         sums: dict[str, Any] = {}
 
         def add(place: str, grad: Any) -> None:
@@ -190,7 +230,7 @@ class Program:
                 taken = [values.get(operand, operand) for operand in line.operands]
                 if line.name in PARTNERS:
                     taken.append(values[self.computed[line._replace(name=PARTNERS[line.name])]])
-                parts = GRADIENTS[line.name](sums[place], values[self.same[place]], *taken)
+                parts = GRADIENTS[line.name](sums[place], values.get(self.same[place]), *taken)
                 for operand, part in zip(self.lines[index].operands, parts, strict=False):
                     if isinstance(operand, str):
                         add(operand, part)
@@ -210,7 +250,7 @@ class Program:
             self._kernels[needed] = pointwise_kernel(self, needed)
         grad = grad.contiguous()
         size = grad.numel() // len(self.results)
-        out = [torch.empty_like(x) if needs else None for x, needs in zip(saved, needed, strict=False)]
+        out = [grad.new_empty(grad.shape[1:]) if needs else None for needs in needed]
         numbers = [size, grad.data_ptr()]
         for tensor in saved:
             numbers += tensor.data_ptr(), int(tensor.numel() == size)

@@ -65,7 +65,7 @@ def coefficients(function: Callable[..., StateSpace], *parameters: Tensor, **con
 
 def _fits(parameter: Tensor, first: Tensor) -> bool:
     """Whether a parameter is one that the kernel reads: of the size of the first, or one number."""
-    if parameter.dtype != first.dtype or parameter.device.type != "cpu":
+    if parameter.dtype != first.dtype or not parameter.is_cpu or parameter.is_inference():
         return False
     if parameter.shape == first.shape:
         return parameter.is_contiguous()
@@ -91,6 +91,7 @@ class _Coefficients(torch.autograd.Function):
         results, saved = program.run(*parameters)
         shape = parameters[0].shape
         ctx.function, ctx.constants, ctx.program = function, constants, program
+        ctx.parameters = [(parameter, parameter._version) for parameter in parameters]
         ctx.save_for_backward(*saved)
         return torch.stack([result if result.shape == shape else result.expand(shape) for result in results])
 
@@ -100,7 +101,9 @@ class _Coefficients(torch.autograd.Function):
         if not torch.is_grad_enabled():
             return None, None, None, *ctx.program.gradients(ctx.saved_tensors, grads[0], needed)
         # Someone wants to differentiate again: by the function itself, and the gradient of this step alone.
-        parameters = [parameter.view_as(parameter) for parameter in ctx.saved_tensors[: len(needed)]]
+        if any(parameter._version != version for parameter, version in ctx.parameters):
+            raise RuntimeError("a parameter has been modified by an inplace operation since: no second derivative")
+        parameters = [parameter.view_as(parameter) for parameter, _ in ctx.parameters]
         fields = ctx.function(*parameters, **ctx.constants)
         packed = torch.stack([field.expand(grads[0].shape[1:]) for field in fields])
         wanted = [parameter for parameter, needs in zip(parameters, needed, strict=True) if needs]

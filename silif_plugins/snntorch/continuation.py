@@ -7,6 +7,7 @@ reused only where that cannot be told from computing them anew.
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import replace
 from typing import Any
 
@@ -36,9 +37,12 @@ class Continuation:
     __slots__ = (
         "_fired",
         "_input_dtype",
+        "_is_counted",
         "_mechanism",
         "_mode",
         "_node",
+        "_tensors",
+        "_versions",
         "_watched",
         "dynamics",
         "lean",
@@ -57,13 +61,11 @@ class Continuation:
         self._input_dtype: torch.dtype | None = None
         self._mode = _mode()
         self._mechanism = layer.reset_mechanism
-        self._watched = [
-            (values, name, tensor, _version(tensor))
-            for module in layer.modules()
-            for values in (module._parameters, module._buffers)
-            for name, tensor in values.items()
-            if tensor is not None
-        ]
+        values = [values for module in layer.modules() for values in (module._parameters, module._buffers)]
+        self._watched = [(each, list(each.values())) for each in values if each]
+        self._tensors = [tensor for _, found in self._watched for tensor in found if tensor is not None]
+        self._versions = [_version(tensor) for tensor in self._tensors]
+        self._is_counted = not any(map(math.isnan, self._versions))
 
     def holds(self, before: SecondOrderState, layer: Any) -> bool:
         """Whether a step from the state ``before`` would compute the same coefficients again."""
@@ -75,15 +77,15 @@ class Continuation:
             and layer.state_quant is self.dynamics.quantiser
             and layer.reset_mechanism == self._mechanism
             and layer.detach_reset is self.dynamics.detach_reset
+            and self._is_counted  # inference tensors keep no count
             and self._mode == _mode()
             and (self._node is None or _is_alive(self._node))
         ):
             return False
-        for values, name, tensor, version in self._watched:  # a loop: this is a tenth of a small step
-            # An inference tensor keeps no count; its version is NaN, which is equal to nothing.
-            if values.get(name) is not tensor or math.isnan(version) or tensor._version != version:
+        for values, found in self._watched:
+            if len(values) != len(found) or not all(map(operator.is_, values.values(), found)):
                 return False
-        return True
+        return [tensor._version for tensor in self._tensors] == self._versions
 
     def step(self, current: Tensor, state: State | None) -> State:
         """Advance by one step and remember where it led."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..dynamics import State, StateSpace
-from ..scan import step
+from ..scan import SingleStep, step
 from ..surrogate import SpikeFunction, Surrogate, is_above
 from .membrane import as_membrane
 
@@ -37,6 +37,8 @@ class LeanStep:
         self._threshold = space.threshold
         row = [getattr(space, name) for name in (*MEM_ROW, *ADA_ROW)]
         self._coefficients = [None if is_constant(c, 0.0) else c for c in row]
+        self._space = space
+        self._single: SingleStep | None = None
         self._inner: Surrogate | None = None
         if isinstance(surrogate, Surrogate) and type(surrogate).__call__ is Surrogate.__call__:
             self._inner = surrogate
@@ -48,12 +50,26 @@ class LeanStep:
             current: Input current, [B, *neurons], of a data type no wider than that of the state.
             state: State, each field [B, *neurons].
         """
+        current = current if current.dtype == state.mem.dtype else current.to(state.mem.dtype)
+        single = self._single_for(current.shape)
+        if single is not None and single.takes(current, *state):
+            mem, ada, fired = single(current, *state)
+            mem.syn = ada  # type: ignore[attr-defined]
+            return State(mem, ada, fired)
         reset = state.spk.detach() if self._detach_reset else state.spk
-        tensors = (state.mem, state.ada, current.to(state.mem.dtype), reset, *self._coefficients, self._threshold)
+        tensors = (state.mem, state.ada, current, reset, *self._coefficients, self._threshold)
         run: Any = _Step.apply if torch.is_grad_enabled() else _forward
         mem, ada, *spk = run(self._inner, *tensors)
         mem.syn = ada
         return State(mem, ada, spk[0] if spk else self._surrogate(mem - self._threshold).to(mem.dtype))
+
+    def _single_for(self, shape: torch.Size) -> SingleStep | None:
+        """The kernel for states of this shape; None if there is none."""
+        if self._single is None or self._single.shape != shape:
+            if self._inner is None or not SingleStep.fits(self._space, shape, self._inner):
+                return None
+            self._single = SingleStep(self._space, shape, self._inner, self._detach_reset, as_membrane)
+        return self._single
 
 
 class _Step(torch.autograd.Function):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -104,18 +104,36 @@ class Code:
         self.kernel, self.layout = machine_code(kernel, layout), layout
         fields = [(name, layout[name]) for name in layout.names or ()]
         kinds = {"i": "q", "f": "d" if layout["shape1"].itemsize == 8 else "f"}
-        self.absent = [(name, (0,) * field.shape[0] if field.shape else 0) for name, field in fields]
+        sizes = [math.prod(field.shape) for _, field in fields]
+        self.places = {name: (sum(sizes[:k]), sizes[k]) for k, (name, _) in enumerate(fields)}
+        self.absent = [0] * sum(sizes)
         self.format = struct.Struct("=" + "".join(f"{math.prod(f.shape)}{kinds[f.base.kind]}" for _, f in fields))
 
-    def pack(self, values: Mapping[str, Any]) -> bytearray:
-        """Write numbers, and four of them for each view; what is not given is 0. NumPy would take 20 times as long."""
-        numbers: list[Any] = []
-        for name, absent in self.absent:
-            if absent:
-                numbers += values.get(name, absent)
+    def fill(self, numbers: list[Any], values: Mapping[str, Any]) -> list[Any]:
+        """Put numbers, and the four of each view, where the kernel looks for them."""
+        for name, value in values.items():
+            place, size = self.places[name]
+            if size == 1:
+                numbers[place] = value
             else:
-                numbers.append(values.get(name, 0))
+                numbers[place : place + size] = value
+        return numbers
+
+    def pack(self, numbers: Sequence[Any]) -> bytearray:
+        """Write numbers into memory; NumPy would take 20 times as long."""
         return bytearray(self.format.pack(*numbers))
+
+
+def shares(steps: int, batch: int, neurons: int, row: int, item: int) -> dict[str, int]:
+    """Width and number of the tiles of rows of ``row`` lanes, and the number of tasks that they make."""
+    # Wide tiles are read fastest; there should be enough of them to be shared.
+    share = -(-batch * neurons // (16 * PADDED)) * PADDED
+    width = min(WIDTH // item, max(4 * PADDED, share))
+    tiles = batch * neurons // row * -(-row // width) if row else 0
+    # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
+    # of two shares them evenly; the sums take some percent of the input's memory.
+    tasks = min(tiles, max(4, min(32, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
+    return {"width": width, "tiles": tiles, "tasks": tasks}
 
 
 class Job:
@@ -145,13 +163,8 @@ class Job:
             row = neurons
         else:
             row = batch * neurons
-        # Wide tiles are read fastest; there should be enough of them to be shared.
-        share = -(-batch * neurons // (16 * PADDED)) * PADDED
-        width = min(WIDTH // current.element_size(), max(4 * PADDED, share))
-        tiles = batch * neurons // row * -(-row // width) if row else 0
-        # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
-        # of two shares them evenly; the sums take some percent of the input's memory.
-        self.tasks = min(tiles, max(4, min(32, 1 << max(0, (steps * batch // 256).bit_length() - 1))))
+        tiling = shares(steps, batch, neurons, row, current.element_size())
+        self.tasks = tiling["tasks"]
         if sums is None:
             sums = coefficients.shape[0] if "grad_initial" in fields else 0
         if isinstance(call, (Forward, Backward)) and call.affine is not None:
@@ -161,14 +174,11 @@ class Job:
         self.elements = current.numel()
         self.lengths = None if lengths is None else lengths.contiguous()
         self.code = code
-        values: dict[str, Any] = {
+        values: dict[str, Any] = tiling | {
             "steps": steps,
             "batch": batch,
             "neurons": neurons,
             "row": row,
-            "width": width,
-            "tiles": tiles,
-            "tasks": self.tasks,
             "streams": current.numel() * current.element_size() >= LARGE,
             "sums": 0 if self.sums is None else self.sums.data_ptr(),
             "coefficients": (coefficients.data_ptr(), coefficients.stride(0), 0, coefficients.stride(1)),
@@ -179,7 +189,7 @@ class Job:
             "detach_reset": call.detach_reset,
         }
         values |= {field: value for field, value in fields.items() if not isinstance(value, Tensor | None)} | views
-        self.memory = code.pack(values)
+        self.memory = code.pack(code.fill(code.absent.copy(), values))
 
     @property
     def record(self) -> Any:
@@ -201,7 +211,7 @@ class Job:
 def code_of(name: str, call: Forward | Backward) -> Code:
     """Return machine code and job of the kernel ``"forward"`` or ``"backward"`` for two states."""
     kernel = name + "_hard" * call.hard_reset + "_normalised" * (call.affine is not None)
-    return _code(getattr(kernels, kernel), call.current.dtype)
+    return code_of_kernel(getattr(kernels, kernel), call.current.dtype)
 
 
 def forward_system(call: SystemForward) -> SystemOutputs:
@@ -241,7 +251,7 @@ def forward_flow(call: FlowForward) -> FlowOutputs:
     """Run neurons over steps of their own length."""
     outputs = empty_flow_outputs(call, empty_like, empty)
     Job(
-        _code(flows.forward, call.current.dtype),
+        code_of_kernel(flows.forward, call.current.dtype),
         call,
         spk=outputs.spikes,
         final=outputs.final,
@@ -257,7 +267,7 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
     """Run the adjoint of neurons over steps of their own length."""
     grads = empty_flow_gradients(call, empty_like)
     job = Job(
-        _code(flows.backward, call.current.dtype),
+        code_of_kernel(flows.backward, call.current.dtype),
         call,
         chunks=call.chunks,
         grad_x=grads.current if call.needs_current else None,
@@ -274,11 +284,11 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
 
 def _system_code(name: str, call: SystemForward | SystemBackward) -> Code:
     states = call.initial.shape[0] - 2
-    return _code(systems.kernel(name, states, call.coefficients.shape[0] - 3 * states - 1), call.current.dtype)
+    return code_of_kernel(systems.kernel(name, states, call.coefficients.shape[0] - 3 * states - 1), call.current.dtype)
 
 
 @cache
-def _code(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
+def code_of_kernel(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
     """Return a kernel's machine code and the layout of its job."""
     return Code(kernel, job_dtype(np.dtype(str(dtype).removeprefix("torch."))))
 
