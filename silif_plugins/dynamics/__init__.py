@@ -9,6 +9,7 @@ from .contract import Dynamics, NeuronState, StateT
 from .dense_space import DenseSpace
 from .flow import Flow
 from .general_reset import RESET_ACTIONS, RESET_CONDITIONS, GeneralReset, GeneralState, ResetAction, ResetCondition
+from .graded import is_graded, levels
 from .hard_reset import RESET_MECHANISMS, HardReset, ResetMechanism, linear_part, with_reset
 from .linear_system import LinearSystem
 from .modal_space import ModalSpace
@@ -35,8 +36,10 @@ __all__ = [
     "StateSpace",
     "StateT",
     "eigenvalues",
+    "is_graded",
     "is_stable",
     "jury_margins",
+    "levels",
     "linear_part",
     "oscillates",
     "spectral_radius",

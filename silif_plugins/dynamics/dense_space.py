@@ -27,6 +27,8 @@ class DenseSpace(LinearSystem):
         r: The reset R, n numbers.
         c: The readout C, n numbers.
         threshold: What the membrane is compared with.
+        spikes: How the membrane becomes spikes: "binary", "ternary" or "2-bit" to "8-bit", as in
+            :class:`silif_plugins.dynamics.GeneralReset`.
 
     Examples:
         A leaky integrator behind a synapse and two delays, four states in all:
@@ -51,6 +53,7 @@ class DenseSpace(LinearSystem):
     r: tuple[Tensor, ...]
     c: tuple[Tensor, ...]
     threshold: Tensor
+    spikes: str = "binary"
 
     @classmethod
     def of(

@@ -14,6 +14,7 @@ import torch.utils._pytree as pytree
 from torch import Tensor
 
 from ..surrogate import SpikeFunction
+from .graded import is_graded, quantised
 
 FEWEST, MOST = 2, 8
 """States of a system."""
@@ -39,11 +40,13 @@ class LinearSystem(ABC):
         x[t] = A x[t-1] + B I[t] + R s[t-1],   mem[t] = C x[t],   s[t] = H(mem[t] - threshold)
 
     Every number of A, B, R, C is a tensor of its own that broadcasts to [\*neurons]. The state is a NamedTuple of
-    ``mem``, ``x1`` to ``xn`` and ``spk``; ``mem`` is C x, which the next step does not need.
+    ``mem``, ``x1`` to ``xn`` and ``spk``; ``mem`` is C x, which the next step does not need. Spikes are binary, H as
+    above, or have more levels, as ``spikes`` says.
     """
 
     c: tuple[Tensor, ...]
     threshold: Tensor
+    spikes: str
 
     @property
     @abstractmethod
@@ -70,6 +73,11 @@ class LinearSystem(ABC):
     @abstractmethod
     def advance(self, current: Tensor, x: tuple[Tensor, ...], reset: Tensor) -> tuple[Tensor, ...]:
         """Return A x + B I + R s, the terms added from left to right."""
+
+    @property
+    def graded(self) -> bool:
+        """Whether spikes have other values than 0 and 1."""
+        return is_graded(self.spikes)
 
     @property
     def readout(self) -> Tensor:
@@ -99,7 +107,7 @@ class LinearSystem(ABC):
         reset = state.spk.detach() if detach_reset else state.spk
         x = self.advance(current, state[1:-1], reset)
         mem = dot(self.c, x)
-        return type(state)(mem, *x, surrogate(mem - self.threshold))
+        return type(state)(mem, *x, quantised(mem, self.threshold, surrogate, self.spikes))
 
     def double(self) -> Self:
         """Return the same system in float64."""

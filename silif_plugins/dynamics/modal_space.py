@@ -26,6 +26,8 @@ class ModalSpace(LinearSystem):
         blocks: The modes; their own thresholds are not used.
         c: The readout C, 2k numbers [\*neurons].
         threshold: What the membrane is compared with.
+        spikes: How the membrane becomes spikes: "binary", "ternary" or "2-bit" to "8-bit", as in
+            :class:`silif_plugins.dynamics.GeneralReset`.
 
     Examples:
         A neuron that responds to two frequencies, from two C-SiLIFs:
@@ -42,6 +44,7 @@ class ModalSpace(LinearSystem):
     blocks: tuple[StateSpace, ...]
     c: tuple[Tensor, ...]
     threshold: Tensor
+    spikes: str = "binary"
 
     @classmethod
     def of(

@@ -98,7 +98,7 @@ def _differentiate(
     grad_gates: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
     current, coefficients, initial, lengths, chunks = ctx.saved_tensors
-    trace, *surrogate, detach_reset, _ = ctx.options
+    trace, *surrogate, detach_reset, _, spikes = ctx.options
     adjoint: Any = SystemScanBackward.apply if torch.is_grad_enabled() else run_backward
     needs_current = ctx.needs_input_grad[0]
     grads = adjoint(
@@ -113,6 +113,7 @@ def _differentiate(
         *surrogate,
         detach_reset,
         needs_current,
+        spikes,
     )
     wanted = grads[0] if needs_current else None, grads[1], grads[2]
     return *wanted, *[None] * (len(SystemForward._fields) - len(wanted))
@@ -161,7 +162,8 @@ def run(
         initial = torch.stack([field.reshape(batch) for field in state])
     if lengths is not None:
         lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
-    call = SystemForward(flat, coefficients, initial, lengths, trace, *in_kernel(surrogate), detach_reset, gate_width)
+    options = *in_kernel(surrogate), detach_reset, gate_width, system.spikes
+    call = SystemForward(flat, coefficients, initial, lengths, trace, *options)
     outputs = SystemOutputs(*(run_forward(*call) if is_recorded() else SystemScan.apply(*call)))
     spikes = outputs.spikes.reshape(shape)
     if trace:

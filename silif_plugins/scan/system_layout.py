@@ -25,6 +25,7 @@ class SystemForward(NamedTuple):
         shape2: Second one.
         detach_reset: Whether s[t-1] in the reset is a constant, for backward too.
         gate_width: Also tell where abs(mem - threshold) is at most this; None without.
+        spikes: Kind of the spikes: "binary", "ternary", "2-bit", ...
     """
 
     current: Tensor
@@ -37,6 +38,7 @@ class SystemForward(NamedTuple):
     shape2: float
     detach_reset: bool
     gate_width: float | None
+    spikes: str
 
 
 class SystemBackward(NamedTuple):
@@ -56,6 +58,7 @@ class SystemBackward(NamedTuple):
         shape2: The same.
         detach_reset: The same.
         needs_current: Whether the gradient of the current is wanted.
+        spikes: As in :class:`SystemForward`.
     """
 
     current: Tensor
@@ -71,6 +74,7 @@ class SystemBackward(NamedTuple):
     shape2: float
     detach_reset: bool
     needs_current: bool
+    spikes: str
 
 
 class SystemOutputs(NamedTuple):

@@ -180,11 +180,13 @@ def test_opcheck(trace):
     numbers = torch.stack(system.coefficients()).detach().requires_grad_()
     current = torch.randn(40, 2, 5, dtype=torch.float64).requires_grad_()
     initial = torch.rand(6, 2, 5, dtype=torch.float64).requires_grad_()
-    call = SystemForward(current, numbers, initial, None, trace, 1, 2.0, 0.0, False, 0.5)
+    call = SystemForward(current, numbers, initial, None, trace, 1, 2.0, 0.0, False, 0.5, "binary")
     torch.library.opcheck(run_forward, tuple(call))
 
 
 def test_wrong_operands_are_refused():
     numbers, initial = torch.zeros(20, 5), torch.zeros(6, 2, 5)
     with pytest.raises(TypeError, match="coefficients: got 20 rows"):
-        run_forward(*SystemForward(torch.zeros(4, 2, 5), numbers, initial, None, False, 0, 0.5, 0.0, False, None))
+        run_forward(
+            *SystemForward(torch.zeros(4, 2, 5), numbers, initial, None, False, 0, 0.5, 0.0, False, None, "binary")
+        )

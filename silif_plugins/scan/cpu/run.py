@@ -217,7 +217,8 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
 
 def _system_code(name: str, call: SystemForward | SystemBackward) -> tuple[Any, np.dtype[Any]]:
     states = call.initial.shape[0] - 2
-    return _code(systems.kernel(name, states, call.coefficients.shape[0] - 3 * states - 1), call.current.dtype)
+    entries = call.coefficients.shape[0] - 3 * states - 1
+    return _code(systems.kernel(name, states, entries, call.spikes), call.current.dtype)
 
 
 @cache

@@ -10,7 +10,8 @@ Backward goes through a chunk a third time for the sums of the gradients of A, B
 all of them would not fit into the registers.
 
 The kernels are made for a kind of system: tuples as long as there are states n, entries of A, and for these sums states
-in a group, entries in a row and entries in a group.
+in a group, entries in a row and entries in a group; and as there are levels of spikes above the first, and below -threshold.
+Graded spikes are a staircase, sum_k H(mem - k threshold); σ' above is then the sum of the derivatives at all levels.
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
+from ...dynamics import levels
 from ...kernels import bundles
 from ...kernels.simd import (
     REGISTER_BYTES,
@@ -32,6 +34,7 @@ from ...kernels.simd import (
     compiled,
     element_bytes,
     fence,
+    fma,
     inlined,
     load1,
     magnitude,
@@ -70,7 +73,7 @@ def layout(kind: Any) -> Any:
 
     The first of all are those of the coefficients.
     """
-    n, entries, _, _, _ = kind
+    n, entries, _, _, _, _, _ = kind
     sums = len(entries) + 3 * len(n) + 1
     carry, fields = 2 * sums, len(n) + 2
     state, saved, history = carry + fields, carry + 2 * fields, carry + 3 * fields
@@ -82,7 +85,7 @@ def layout(kind: Any) -> Any:
 @inlined
 def load_all(rows: Any, row: Any, i: Any, kind: Any) -> Any:
     """A, B, R, C and the threshold, or their gradients, from rows of the scratch memory."""
-    n, entries, _, _, _ = kind
+    n, entries, _, _, _, _, _ = kind
     pitch = PITCH // element_bytes(rows)
     m, k, at = len(entries), len(n), row * pitch + i
     a, b = bundles.load(entries, rows, at, pitch), bundles.load(n, rows, at + m * pitch, pitch)
@@ -95,6 +98,35 @@ def step(x: Any, current: Any, reset: Any, coefficients: Any) -> Any:
     """The states after a step, in the order of the reference: its results to the last bit."""
     a, b, _, _, _ = coefficients
     return bundles.plus(bundles.plus(bundles.applied(a, x), bundles.times(b, current)), reset)
+
+
+@inlined
+def spikes_of(m: Any, threshold: Any, kind: Any) -> Any:
+    """The spikes of a membrane; of one level above 0 nothing else is left in the machine code."""
+    _, _, _, _, _, more, below = kind
+    zero, one = splat(m, 0.0), splat(m, 1.0)
+    s = select(m > threshold, one, zero)
+    for number in range(len(more)):
+        s = s + select(m > splat(m, number + 2.0) * threshold, one, zero)
+    for _ in range(len(below)):
+        s = s - select(zero - m > threshold, one, zero)
+    return s
+
+
+@inlined
+def slopes(m: Any, threshold: Any, kind: Any, job: Any) -> Any:
+    """What the surrogates of all levels make of a spike's gradient: for the membrane, and for the threshold."""
+    _, _, _, _, _, more, below = kind
+    for_mem = derivative(m - threshold, job)
+    for_threshold = for_mem
+    for number in range(len(more)):
+        level = splat(m, number + 2.0)
+        slope = derivative(m - level * threshold, job)
+        for_mem, for_threshold = for_mem + slope, fma(level, slope, for_threshold)
+    for _ in range(len(below)):
+        slope = derivative(splat(m, 0.0) - m - threshold, job)
+        for_mem, for_threshold = for_mem + slope, for_threshold - slope
+    return for_mem, for_threshold
 
 
 @inlined
@@ -118,7 +150,7 @@ def fetch(numbers: Any, index: Any, i: Any) -> None:
 def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, soon: Any, out: Any, kind: Any) -> None:
     """Run a tile through a chunk: ``active`` steps, and zeros in the rest of ``steps``."""
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
-    n, _, _, _, _ = kind
+    n, _, _, _, _, _, _ = kind
     _, _, state, _, _, _, _, _, _ = layout(kind)
     saves, chunks, spk, trace, gates = out
     fetched, opened = numbers_at(job.x[ADDRESS], like), numbers_at(gates[0], np.uint8(0))
@@ -126,7 +158,7 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
     for i in range(0, count, lanes):
         coefficients = load_all(rows, FIRST, i, kind)
         _, _, r, c, threshold = coefficients
-        zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
+        zero = splat(threshold, 0.0)
         m, y = load1(rows, state * pitch + i), bundles.load(n, rows, (state + 1) * pitch + i, pitch)
         s, none = load1(rows, (state + len(n) + 1) * pitch + i), bundles.repeat(n, zero)
         if saves:
@@ -135,7 +167,7 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
             fetch(fetched, soon + t * x[1], i)
             y = step(y, get(load1, x, t, i, like), bundles.times(r, s), coefficients)
             m = bundles.dot(c, y)
-            s = select(m > threshold, one, zero)
+            s = spikes_of(m, threshold, kind)
             put(spk, t, i, s, like)
             if traced:
                 put(trace, t * fields, i, m, like)
@@ -182,20 +214,19 @@ def adjoint(
 def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, soon: Any, kind: Any) -> Any:
     """Write mem and the states before and after the steps of a chunk to the history; return the spikes before it."""
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
-    n, _, _, _, _ = kind
+    n, _, _, _, _, _, _ = kind
     begins, _, before = state
     x, grad, _ = spans
     _, _, _, _, history, _, _, _, _ = layout(kind)
     at, size = history * pitch, (len(n) + 1) * lanes
     coefficients = load_all(rows, FIRST, i, kind)
     _, _, r, c, threshold = coefficients
-    zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
     saved, skipped = numbers_at(before[0], like), 1 if begins else 0  # an initial state begins with mem
     y = bundles.load(n, saved, skipped * before[1] + i, before[1])
     for k in range(len(n)):
         fetch(numbers_at(job.chunks[ADDRESS], like), soon[2] + k * job.chunks[TIME], i)
     m = bundles.dot(c, y)
-    s = get(load1, before, len(n) + 1, i, like) if begins else select(m > threshold, one, zero)
+    s = get(load1, before, len(n) + 1, i, like) if begins else spikes_of(m, threshold, kind)
     first = s
     store(rows, at, m)
     bundles.store(rows, at + lanes, lanes, y)
@@ -204,7 +235,7 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
         fetch(numbers_at(job.grad_spk[ADDRESS], like), soon[1] + t * grad[1], i)
         y = step(y, get(load1, x, t, i, like), bundles.times(r, s), coefficients)
         m = bundles.dot(c, y)
-        s = select(m > threshold, one, zero)
+        s = spikes_of(m, threshold, kind)
         store(rows, at + (t + 1) * size, m)
         bundles.store(rows, at + (t + 1) * size + lanes, lanes, y)
     return first
@@ -213,21 +244,22 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
 @inlined
 def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, out: Any, kind: Any) -> None:
     """Run the adjoint over a chunk, for one vector: gradients of the input and, for :func:`add_up`, λ."""
-    n, _, _, _, _ = kind
+    n, _, _, _, _, _, _ = kind
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
     _, grad, grad_trace = spans
     _, carry, _, _, history, _, _, _, _ = layout(kind)
     traced, fields, size = job.grad_mem[ADDRESS] != 0, len(n) + 1, (len(n) + 1) * lanes
     at, back = history * pitch, history * pitch + size * (CHUNK + 1)
     a, b, r, c, threshold = load_all(rows, FIRST, i, kind)
-    zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
+    zero = splat(threshold, 0.0)
     flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
     carry_mem, carry_x = load1(rows, carry * pitch + i), bundles.load(n, rows, (carry + 1) * pitch + i, pitch)
     carry_spk, total = load1(rows, (carry + len(n) + 1) * pitch + i), load1(rows, (carry - 1) * pitch + i)
     mem = load1(rows, at + active * size)
     for t in range(active - 1, -1, -1):
-        through = derivative(mem - threshold, job) * (get(load1, grad, t, i, like) + carry_spk)
-        g, p, total = through + carry_mem, carry_x, total - through
+        slope, for_threshold = slopes(mem, threshold, kind, job)
+        through = get(load1, grad, t, i, like) + carry_spk
+        g, p, total = slope * through + carry_mem, carry_x, total - for_threshold * through
         if traced:
             g = g + get(load1, grad_trace, t * fields, i, like)
             numbers = numbers_at(grad_trace[0], like)
@@ -238,7 +270,7 @@ def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, o
         carry_spk, carry_mem = select(flows, bundles.fused_dot(r, p), zero), zero
         mem = load1(rows, at + t * size)
         store(rows, back, g)
-        store(rows, back + lanes, select(mem > threshold, one, zero) if t > 0 else first)
+        store(rows, back + lanes, spikes_of(mem, threshold, kind) if t > 0 else first)
         bundles.store(rows, back + 2 * lanes, lanes, p)
         back += size + lanes
     store(rows, carry * pitch + i, carry_mem)
@@ -250,7 +282,7 @@ def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, o
 @inlined
 def add_up(rows: Any, totals: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, kind: Any) -> None:
     """Add the gradients of the coefficients over a chunk to their sums, a group of states after the other."""
-    n, entries, group, row, block = kind
+    n, entries, group, row, block, _, _ = kind
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
     sums, _, _, _, history, _, _, _, _ = layout(kind)
     size, m, k = (len(n) + 1) * lanes, len(entries), len(n)
@@ -302,7 +334,7 @@ def add_up(rows: Any, totals: Any, job: Any, i: Any, active: Any, state: Any, sp
 @compiled
 def run_tiles(begin: Any, end: Any, job: Any, rows: Any, octets: Any, kind: Any) -> None:
     """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request."""
-    n, entries, _, _, _ = kind
+    n, entries, _, _, _, _, _ = kind
     scratch, size, k = address_of(rows), element_bytes(rows), len(n)
     numbers = len(entries) + 3 * k + 1
     _, _, state, saved_row, _, x_row, spk_row, _, trace_row = layout(kind)
@@ -336,7 +368,7 @@ def run_tiles(begin: Any, end: Any, job: Any, rows: Any, octets: Any, kind: Any)
 @compiled
 def run_adjoint(begin: Any, end: Any, job: Any, rows: Any, totals: Any, kind: Any) -> None:
     """Run the adjoint of tasks ``begin`` to ``end``; each task sums its coefficients' gradients in its own place."""
-    n, entries, _, _, _ = kind
+    n, entries, _, _, _, _, _ = kind
     scratch, size, sums, k = address_of(rows), element_bytes(rows), numbers_at(job.sums, 1.0), len(n)
     pitch, numbers = PITCH // size, len(entries) + 3 * k + 1
     sums_row, carry, _, saved_row, _, x_row, spk_row, grad_row, trace_row = layout(kind)
@@ -382,11 +414,12 @@ def run_adjoint(begin: Any, end: Any, job: Any, rows: Any, totals: Any, kind: An
 
 
 @cache
-def kernel(name: str, states: int, entries: int) -> Callable[..., None]:
-    """Return the kernel ``"forward"`` or ``"backward"`` for so many states and entries of A."""
+def kernel(name: str, states: int, entries: int, spikes: str) -> Callable[..., None]:
+    """Return the kernel ``"forward"`` or ``"backward"`` for so many states and entries of A, and kind of spikes."""
     row = states if entries == states * states else 2
     group = 1 if row > 2 else 2
-    kind = tuple((None,) * count for count in (states, entries, group, row, group * row))
+    lengths = (states, entries, group, row, group * row, levels(spikes) - 1, int(spikes == "ternary"))
+    kind = tuple((None,) * length for length in lengths)
     scratch_bytes, total_bytes = rows_of(states, entries) * PITCH, numbers_of(states, entries) * PITCH * 2
 
     def forward(begin: Any, end: Any, call: Any) -> None:
@@ -401,5 +434,5 @@ def kernel(name: str, states: int, entries: int) -> Callable[..., None]:
 
     function = forward if name == "forward" else backward
     # The cache of machine code knows kernels by their names.
-    function.__qualname__ = f"{name}_{states}_{entries}"
+    function.__qualname__ = f"{name}_{states}_{entries}_{spikes.replace('-', '_')}"
     return function
