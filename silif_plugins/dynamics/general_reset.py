@@ -135,8 +135,9 @@ class GeneralReset:
     def linear(self) -> LinearSystem | None:
         """Return the same neurons as a system of real states, up to eight; None where they are none.
 
-        They are one with one output and the action "none", or "subtract" if resets are spikes. A complex state is a
-        mode, a block of two states, and the input that D adds to the output is one more state, which keeps nothing.
+        They are one with one output if nothing resets, if spikes do by "subtract", or binary spikes by any action. A
+        complex state is a mode, a block of two states, and the input that D adds to the output is one more state (two,
+        if they are modes), which keeps nothing.
 
         Examples:
             >>> pole, one = torch.tensor([[0.9 + 0.3j]]), torch.ones(1, 1)
@@ -147,13 +148,19 @@ class GeneralReset:
         outputs, states = self.readout.shape[-2:]
         # Of binary spikes of one output all three are the same.
         conditions = ("spike",) if is_graded(self.spikes) else ("spike", "any", "output")
-        resets_by_spikes = self.action == "subtract" and self.condition in conditions
-        if outputs > 1 or not (self.action == "none" or resets_by_spikes):
+        proportional = self.action in ("zero", "scale")
+        resets = self.action == "none" or self.condition in conditions
+        if outputs > 1 or not resets or (proportional and is_graded(self.spikes)):
             return None
-        readout, reset = self.readout.squeeze(-2), torch.zeros_like(self.readout.squeeze(-2))
-        if resets_by_spikes:
+        readout = self.readout.squeeze(-2)
+        reset = torch.zeros_like(readout)
+        if self.action == "subtract":
             assert self.reset is not None
             reset = -self.reset.squeeze(-1)
+        elif proportional:  # of both parts of a complex state
+            share = torch.ones_like(self.input) if self.reset is None else self.reset.unsqueeze(-1)
+            share = share.expand(self.input.shape)
+            reset = -(torch.complex(share, share) if readout.is_complex() else share)
         if self.transition.is_complex():
             if 2 * (states + (self.skip is not None)) > MOST:
                 return None
@@ -162,7 +169,7 @@ class GeneralReset:
                 zero, skip = self.input.new_zeros(()), self.skip.squeeze(-1)
                 now = StateSpace.of(a11=zero, b1=1.0)
                 modes = replace(modes, blocks=(*modes.blocks, now), c=(*modes.c, skip, zero))
-            return replace(modes, spikes=self.spikes)
+            return replace(modes, spikes=self.spikes, proportional=proportional)
         more = max(self.skip is not None, FEWEST - states)  # a state for D, or to be two
         if states + more > MOST:
             return None
@@ -172,7 +179,11 @@ class GeneralReset:
             vectors = [torch.cat(pair, dim=-1) for pair in zip(vectors, parts, strict=True)]
         vectors = [functional.pad(each, (0, states + more - each.shape[-1])) for each in vectors]
         transition = functional.pad(self.transition, (0, more, 0, more))
-        return replace(DenseSpace.of(transition, *vectors, self.level), spikes=self.spikes)
+        return replace(DenseSpace.of(transition, *vectors, self.level), spikes=self.spikes, proportional=proportional)
+
+    def between_spikes(self) -> LinearSystem | None:
+        """Return what they are while nothing resets them, read out by the first output; up to eight states."""
+        return replace(self, readout=self.readout[..., :1, :], skip=None, reset=None, action="none").linear()
 
     def rest(
         self, shape: tuple[int, ...], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None

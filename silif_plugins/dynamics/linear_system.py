@@ -41,12 +41,15 @@ class LinearSystem(ABC):
 
     Every number of A, B, R, C is a tensor of its own that broadcasts to [\*neurons]. The state is a NamedTuple of
     ``mem``, ``x1`` to ``xn`` and ``spk``; ``mem`` is C x, which the next step does not need. Spikes are binary, H as
-    above, or have more levels, as ``spikes`` says.
+    above, or have more levels, as ``spikes`` says. Where the reset is ``proportional`` a spike takes of what is there:
+
+        x[t] = (1 + R s[t-1]) A x[t-1] + B I[t],   all of it with R = -1
     """
 
     c: tuple[Tensor, ...]
     threshold: Tensor
     spikes: str
+    proportional: bool
 
     @property
     @abstractmethod
@@ -71,8 +74,19 @@ class LinearSystem(ABC):
         """Return the same neurons with R = 0."""
 
     @abstractmethod
+    def vectors(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Return B and R, n numbers each."""
+
+    @abstractmethod
+    def moved(self, x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return A x, the terms added from left to right."""
+
     def advance(self, current: Tensor, x: tuple[Tensor, ...], reset: Tensor) -> tuple[Tensor, ...]:
-        """Return A x + B I + R s, the terms added from left to right."""
+        """Return the states after a step, the terms added in the order of their equation."""
+        terms = zip(self.moved(x), *self.vectors(), strict=True)
+        if self.proportional:
+            return tuple(moved * (r * reset + 1) + b * current for moved, b, r in terms)
+        return tuple(moved + b * current + r * reset for moved, b, r in terms)
 
     @property
     def graded(self) -> bool:

@@ -45,11 +45,11 @@ class GeneralResetNeuron(Neuron):
     With a stable A and binary or ternary spikes every state is bounded: ``"subtract"`` adds a bounded input, the others
     never lengthen A x (λ is kept in [0, 1]). So is it with k bits, whose spikes have a largest value.
 
-    With one output, and spikes that reset by ``"subtract"`` or not at all, they are linear systems, which have the fused
-    kernels of :class:`silif_plugins.dynamics.ModalSpace` and :class:`silif_plugins.dynamics.DenseSpace`, and the states
-    of these. A complex state counts twice, and D once more (two, with a diagonal A) unless it is fixed at 0, as
-    ``learn`` without ``skip`` makes it. All others run on the loop that defines all neurons. Several outputs make as
-    many input channels of the next layer, in SpArchNet without recurrent weights.
+    With one output they are linear systems, unless another condition than spikes resets, or graded spikes by ``"zero"``
+    or ``"scale"``: they have the states and the fused kernels of :class:`silif_plugins.dynamics.ModalSpace` and
+    :class:`silif_plugins.dynamics.DenseSpace`. A complex state counts twice there, and D once more (twice, with a
+    diagonal A) unless it is fixed at 0, as by a ``learn`` without ``skip``. All others run on the loop that defines all
+    neurons. Several outputs make as many input channels of the next layer, in SpArchNet without recurrent weights.
 
     Args:
         size: Number of neurons, or shape of the population.

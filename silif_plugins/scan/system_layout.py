@@ -26,6 +26,7 @@ class SystemForward(NamedTuple):
         detach_reset: Whether s[t-1] in the reset is a constant, for backward too.
         gate_width: Also tell where abs(mem - threshold) is at most this; None without.
         spikes: Kind of the spikes: "binary", "ternary", "2-bit", ...
+        proportional: Whether a spike takes in proportion to what is there.
     """
 
     current: Tensor
@@ -39,6 +40,7 @@ class SystemForward(NamedTuple):
     detach_reset: bool
     gate_width: float | None
     spikes: str
+    proportional: bool
 
 
 class SystemBackward(NamedTuple):
@@ -59,6 +61,7 @@ class SystemBackward(NamedTuple):
         detach_reset: The same.
         needs_current: Whether the gradient of the current is wanted.
         spikes: As in :class:`SystemForward`.
+        proportional: The same.
     """
 
     current: Tensor
@@ -75,6 +78,7 @@ class SystemBackward(NamedTuple):
     detach_reset: bool
     needs_current: bool
     spikes: str
+    proportional: bool
 
 
 class SystemOutputs(NamedTuple):

@@ -218,7 +218,7 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
 def _system_code(name: str, call: SystemForward | SystemBackward) -> tuple[Any, np.dtype[Any]]:
     states = call.initial.shape[0] - 2
     entries = call.coefficients.shape[0] - 3 * states - 1
-    return _code(systems.kernel(name, states, entries, call.spikes), call.current.dtype)
+    return _code(systems.kernel(name, states, entries, call.spikes, call.proportional), call.current.dtype)
 
 
 @cache
