@@ -19,7 +19,7 @@ class DenseSpace(LinearSystem):
         x[t] = A x[t-1] + B I[t] + R s[t-1],   mem[t] = C x[t],   s[t] = H(mem[t] - threshold)
 
     With two states and C = (1, 0) it is :class:`.state_space.StateSpace`, number by number. The fused CPU kernel
-    runs up to four states; more of them run on the reference loop.
+    runs it.
 
     Attributes:
         rows: The rows of A, n tuples of n numbers [\*neurons].

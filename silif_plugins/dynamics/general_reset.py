@@ -223,7 +223,10 @@ class GeneralReset:
         if self.action == "subtract":
             assert self.reset is not None
             return moved - (self.reset * resets.unsqueeze(-2)).sum(-1)
-        whole = resets.abs().amax(-1, keepdim=True).clamp(max=1)
+        # Of 0 and 1 alone the largest is the same, and lets the gradient of a spike that was not fired through.
+        whole = resets.amax(-1, keepdim=True)
+        if is_graded(self.spikes) or not isinstance(self.condition, str):
+            whole = resets.abs().amax(-1, keepdim=True).clamp(max=1)
         if self.action == "zero":
             return moved * (1 - whole)
         assert self.reset is not None
@@ -232,6 +235,8 @@ class GeneralReset:
     def _resets(self, x: Tensor, outputs: Tensor, surrogate: SpikeFunction, spikes: Tensor | None = None) -> Tensor:
         level = self.level.unsqueeze(-1)
         spikes = torch.zeros_like(outputs) if spikes is None else spikes
+        if self.condition == "any" and not is_graded(self.spikes):
+            return spikes.amax(-1, keepdim=True)
         return reset_condition(self.condition)(x - level, outputs - level, spikes, surrogate)
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..dynamics import State, StateSpace
+from ..dynamics import Flow, State, StateSpace
 from .neuron import Neuron
 from .registry import register_neuron
 from .sampling import Init, Learn, sampler
@@ -110,3 +110,9 @@ class LI(LIF):
         """Draw mem alone: there are no spikes."""
         mem = torch.rand((*batch, *self.size), generator=generator).to(self.threshold)
         return State(mem, torch.zeros_like(mem), torch.zeros_like(mem))
+
+    def flow(self) -> Flow:
+        """Return u <- α^t u + (1-α) I over t steps."""
+        alpha = self.decay_u.clamp(*MEMBRANE_DECAYS)
+        zero = torch.zeros_like(alpha)
+        return Flow(-alpha.log(), *[zero] * 5, 1 - alpha, zero, zero, zero, self.threshold)

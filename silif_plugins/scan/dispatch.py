@@ -236,10 +236,7 @@ def scan_with_gate(
     dtype = state_dtype(space, current)
     check_current(space, current, time=True)
     name = backends.choose(backend, space, current, dtype, spike_function, recurrent)
-    if width is None:  # nobody looks at the states
-        options: dict[str, Any] = {"recurrent": recurrent, "lengths": lengths, "detach_reset": detach_reset}
-        return *scan(space, current, state, surrogate=spike_function, backend=name, **options), None
-    if recurrent is not None or name in ("reference", "graph"):
+    if width is None or recurrent is not None or name in ("reference", "graph"):
         spikes, last, states = scan(
             space,
             current,
@@ -251,7 +248,7 @@ def scan_with_gate(
             backend=name,
             detach_reset=detach_reset,
         )
-        if space.threshold is None:
+        if width is None or space.threshold is None:
             return spikes, last, None
         return spikes, last, (states.mem.detach() - space.threshold.detach()).abs() <= width
     initial = initial_state(space, state, current.shape[1:], dtype)

@@ -1,4 +1,7 @@
-"""The general reset neuron: against a loop of its parts, its special cases, stability, and in a network."""
+"""The general reset neuron: against a loop of its parts, its special cases, stability, and in a network.
+
+Where it has kernels they are those of any system, which tests/scan/test_systems.py holds against the reference.
+"""
 
 import itertools
 
@@ -90,7 +93,7 @@ def test_it_is_its_three_parts(case, stable):
         torch.manual_seed(seed)
         neuron = made(case, stable=stable)
         current = 2 * torch.randn(T, B, N, dtype=torch.float64)
-        spikes, _ = neuron(current)
+        spikes, _ = neuron(current, backend="reference")
         spikes = spikes.detach().numpy().reshape(T, B, N, -1)
         expected = loop(neuron, current.numpy())
         assert np.array_equal(spikes, expected)
@@ -109,7 +112,7 @@ def test_gradients_of_a_smooth_spike(case):
     inputs = [current, *(value.detach().clone() for value in neuron.parameters())]
     assert torch.autograd.gradcheck(run, [value.requires_grad_() for value in inputs])
     neuron.float()
-    neuron(torch.randn(50, 2, 2))[0].sum().backward()
+    neuron(torch.randn(50, 2, 2), backend="reference")[0].sum().backward()
     assert all(value.grad.isfinite().all() for value in neuron.parameters())
 
 
@@ -124,7 +127,7 @@ def test_neurons_of_two_states_are_special_cases(name):
         current = {"C-SiLIF": 1.0, "RF": 60.0}.get(name, 5.0) * torch.randn(T, B, N, dtype=torch.float64)
         spikes = neuron(current)[0]
         assert 0.02 < spikes.mean() < 0.9
-        assert torch.equal(GeneralResetNeuron.of(neuron.state_space())(current)[0], spikes)
+        assert torch.equal(GeneralResetNeuron.of(neuron.state_space())(current, backend="reference")[0], spikes)
 
 
 def test_csilif_is_where_one_diagonal_state_starts():
@@ -136,7 +139,7 @@ def test_csilif_is_where_one_diagonal_state_starts():
         general.r_real.copy_(pole.real.unsqueeze(-1) / 2)
         general.r_imag.copy_(pole.imag.unsqueeze(-1) / 2)
     current = torch.randn(T, B, N, dtype=torch.float64)
-    spikes = general(current)[0]
+    spikes = general(current, backend="reference")[0]
     assert spikes.any()
     assert torch.equal(spikes, csilif(current)[0])
 
@@ -173,7 +176,7 @@ def test_the_lif_of_spikingssm_is_a_special_case():
         expected.append((u > 1).double())
         u = u * (1 - expected[-1])
     lif = HardReset(StateSpace.of(a11=torch.full((N,), 0.125).double(), b1=1.0, r1=-0.125))
-    assert torch.equal(GeneralResetNeuron.of(lif)(current)[0], torch.stack(expected))
+    assert torch.equal(GeneralResetNeuron.of(lif)(current, backend="reference")[0], torch.stack(expected))
     with pytest.raises(ValueError, match="space: got a hard reset that leaves a part"):
         GeneralResetNeuron.of(HardReset(SiLIF(3).state_space()))
 
@@ -209,7 +212,10 @@ def test_a_reset_can_keep_an_unstable_neuron_bounded():
     options = {"states": 1, "stable": False, "decay": -0.2, "dt": 0.1}
     current = torch.rand(3000, 1, 8)
     with torch.no_grad():
-        states = [GeneralResetNeuron(8, action=action, **options)(current)[1].x1 for action in ("none", "zero")]
+        states = [
+            GeneralResetNeuron(8, action=action, **options)(current, backend="reference")[1].x1
+            for action in ("none", "zero")
+        ]
     assert not states[0].abs().max() < 1e6
     assert states[1].abs().max() < 100
 
@@ -290,7 +296,7 @@ LINEAR = [
 
 @pytest.mark.parametrize(("options", "kind", "states"), LINEAR)
 def test_where_it_is_a_linear_system_it_is_the_same_neuron(options, kind, states):
-    """The general form, step by step, and the system, by the loop that defines neurons: spikes, membranes, gradients."""
+    """The general form and the system by the loop that defines neurons: spikes, membranes, gradients."""
     torch.manual_seed(1)
     neuron = GeneralResetNeuron(4, **options).double()
     with torch.no_grad():
