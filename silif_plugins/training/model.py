@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ..hints import did_you_mean
 from ..sparch import S5RFNet, SpArchNet
-from ..ssm import MambaNet, S4DNet, SpikingSSMNet
+from ..ssm import MambaNet, S4DNet, SpikingLinOSSNet, SpikingSSMNet
 from .options import Option, of_function
 
 Factory = Callable[..., nn.Module]
@@ -156,4 +156,5 @@ register_network(
 register_network("s5-rf", S5RFNet, defaults={"hidden_sizes": (128, 128), "dropout": 0.1}, check=S5RFNet.check)
 register_network("s4d", S4DNet, check=S4DNet.check)
 register_network("spiking-ssm", SpikingSSMNet, check=SpikingSSMNet.check)
+register_network("spiking-linoss", SpikingLinOSSNet, check=SpikingLinOSSNet.check)
 register_network("mamba", MambaNet, check=MambaNet.check)

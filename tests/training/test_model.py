@@ -152,7 +152,8 @@ def test_the_command_line_knows_it(counts, tmp_path, capsys):
         (
             "--architecture",
             "count",
-        ): "architecture: got 'count'; it must be one of sparch, s5-rf, s4d, spiking-ssm, mamba, counts; did you mean",
+        ): "architecture: got 'count'; it must be one of sparch, s5-rf, s4d, spiking-ssm, "
+        "spiking-linoss, mamba, counts; did you mean",
     }.items():
         assert main(["train", "--architecture", "counts", *wrong, *data]) == 2
         assert says in capsys.readouterr().err
