@@ -143,6 +143,13 @@ class AnyNeuron(snn.Leaky):  # type: ignore[misc]
         self._state = last
         return spk if self.init_hidden and not self.output else (spk, shown)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the history of the state out of copies and pickles, which cannot hold it."""
+        kept = self.__dict__.copy()
+        if (state := kept["_state"]) is not None:
+            kept["_state"] = type(state)(*(field.detach() for field in state))
+        return kept
+
     def extra_repr(self) -> str:
         """Say the reset mechanism."""
         return f"reset_mechanism={self.reset_mechanism!r}, init_hidden={self.init_hidden}"

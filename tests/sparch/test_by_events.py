@@ -6,19 +6,22 @@ import torch
 from silif_plugins.scan import scan
 from silif_plugins.sparch import SpArchNet
 
-TIMES = torch.tensor([3, 4, 9, 40, 41, 120, 230, 233])
+TIMES = torch.tensor([3, 40, 81, 120, 151, 230, 260, 399])
 GAPS = torch.diff(TIMES, prepend=torch.tensor([-1]))
-NEURONS = {"SiLIF": 20.0, "C-SiLIF": 0.6}
+NEURONS = ("SiLIF", "C-SiLIF")
 
 
-def network(neuron, **options):
-    net = SpArchNet(10, (16, 12), 4, neuron=neuron, normalization="none", **options).double()
+def network(neuron):
+    """One in which neurons are reset below the threshold at once, and forget within 30 steps."""
+    net = SpArchNet(10, (16, 12), 4, neuron=neuron, normalization="none").double()
     with torch.no_grad():
         for layer in net.hidden:
-            layer.current.weights.weight.abs_().mul_(NEURONS[neuron])
-        if neuron == "C-SiLIF":  # they turn too slowly to come back above the threshold by themselves
-            for layer in net.hidden:
+            if neuron == "C-SiLIF":
                 layer.neuron.log_decay.fill_(3.0)
+            else:
+                layer.neuron.log_dt.fill_(-5.0)
+            gain, weight = layer.neuron.state_space().b1.unsqueeze(1), layer.current.weights.weight
+            weight.copy_(1.8 * weight.abs() / (weight.abs().sum(1, keepdim=True) * gain))
     return net.eval()
 
 
@@ -28,7 +31,7 @@ def test_it_is_the_clock(neuron, cut):
     torch.manual_seed(0)
     net, events = network(neuron), torch.rand(3, len(TIMES), 10).round().double()
     lengths = torch.tensor([8, 5, 1]) if cut else None
-    clock = torch.zeros(3, 240, 10, dtype=torch.float64)
+    clock = torch.zeros(3, 400, 10, dtype=torch.float64)
     clock[:, TIMES] = events
     expected = net(events, lengths, dt=GAPS)
     assert 0.02 < expected.firing_rates.mean() < 0.98
