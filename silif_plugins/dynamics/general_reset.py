@@ -177,9 +177,9 @@ class GeneralReset:
         if self.skip is not None:
             parts = torch.ones_like(self.skip), torch.zeros_like(self.skip), self.skip
             vectors = [torch.cat(pair, dim=-1) for pair in zip(vectors, parts, strict=True)]
-        vectors = [functional.pad(each, (0, states + more - each.shape[-1])) for each in vectors]
-        transition = functional.pad(self.transition, (0, more, 0, more))
-        return replace(DenseSpace.of(transition, *vectors, self.level), spikes=self.spikes, proportional=proportional)
+        b, r, c = (functional.pad(each, (0, states + more - each.shape[-1])) for each in vectors)
+        space = DenseSpace.of(functional.pad(self.transition, (0, more, 0, more)), b, r, c, self.level)
+        return replace(space, spikes=self.spikes, proportional=proportional)
 
     def between_spikes(self) -> LinearSystem | None:
         """Return what they are while nothing resets them, read out by the first output; up to eight states."""

@@ -208,8 +208,8 @@ def _dynamics_of(module: Any) -> Any:
     if callable(getattr(module, "dynamics", None)):
         return module.dynamics
     p = getattr(module, "p", None)
-    if callable(getattr(p, "dynamics", None)):
-        return p.dynamics
+    if callable(own := getattr(p, "dynamics", None)):
+        return own
     of_parameters = getattr(p, "state_space", None)
     return None if of_parameters is None else lambda: of_parameters(module.dt)
 

@@ -114,5 +114,17 @@ class LI(LIF):
     def flow(self) -> Flow:
         """Return u <- α^t u + (1-α) I over t steps."""
         alpha = self.decay_u.clamp(*MEMBRANE_DECAYS)
-        zero = torch.zeros_like(alpha)
-        return Flow(-alpha.log(), *[zero] * 5, 1 - alpha, zero, zero, zero, self.threshold)
+        none = torch.zeros_like(alpha)
+        return Flow(
+            slow=-alpha.log(),
+            gap=none,
+            turn=none,
+            m11=none,
+            m12=none,
+            m21=none,
+            b1=1 - alpha,
+            b2=none,
+            k1=none,
+            k2=none,
+            threshold=self.threshold,
+        )

@@ -7,7 +7,6 @@ sequences are the core's. Sparse input is accepted and answered by sparse spikes
 from __future__ import annotations
 
 from collections import namedtuple
-from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -199,21 +198,25 @@ def motion(p: Any, dt: float) -> Dynamics[Any]:
     return with_reset(own, p.reset_mechanism)
 
 
-@cache
-def tuple_of(kind: type[Any]) -> Any:
+TUPLES: dict[Any, Any] = {}
+"""Norse's tuples for the core's states that are not mem and ada."""
+
+
+def tuple_of(kind: Any) -> Any:
     """Return Norse's tuple for a core state that is not mem and ada: z and v for spk and mem, the others as they are.
 
     Examples:
         >>> from silif_plugins.neurons import FITSTS
         >>> tuple_of(type(FITSTS(3).dynamics().rest((1, 3))))._fields
-        ('z', 'v', 'x1', 'x2', 'x3', 'x4')
+        ('z', 'v', 'x1', 'x2', 'x3')
     """
-    others = [field for field in kind._fields if field not in ("mem", "spk")]
-    name = f"Norse{kind.__name__}"
-    found: Any = namedtuple(name, ["z", "v", *others], module=__name__)  # type: ignore[misc]
-    found.__doc__ = f"State of a hosted neuron, {kind.__name__} in Norse's names: spikes z, membrane v, and the others."
-    globals()[name] = found  # where pickle looks for it
-    return found
+    if kind not in TUPLES:
+        others = [field for field in kind._fields if field not in ("mem", "spk")]
+        name = f"Norse{kind.__name__}"
+        found: Any = namedtuple(name, ["z", "v", *others], module=__name__)  # type: ignore[misc]
+        found.__doc__ = f"{kind.__name__} of a hosted neuron in Norse's names: spikes z, membrane v, and the others."
+        globals()[name] = TUPLES[kind] = found  # where pickle looks for it
+    return TUPLES[kind]
 
 
 def norse_state(state: Any, state_type: type[S]) -> S:
