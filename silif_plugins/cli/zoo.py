@@ -34,7 +34,11 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
     found = Parser("zoo", DESCRIPTION)
     found.add("--neurons", nargs="+", default=[",".join(every_neuron())], metavar="NAME", help="Default: all.")
     found.add(
-        "--rates", nargs="+", default=list(map(str, RATES)), metavar="X", help="Learning rates. Default: 0.01 0.03 0.1."
+        "--rates",
+        nargs="+",
+        default=list(map(str, RATES)),
+        metavar="X",
+        help="Learning rates. Default: 0.01 0.03 0.1 0.3.",
     )
     found.add("--seeds", type=int, default=3, metavar="N", help="Number of seeds, 0 to N-1. Default: 3.")
     found.add(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ..dynamics import StateSpace, linear_part
+from ..dynamics import Dynamics, LinearSystem, StateSpace, between_spikes, levels
 from ..neurons import Neuron
 from ..scan import scan
 from ..surrogate import SpikeFunction
@@ -51,8 +51,8 @@ class Layer(ABC):
 
     @property
     @abstractmethod
-    def space(self) -> StateSpace | None:
-        """The dynamics, if they can be told."""
+    def space(self) -> StateSpace | LinearSystem | None:
+        """What it is between its spikes, if that can be told."""
 
     @property
     @abstractmethod
@@ -108,9 +108,9 @@ class SpArchLayer(Layer):
         return surrogate
 
     @property
-    def space(self) -> StateSpace | None:
+    def space(self) -> StateSpace | LinearSystem | None:
         """That of the neurons."""
-        return linear_part(self.module.dynamics())
+        return between_spikes(self.module.dynamics())
 
     @property
     def fires(self) -> bool:
@@ -157,7 +157,7 @@ class SpArchLayer(Layer):
             return self.module.delayed_spikes(current), None
         dynamics, recurrent = self.module.dynamics(), self.module.recurrent_weights()
         spikes, _, states = scan(dynamics, current, surrogate=self.surrogate, recurrent=recurrent, return_states=True)
-        return spikes, None if dynamics.threshold is None else states.mem - dynamics.threshold
+        return spikes, margins_of(dynamics, states.mem)
 
 
 class NorseLayer(Layer):
@@ -174,12 +174,21 @@ class NorseLayer(Layer):
     @property
     def surrogate(self) -> SpikeFunction | None:
         """That which method and alpha of our layers ask for."""
-        return None if self.space is None else self.module.surrogate
+        return None if self._dynamics() is None else self.module.surrogate
 
     @property
-    def space(self) -> StateSpace | None:
+    def space(self) -> StateSpace | LinearSystem | None:
         """That of the parameters of our layers."""
-        of = getattr(self.module.p, "state_space", None)
+        dynamics = self._dynamics()
+        return None if dynamics is None else between_spikes(dynamics)
+
+    def _dynamics(self) -> Dynamics[Any] | None:
+        """How our neurons move, whose parameters say so."""
+        p = self.module.p
+        if callable(own := getattr(p, "dynamics", None)):
+            dynamics: Dynamics[Any] = own()
+            return dynamics
+        of = getattr(p, "state_space", None)
         return None if of is None else of(self.module.dt)
 
     @property
@@ -203,22 +212,22 @@ class NorseLayer(Layer):
         return Remedies(
             rouse="lower v_th in p=, or normalise its input (a batch norm before it)",
             calm="raise v_th in p=, or normalise its input (a batch norm before it)",
-            reach='method="super"' if self.space is not None else "a lower alpha in p=",
+            reach='method="super"' if self._dynamics() is not None else "a lower alpha in p=",
         )
 
     def record(self, into: Recording) -> RemovableHandle:
         """Record every call; a layer over a sequence returns the states of all steps meanwhile."""
         over_time = hasattr(self.module, "record_states")
         recorded = over_time and self.module.record_states
-        is_ours = self.space is not None
+        is_ours = self._dynamics() is not None
         if is_ours and over_time:
             self.module.record_states = True
 
         def look(module: nn.Module, args: Any, output: Any) -> Any:
             spikes, state = output
             spikes = spikes.to_dense() if spikes.is_sparse else spikes
-            space = self.space
-            margins = None if space is None else state.v - space.threshold
+            dynamics = self._dynamics()
+            margins = None if dynamics is None else margins_of(dynamics, state.v)
             into.add(*_in_bins(spikes, margins, over_time), len(spikes) if over_time else 1)
             if is_ours and over_time and not recorded:
                 return output[0], type(state)(*(field[-1] for field in state))
@@ -249,10 +258,12 @@ class SnnTorchLayer(Layer):
         return surrogate if getattr(self.module, "reset_delay", True) else None
 
     @property
-    def space(self) -> StateSpace | None:
+    def space(self) -> StateSpace | LinearSystem | None:
         """That of our neurons."""
-        of = getattr(self.module, "state_space", None)
-        return None if of is None else of()
+        if callable(of := getattr(self.module, "state_space", None)):
+            space: StateSpace = of()
+            return space
+        return between_spikes(self.module.dynamics()) if hasattr(self.module, "dynamics") else None
 
     @property
     def timestep(self) -> Tensor | None:
@@ -289,7 +300,7 @@ class SnnTorchLayer(Layer):
                 mem = output[-1] if is_tuple and len(output) > 1 else module.mem
                 mem = getattr(mem, "mem", mem)  # of both states packed
                 fits = isinstance(mem, Tensor) and mem.shape == spikes.shape
-                margins = mem - module.threshold if fits else None
+                margins = self._margin(mem) if fits else None
             into.add(*_in_bins(spikes, margins, over_time), len(spikes) if over_time else 1)
 
         handle: RemovableHandle = self.module.register_forward_hook(look, with_kwargs=True)
@@ -297,10 +308,15 @@ class SnnTorchLayer(Layer):
 
     def _margins(self, current: Tensor) -> Tensor | None:
         """Run our neurons from rest over a sequence and return mem - threshold of all steps."""
-        if self.space is None:
+        if not hasattr(self.module, "dynamics"):
             return None
         _, _, states = scan(self.module, current, surrogate=self.surrogate, return_states=True)
-        return states.mem - self.module.threshold
+        return self._margin(states.mem)
+
+    def _margin(self, mem: Tensor) -> Tensor | None:
+        if hasattr(self.module, "state_space") or not hasattr(self.module, "dynamics"):
+            return mem - self.module.threshold
+        return margins_of(self.module.dynamics(), mem)
 
 
 KINDS: tuple[type[Layer], ...] = (SpArchLayer, NorseLayer, SnnTorchLayer)
@@ -314,6 +330,25 @@ def spiking_layers(net: nn.Module) -> list[Layer]:
         if kind is not None and (layer := kind(name or "net", module)).fires:
             found.append(layer)
     return found
+
+
+def margins_of(dynamics: Dynamics[Any], mem: Tensor) -> Tensor | None:
+    """Return how far membranes are above the nearest level at which there is a spike; None where it moves.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> from silif_plugins.neurons import FITSTS
+        >>> two_bits = replace(FITSTS(1).dynamics(), spikes="2-bit")
+        >>> margins_of(two_bits, torch.tensor([0.2, 2.4, 9.0])).round(decimals=1)
+        tensor([-0.8000,  0.4000,  6.0000])
+    """
+    threshold, spikes = dynamics.threshold, getattr(dynamics, "spikes", "binary")
+    if threshold is None:
+        return None
+    if spikes == "ternary":
+        return mem.abs() - threshold
+    most = levels(spikes)
+    return mem - threshold * ((mem / threshold).round().clamp(1, most) if most > 1 else 1)
 
 
 def _in_bins(spikes: Tensor, margins: Tensor | None, over_time: bool) -> tuple[Tensor, Tensor | None]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import StateSpace, eigenvalues, is_stable, oscillates, spectral_radius, stability_margin
+from ..dynamics import LinearSystem, StateSpace, eigenvalues, is_stable, oscillates, spectral_radius, stability_margin
 from .advice import DEAD, advise
 from .layers import Layer, spiking_layers
 from .recording import ALWAYS, Recording
@@ -146,7 +146,7 @@ def _report(pairs: list[tuple[Layer, Recording]], *, fresh: bool) -> Diagnosis:
     return Diagnosis(tuple(reports))
 
 
-def _dynamics(space: StateSpace, timestep: Tensor | None) -> dict[str, Any]:
+def _dynamics(space: StateSpace | LinearSystem, timestep: Tensor | None) -> dict[str, Any]:
     """Return what the eigenvalues of a population tell."""
     membrane, second = time_constants(space, timestep)
     return {
@@ -160,17 +160,19 @@ def _dynamics(space: StateSpace, timestep: Tensor | None) -> dict[str, Any]:
     }
 
 
-def time_constants(space: StateSpace, timestep: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def time_constants(space: StateSpace | LinearSystem, timestep: Tensor | None = None) -> tuple[Tensor, Tensor]:
     r"""Return the time constants -Δ / log \|eigenvalue\| of the membrane and of the second state, [\*neurons].
 
-    Where states are coupled both share both: that of the membrane is then the eigenvalue nearer to a11.
+    Where states are coupled both share both: that of the membrane is then the eigenvalue nearer to a11. Of a system of
+    more states the first are those of the slowest mode, the second those of all others.
 
     Args:
         space: The neurons.
         timestep: Δ in seconds; steps of 1 by default.
 
     Returns:
-        Both, float64: 0 for a state that keeps nothing, infinite or negative for one that does not decay.
+        Both, float64: 0 for a state that keeps nothing, infinite or negative for one that does not decay. The second
+        are [\*neurons, n - 1] for a system of n states.
 
     Examples:
         >>> space = StateSpace.of(a11=0.9, a22=torch.tensor([0.99, 0.0]))
@@ -178,13 +180,16 @@ def time_constants(space: StateSpace, timestep: Tensor | None = None) -> tuple[T
         >>> membrane.round(decimals=1).tolist(), second.round(decimals=1).tolist()
         ([9.5, 9.5], [99.5, 0.0])
     """
-    both = eigenvalues(space)
-    nearer = (both - space.a11.double().unsqueeze(-1)).abs().argmin(dim=-1, keepdim=True)
-    moduli = torch.cat([both.gather(-1, nearer), both.gather(-1, 1 - nearer)], dim=-1).abs()
+    found = eigenvalues(space)
+    if isinstance(space, StateSpace):
+        nearer = (found - space.a11.double().unsqueeze(-1)).abs().argmin(dim=-1, keepdim=True)
+        moduli = torch.cat([found.gather(-1, nearer), found.gather(-1, 1 - nearer)], dim=-1).abs()
+    else:
+        moduli = found.abs().sort(dim=-1, descending=True).values
     moduli = moduli.where(moduli > 1e-9, 0.0)  # rounding leaves a trace of a state that keeps nothing
     step = 1.0 if timestep is None else timestep.to(moduli).unsqueeze(-1)
-    membrane, second = (-step / moduli.log()).unbind(-1)
-    return membrane, second
+    times = -step / moduli.log()
+    return times[..., 0], times[..., 1] if isinstance(space, StateSpace) else times[..., 1:]
 
 
 def _quantiles(times: Tensor) -> Quantiles | None:

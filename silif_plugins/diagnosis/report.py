@@ -43,10 +43,12 @@ class LayerDiagnosis:
         gradient: Share of bins (a neuron at a step of a sample) whose membrane is so near to the threshold that the
             derivative of the surrogate is above :data:`REACH` of its peak.
         radius: Largest spectral radius of the neurons: the largest |eigenvalue| of their dynamics.
-        margin: Smallest stability margin of the neurons, by the Jury criterion: positive if all are stable.
+        margin: Smallest stability margin of the neurons, by the Jury criterion (with coupled states beyond two,
+            1 - radius): positive if all are stable.
         unstable: Number of neurons that are not stable.
-        membrane: Time constants of the membrane: of the eigenvalue that is nearer to a11.
-        second: Those of the second state; None where it keeps nothing from one step to the next.
+        membrane: Time constants of the membrane: of the eigenvalue that is nearer to a11; with more than two states, of
+            the slowest mode.
+        second: Those of the second state, or of the other modes; None where they keep nothing to the next step.
         in_seconds: Whether the time constants are in seconds; in steps otherwise, for neurons without a timestep.
         oscillating: Share of neurons with a complex pair of eigenvalues.
         advice: What to do about it, or None.

@@ -9,7 +9,8 @@ from .contract import Dynamics, NeuronState, StateT
 from .dense_space import DenseSpace
 from .flow import Flow
 from .general_reset import RESET_ACTIONS, RESET_CONDITIONS, GeneralReset, GeneralState, ResetAction, ResetCondition
-from .hard_reset import RESET_MECHANISMS, HardReset, ResetMechanism, linear_part, with_reset
+from .graded import is_graded, levels
+from .hard_reset import RESET_MECHANISMS, HardReset, ResetMechanism, between_spikes, linear_part, with_reset
 from .linear_system import LinearSystem
 from .modal_space import ModalSpace
 from .stability import eigenvalues, is_stable, jury_margins, oscillates, spectral_radius, stability_margin
@@ -35,9 +36,12 @@ __all__ = [
     "State",
     "StateSpace",
     "StateT",
+    "between_spikes",
     "eigenvalues",
+    "is_graded",
     "is_stable",
     "jury_margins",
+    "levels",
     "linear_part",
     "oscillates",
     "spectral_radius",

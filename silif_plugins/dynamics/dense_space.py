@@ -19,7 +19,7 @@ class DenseSpace(LinearSystem):
         x[t] = A x[t-1] + B I[t] + R s[t-1],   mem[t] = C x[t],   s[t] = H(mem[t] - threshold)
 
     With two states and C = (1, 0) it is :class:`.state_space.StateSpace`, number by number. The fused CPU kernel
-    runs up to four states; more of them run on the reference loop.
+    runs it.
 
     Attributes:
         rows: The rows of A, n tuples of n numbers [\*neurons].
@@ -27,6 +27,9 @@ class DenseSpace(LinearSystem):
         r: The reset R, n numbers.
         c: The readout C, n numbers.
         threshold: What the membrane is compared with.
+        spikes: How the membrane becomes spikes: "binary", "ternary" or "2-bit" to "8-bit", as in
+            :class:`silif_plugins.dynamics.GeneralReset`.
+        proportional: Whether a spike, a binary one, takes in proportion to what is there: (1 + R s[t-1]) A x[t-1].
 
     Examples:
         A leaky integrator behind a synapse and two delays, four states in all:
@@ -51,6 +54,8 @@ class DenseSpace(LinearSystem):
     r: tuple[Tensor, ...]
     c: tuple[Tensor, ...]
     threshold: Tensor
+    spikes: str = "binary"
+    proportional: bool = False
 
     @classmethod
     def of(
@@ -107,6 +112,10 @@ class DenseSpace(LinearSystem):
         """Return the same neurons with R = 0."""
         return replace(self, r=tuple(map(torch.zeros_like, self.r)))
 
-    def advance(self, current: Tensor, x: tuple[Tensor, ...], reset: Tensor) -> tuple[Tensor, ...]:
-        """Return A x + B I + R s, the terms added from left to right."""
-        return tuple(dot(row, x) + b * current + r * reset for row, b, r in zip(self.rows, self.b, self.r, strict=True))
+    def vectors(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Return B and R."""
+        return self.b, self.r
+
+    def moved(self, x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return A x, the terms added from left to right."""
+        return tuple(dot(row, x) for row in self.rows)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..surrogate import SpikeFunction
+from .dense_space import DenseSpace
+from .graded import is_graded, levels, quantised
+from .linear_system import FEWEST, MOST, LinearSystem
+from .modal_space import ModalSpace
+from .state_space import StateSpace
 
 ResetAction = Literal["subtract", "zero", "scale", "none"]
 """What a reset does to the next step."""
@@ -32,8 +37,6 @@ RESET_CONDITIONS: dict[str, ResetCondition] = {
 }
 """When a neuron is reset: where an output has a spike, by as much as that is; once where any of them has one; where an
 output, or the real part of a state, is above the threshold."""
-
-MOST_BITS = 8
 
 
 class GeneralState(NamedTuple):
@@ -64,6 +67,8 @@ class GeneralReset:
     - Condition: "spike", "any", "output", "state", or a function; see ``RESET_CONDITIONS``.
     - Action: "subtract" takes R r, "zero" all of A x where there is a reset, "scale" a share λ of it, "none" nothing.
 
+    Where all that is linear, :meth:`linear` tells the system, which has fused kernels.
+
     After Karilanova, Dey and Özçelikkale (2025), whose text we do not have: a reconstruction from its abstract and the
     companion papers, not its equations.
 
@@ -71,7 +76,7 @@ class GeneralReset:
         transition: A, complex [\*neurons, n] (diagonal) or real [\*neurons, n, n].
         input: B, [\*neurons, n].
         readout: C, [\*neurons, m, n].
-        skip: D, [\*neurons, m].
+        skip: D, [\*neurons, m]; None for 0.
         reset: R, [\*neurons, n, k]; for "scale" λ, [\*neurons]; None for the other actions.
         level: The threshold, [\*neurons] or a number.
         spikes: How y becomes spikes.
@@ -86,7 +91,7 @@ class GeneralReset:
 
         >>> from silif_plugins.scan import scan
         >>> tau, one = torch.full((1, 1, 1), 0.125), torch.ones(1, 1)
-        >>> lif = GeneralReset(tau, one, one.unsqueeze(-1), 0 * one, None, torch.tensor(1.0), action="zero")
+        >>> lif = GeneralReset(tau, one, one.unsqueeze(-1), None, None, torch.tensor(1.0), action="zero")
         >>> scan(lif, torch.tensor([0.9, 0.9, 0.9]).view(3, 1, 1))[0].flatten()
         tensor([0., 1., 0.])
     """
@@ -94,7 +99,7 @@ class GeneralReset:
     transition: Tensor
     input: Tensor
     readout: Tensor
-    skip: Tensor
+    skip: Tensor | None
     reset: Tensor | None
     level: Tensor
     spikes: str = "binary"
@@ -119,7 +124,7 @@ class GeneralReset:
     @property
     def dtype(self) -> torch.dtype:
         """Data type in which the state is kept."""
-        return self.skip.dtype
+        return self.input.dtype
 
     def spectral_radius(self) -> Tensor:
         r"""Return the largest |eigenvalue| of A, float64 [\*neurons]."""
@@ -127,16 +132,69 @@ class GeneralReset:
             return self.transition.to(torch.complex128).abs().amax(dim=-1)
         return torch.linalg.eigvals(self.transition.double()).abs().amax(dim=-1)
 
+    def linear(self) -> LinearSystem | None:
+        """Return the same neurons as a system of real states, up to eight; None where they are none.
+
+        They are one with one output if nothing resets, if spikes do by "subtract", or binary spikes by any action. A
+        complex state is a mode, a block of two states, and the input that D adds to the output is one more state (two,
+        if they are modes), which keeps nothing.
+
+        Examples:
+            >>> pole, one = torch.tensor([[0.9 + 0.3j]]), torch.ones(1, 1)
+            >>> GeneralReset(pole, one, one.unsqueeze(-1), None, None, one[0], action="none").linear().transition
+            tensor([[[ 0.9000, -0.3000],
+                     [ 0.3000,  0.9000]]])
+        """
+        outputs, states = self.readout.shape[-2:]
+        # Of binary spikes of one output all three are the same.
+        conditions = ("spike",) if is_graded(self.spikes) else ("spike", "any", "output")
+        proportional = self.action in ("zero", "scale")
+        resets = self.action == "none" or self.condition in conditions
+        if outputs > 1 or not resets or (proportional and is_graded(self.spikes)):
+            return None
+        readout = self.readout.squeeze(-2)
+        reset = torch.zeros_like(readout)
+        if self.action == "subtract":
+            assert self.reset is not None
+            reset = -self.reset.squeeze(-1)
+        elif proportional:  # of both parts of a complex state
+            share = torch.ones_like(self.input) if self.reset is None else self.reset.unsqueeze(-1)
+            share = share.expand(self.input.shape)
+            reset = -(torch.complex(share, share) if readout.is_complex() else share)
+        if self.transition.is_complex():
+            if 2 * (states + (self.skip is not None)) > MOST:
+                return None
+            modes = ModalSpace.from_poles(self.transition, self.input, reset, 2 * readout, self.level)
+            if self.skip is not None:
+                zero, skip = self.input.new_zeros(()), self.skip.squeeze(-1)
+                now = StateSpace.of(a11=zero, b1=1.0)
+                modes = replace(modes, blocks=(*modes.blocks, now), c=(*modes.c, skip, zero))
+            return replace(modes, spikes=self.spikes, proportional=proportional)
+        more = max(self.skip is not None, FEWEST - states)  # a state for D, or to be two
+        if states + more > MOST:
+            return None
+        vectors = [self.input, reset, readout]
+        if self.skip is not None:
+            parts = torch.ones_like(self.skip), torch.zeros_like(self.skip), self.skip
+            vectors = [torch.cat(pair, dim=-1) for pair in zip(vectors, parts, strict=True)]
+        b, r, c = (functional.pad(each, (0, states + more - each.shape[-1])) for each in vectors)
+        space = DenseSpace.of(functional.pad(self.transition, (0, more, 0, more)), b, r, c, self.level)
+        return replace(space, spikes=self.spikes, proportional=proportional)
+
+    def between_spikes(self) -> LinearSystem | None:
+        """Return what they are while nothing resets them, read out by the first output; up to eight states."""
+        return replace(self, readout=self.readout[..., :1, :], skip=None, reset=None, action="none").linear()
+
     def rest(
         self, shape: tuple[int, ...], *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
     ) -> GeneralState:
         """Return the state at rest, zeros."""
-        dtype, device = dtype or self.dtype, device or self.skip.device
+        dtype, device = dtype or self.dtype, device or self.input.device
         outputs, states = self.readout.shape[-2:]
         complex_ = (2,) if self.transition.is_complex() else ()
         out = () if outputs == 1 else (outputs,)
         # None at rest: no condition but one of the user's own depends on more than the number of outputs.
-        resets = self._resets(self.input.new_zeros(1, states), self.skip.new_zeros(1, outputs), torch.zeros_like)
+        resets = self._resets(self.input.new_zeros(1, states), self.input.new_zeros(1, outputs), torch.zeros_like)
         sizes = (out, (states, *complex_), resets.shape[-1:], out)
         return GeneralState(*(torch.zeros((*shape, *size), dtype=dtype, device=device) for size in sizes))
 
@@ -151,8 +209,10 @@ class GeneralReset:
         now = current.unsqueeze(-1)
         x = self._reset(moved, resets) + self.input * now
         read = (self.readout * x.unsqueeze(-2)).sum(-1)
-        outputs = (2 * read.real if is_complex else read) + self.skip * now
-        spikes = self._spikes(outputs, surrogate)
+        outputs = 2 * read.real if is_complex else read
+        if self.skip is not None:
+            outputs = outputs + self.skip * now
+        spikes = quantised(outputs, self.level.unsqueeze(-1), surrogate, self.spikes)
         after = self._resets(x, outputs, surrogate, spikes)
         mem, spk = (part.squeeze(-1) if part.shape[-1] == 1 else part for part in (outputs, spikes))
         return GeneralState(mem, torch.view_as_real(x) if is_complex else x, after, spk)
@@ -163,24 +223,20 @@ class GeneralReset:
         if self.action == "subtract":
             assert self.reset is not None
             return moved - (self.reset * resets.unsqueeze(-2)).sum(-1)
-        whole = resets.abs().amax(-1, keepdim=True).clamp(max=1)
+        # Of 0 and 1 alone the largest is the same, and lets the gradient of a spike that was not fired through.
+        whole = resets.amax(-1, keepdim=True)
+        if is_graded(self.spikes) or not isinstance(self.condition, str):
+            whole = resets.abs().amax(-1, keepdim=True).clamp(max=1)
         if self.action == "zero":
             return moved * (1 - whole)
         assert self.reset is not None
         return moved * (1 - self.reset.unsqueeze(-1) * whole)
 
-    def _spikes(self, outputs: Tensor, surrogate: SpikeFunction) -> Tensor:
-        level = self.level.unsqueeze(-1)
-        if self.spikes == "ternary":
-            return surrogate(outputs - level) - surrogate(-outputs - level)
-        found = surrogate(outputs - level)
-        for number in range(2, levels(self.spikes) + 1):
-            found = found + surrogate(outputs - number * level)
-        return found
-
     def _resets(self, x: Tensor, outputs: Tensor, surrogate: SpikeFunction, spikes: Tensor | None = None) -> Tensor:
         level = self.level.unsqueeze(-1)
         spikes = torch.zeros_like(outputs) if spikes is None else spikes
+        if self.condition == "any" and not is_graded(self.spikes):
+            return spikes.amax(-1, keepdim=True)
         return reset_condition(self.condition)(x - level, outputs - level, spikes, surrogate)
 
 
@@ -201,21 +257,3 @@ def reset_condition(condition: str | ResetCondition) -> ResetCondition:
         names = ", ".join(RESET_CONDITIONS)
         raise ValueError(f"condition: got {condition!r}; it must be a function or one of {names}")
     return RESET_CONDITIONS[condition]
-
-
-def levels(spikes: str) -> int:
-    """Return how many values above 0 an output has.
-
-    Raises:
-        ValueError: If there is no such kind of spikes.
-
-    Examples:
-        >>> levels("binary"), levels("ternary"), levels("3-bit")
-        (1, 1, 7)
-    """
-    if spikes in ("binary", "ternary"):
-        return 1
-    match = re.fullmatch(r"(\d)-bit", spikes)
-    if not match or not 1 <= int(match[1]) <= MOST_BITS:
-        raise ValueError(f"spikes: got {spikes!r}; it must be binary, ternary, or 1-bit to {MOST_BITS}-bit")
-    return int(2 ** int(match[1])) - 1

@@ -88,6 +88,24 @@ def linear_part(dynamics: Dynamics[Any]) -> StateSpace | None:
     return None
 
 
+def between_spikes(dynamics: Dynamics[Any]) -> StateSpace | LinearSystem | None:
+    """Return the linear system that neurons are while they do not fire; None if they are none, or cannot tell.
+
+    Dynamics that are none of this package's classes tell it by a method ``between_spikes``.
+
+    Examples:
+        >>> from silif_plugins.neurons import BRF, FITSTS
+        >>> between_spikes(BRF(3).dynamics()).transition.shape, between_spikes(FITSTS(3).dynamics()).states
+        (torch.Size([3, 2, 2]), 3)
+    """
+    system = dynamics.space if isinstance(dynamics, HardReset) else dynamics
+    if isinstance(system, StateSpace | LinearSystem):
+        return system
+    own = getattr(system, "between_spikes", None)
+    found: StateSpace | LinearSystem | None = None if own is None else own()
+    return found
+
+
 def with_reset(dynamics: Dynamics[Any], mechanism: ResetMechanism) -> Dynamics[Any]:
     """Give neurons a reset mechanism: ``"subtract"``, their own; ``"zero"``, a :class:`HardReset`; ``"none"``.
 

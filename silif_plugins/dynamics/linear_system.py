@@ -14,6 +14,7 @@ import torch.utils._pytree as pytree
 from torch import Tensor
 
 from ..surrogate import SpikeFunction
+from .graded import is_graded, quantised
 
 FEWEST, MOST = 2, 8
 """States of a system."""
@@ -39,11 +40,16 @@ class LinearSystem(ABC):
         x[t] = A x[t-1] + B I[t] + R s[t-1],   mem[t] = C x[t],   s[t] = H(mem[t] - threshold)
 
     Every number of A, B, R, C is a tensor of its own that broadcasts to [\*neurons]. The state is a NamedTuple of
-    ``mem``, ``x1`` to ``xn`` and ``spk``; ``mem`` is C x, which the next step does not need.
+    ``mem``, ``x1`` to ``xn`` and ``spk``; ``mem`` is C x, which the next step does not need. Spikes are binary, H as
+    above, or have more levels, as ``spikes`` says. Where the reset is ``proportional`` a spike takes of what is there:
+
+        x[t] = (1 + R s[t-1]) A x[t-1] + B I[t],   all of it with R = -1
     """
 
     c: tuple[Tensor, ...]
     threshold: Tensor
+    spikes: str
+    proportional: bool
 
     @property
     @abstractmethod
@@ -68,8 +74,24 @@ class LinearSystem(ABC):
         """Return the same neurons with R = 0."""
 
     @abstractmethod
+    def vectors(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Return B and R, n numbers each."""
+
+    @abstractmethod
+    def moved(self, x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return A x, the terms added from left to right."""
+
     def advance(self, current: Tensor, x: tuple[Tensor, ...], reset: Tensor) -> tuple[Tensor, ...]:
-        """Return A x + B I + R s, the terms added from left to right."""
+        """Return the states after a step, the terms added in the order of their equation."""
+        terms = zip(self.moved(x), *self.vectors(), strict=True)
+        if self.proportional:
+            return tuple(moved * (r * reset + 1) + b * current for moved, b, r in terms)
+        return tuple(moved + b * current + r * reset for moved, b, r in terms)
+
+    @property
+    def graded(self) -> bool:
+        """Whether spikes have other values than 0 and 1."""
+        return is_graded(self.spikes)
 
     @property
     def readout(self) -> Tensor:
@@ -99,7 +121,7 @@ class LinearSystem(ABC):
         reset = state.spk.detach() if detach_reset else state.spk
         x = self.advance(current, state[1:-1], reset)
         mem = dot(self.c, x)
-        return type(state)(mem, *x, surrogate(mem - self.threshold))
+        return type(state)(mem, *x, quantised(mem, self.threshold, surrogate, self.spikes))
 
     def double(self) -> Self:
         """Return the same system in float64."""

@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from .linear_system import LinearSystem, check_states, parted
+from .linear_system import LinearSystem, check_states, dot, parted
 from .state_space import StateSpace
 
 
@@ -26,6 +26,9 @@ class ModalSpace(LinearSystem):
         blocks: The modes; their own thresholds are not used.
         c: The readout C, 2k numbers [\*neurons].
         threshold: What the membrane is compared with.
+        spikes: How the membrane becomes spikes: "binary", "ternary" or "2-bit" to "8-bit", as in
+            :class:`silif_plugins.dynamics.GeneralReset`.
+        proportional: Whether a spike, a binary one, takes in proportion to what is there: (1 + R s[t-1]) A x[t-1].
 
     Examples:
         A neuron that responds to two frequencies, from two C-SiLIFs:
@@ -42,6 +45,8 @@ class ModalSpace(LinearSystem):
     blocks: tuple[StateSpace, ...]
     c: tuple[Tensor, ...]
     threshold: Tensor
+    spikes: str = "binary"
+    proportional: bool = False
 
     @classmethod
     def of(
@@ -122,8 +127,7 @@ class ModalSpace(LinearSystem):
         """Return all numbers: the blocks of A, each row by row, B, R, C, and the threshold."""
         return (
             *(entry for block in self.blocks for entry in block[:4]),
-            *(entry for block in self.blocks for entry in (block.b1, block.b2)),
-            *(entry for block in self.blocks for entry in (block.r1, block.r2)),
+            *(number for vector in self.vectors() for number in vector),
             *self.c,
             self.threshold,
         )
@@ -137,10 +141,15 @@ class ModalSpace(LinearSystem):
         """Return the same neurons with R = 0."""
         return replace(self, blocks=tuple(block.without_reset() for block in self.blocks))
 
-    def advance(self, current: Tensor, x: tuple[Tensor, ...], reset: Tensor) -> tuple[Tensor, ...]:
-        """Return A x + B I + R s, the terms added from left to right."""
+    def vectors(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Return B and R, 2k numbers each."""
+        b = tuple(number for block in self.blocks for number in (block.b1, block.b2))
+        return b, tuple(number for block in self.blocks for number in (block.r1, block.r2))
+
+    def moved(self, x: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return A x, the terms added from left to right."""
         pairs = zip(self.blocks, x[::2], x[1::2], strict=True)
-        return tuple(number for block, x1, x2 in pairs for number in block.advance(current, x1, x2, reset))
+        return tuple(dot(row, pair) for block, *pair in pairs for row in (block[:2], block[2:4]))
 
 
 def _parts(value: Tensor) -> tuple[Tensor, Tensor]:

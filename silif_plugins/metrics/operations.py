@@ -207,7 +207,10 @@ def _dynamics_of(module: Any) -> Any:
         return None
     if callable(getattr(module, "dynamics", None)):
         return module.dynamics
-    of_parameters = getattr(getattr(module, "p", None), "state_space", None)
+    p = getattr(module, "p", None)
+    if callable(own := getattr(p, "dynamics", None)):
+        return own
+    of_parameters = getattr(p, "state_space", None)
     return None if of_parameters is None else lambda: of_parameters(module.dt)
 
 
@@ -231,7 +234,7 @@ def _of_states(dynamics: Dynamics[Any], current: Tensor, spikes: Tensor) -> Oper
     )
     fired = float((spikes.reshape(-1, size) != 0).sum(0).double() @ resets)
     computed, dense = float(steps * updates.sum()), float(steps * size * (len(updated) + len(spent)))
-    if isinstance(dynamics, HardReset):  # R times the membrane
+    if isinstance(dynamics, HardReset) or getattr(space, "proportional", False):  # R times what is there
         return Operations(computed + fired, 0.0, dense)
     return Operations(computed, fired, dense)
 

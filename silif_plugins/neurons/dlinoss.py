@@ -40,7 +40,8 @@ class DLinOSS(Neuron):
 
     Source: the layers of HRF-SSM (ICML 2026, kartikay24/HRF-SSM), D-LinOSS with spikes, and its initial values. There
     Δ and G may reach 0; with G = 0 (LinOSS-IMEX) S is 1, and nothing decays. Its B and C are the linear weights before
-    and after a layer of SpArchNet; its D u and its gate are in no network here.
+    and after a layer of SpArchNet. Its D u passes the whole layer by, and it has spikes and weights across channels
+    after it, so that they are no part of a neuron: :class:`silif_plugins.ssm.SpikingLinOSS` has them.
 
     Args:
         size: Number of neurons, or shape of the population.

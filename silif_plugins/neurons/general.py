@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ..dynamics import GeneralReset, HardReset, ResetAction, ResetCondition, StateSpace
+from ..dynamics import GeneralReset, HardReset, LinearSystem, ResetAction, ResetCondition, StateSpace
 from .log_domain import pole, rotation
 from .neuron import Neuron
 from .registry import register_neuron
@@ -45,8 +45,11 @@ class GeneralResetNeuron(Neuron):
     With a stable A and binary or ternary spikes every state is bounded: ``"subtract"`` adds a bounded input, the others
     never lengthen A x (λ is kept in [0, 1]). So is it with k bits, whose spikes have a largest value.
 
-    Several outputs make as many input channels of the next layer. They run on the loop that defines all neurons, in
-    SpArchNet without recurrent weights.
+    With one output they are linear systems, unless another condition than spikes resets, or graded spikes by ``"zero"``
+    or ``"scale"``: they have the states and the fused kernels of :class:`silif_plugins.dynamics.ModalSpace` and
+    :class:`silif_plugins.dynamics.DenseSpace`. A complex state counts twice there, and D once more (twice, with a
+    diagonal A) unless it is fixed at 0, as by a ``learn`` without ``skip``. All others run on the loop that defines all
+    neurons. Several outputs make as many input channels of the next layer, in SpArchNet without recurrent weights.
 
     Args:
         size: Number of neurons, or shape of the population.
@@ -121,7 +124,7 @@ class GeneralResetNeuron(Neuron):
         values["skip"] = torch.zeros(*self.size, outputs)
         if action == "scale":
             values["share"] = draw("share", share, False)
-        system = self._made(values.__getitem__, None, "none")  # refuses what is no kind of spikes or condition
+        system = self._made(values.__getitem__, None, None, "none")  # refuses what is no kind of spikes or condition
         if action == "subtract":
             values |= self._reset_values(system)
         self.register_values(learn, **values)
@@ -181,18 +184,25 @@ class GeneralResetNeuron(Neuron):
         eye = torch.eye(self.states, dtype=w.dtype, device=w.device)
         return torch.matrix_exp(w - w.mT - lower @ lower.mT - SLOWEST * eye)
 
-    def _made(self, value: Values, reset: Tensor | None, action: ResetAction) -> GeneralReset:
-        system = self._transition(value), value("gate"), self._complex("c", value), value("skip")
+    def _made(self, value: Values, skip: Tensor | None, reset: Tensor | None, action: ResetAction) -> GeneralReset:
+        system = self._transition(value), value("gate"), self._complex("c", value), skip
         return GeneralReset(*system, reset, self.threshold, self.spikes, self.condition, action)
 
-    def dynamics(self) -> GeneralReset:
-        """Return the system with its reset."""
+    def general_reset(self) -> GeneralReset:
+        """Return the system with its reset, in the form that all of these neurons have."""
         reset = None
         if self.action == "subtract":
             reset = self._complex("r", self._value)
         elif self.action == "scale":
             reset = self._value("share").clamp(0, 1)
-        return self._made(self._value, reset, self.action)
+        # A value to train gets a gradient at 0, too.
+        skips = "skip" in self._parameters or bool(self._value("skip").any())
+        return self._made(self._value, self._value("skip") if skips else None, reset, self.action)
+
+    def dynamics(self) -> GeneralReset | LinearSystem:
+        """Return how they move: as a linear system, which has kernels, where they are one."""
+        general = self.general_reset()
+        return general.linear() or general
 
     @classmethod
     def of(cls, space: StateSpace | HardReset, **options: Any) -> GeneralResetNeuron:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ..dynamics import State, StateSpace
+from ..dynamics import Flow, State, StateSpace
 from .coefficients import coefficients
 from .neuron import Neuron
 from .registry import register_neuron
@@ -116,3 +116,21 @@ class LI(LIF):
         """Draw mem alone: there are no spikes."""
         mem = torch.rand((*batch, *self.size), generator=generator).to(self.threshold)
         return State(mem, torch.zeros_like(mem), torch.zeros_like(mem))
+
+    def flow(self) -> Flow:
+        """Return u <- α^t u + (1-α) I over t steps."""
+        alpha = self.decay_u.clamp(*MEMBRANE_DECAYS)
+        none = torch.zeros_like(alpha)
+        return Flow(
+            slow=-alpha.log(),
+            gap=none,
+            turn=none,
+            m11=none,
+            m12=none,
+            m21=none,
+            b1=1 - alpha,
+            b2=none,
+            k1=none,
+            k2=none,
+            threshold=self.threshold,
+        )

@@ -176,13 +176,11 @@ def hostable(neuron: object) -> Neuron:
         >>> from silif_plugins.neurons import BRF
         >>> hostable(BRF(4))
         Traceback (most recent call last):
-        TypeError: neuron: got BRF, which has no state space; it runs by scan(neuron, current) and in SpArchNet
+        TypeError: neuron: got BRF, which has no state space; run it by scan, in SpArchNet, or by AnyNeuron
     """
     if not isinstance(neuron, Neuron):
         raise TypeError(f"neuron: got {type(neuron).__name__}; it must be a silif_plugins.neurons.Neuron")
     if not neuron.has_state_space():
         name = type(neuron).__name__
-        raise TypeError(
-            f"neuron: got {name}, which has no state space; it runs by scan(neuron, current) and in SpArchNet"
-        )
+        raise TypeError(f"neuron: got {name}, which has no state space; run it by scan, in SpArchNet, or by AnyNeuron")
     return neuron

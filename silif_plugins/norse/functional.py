@@ -6,13 +6,14 @@ sequences are the core's. Sparse input is accepted and answered by sparse spikes
 
 from __future__ import annotations
 
+from collections import namedtuple
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
-from ..dynamics import State, with_reset
+from ..dynamics import Dynamics, State, linear_part, with_reset
 from ..scan import scan, step
 from .parameters import Parameters, SpikingState, spike_function
 
@@ -51,9 +52,10 @@ def feed_forward_step(
     """
     p = _given(p)
     current = _dense(input_tensor)
-    before = core_state(state, p.state_type, current.shape)
+    dynamics = motion(p, dt)
+    before = core_state(state, p.state_type, current.shape, dynamics)
     z, after = step(
-        with_reset(p.state_space(dt), p.reset_mechanism),
+        dynamics,
         current,
         before,
         surrogate=spike_function(p.method, p.alpha),
@@ -175,8 +177,8 @@ def _given(p: Parameters[S] | None) -> Parameters[S]:
 def _integral(
     current: Tensor, state: S | None, recurrent_weights: Tensor | None, p: Parameters[S], dt: float, record_states: bool
 ) -> tuple[Tensor, S]:
-    dynamics = with_reset(p.state_space(dt), p.reset_mechanism)
-    before = core_state(state, p.state_type, current.shape[1:])
+    dynamics = motion(p, dt)
+    before = core_state(state, p.state_type, current.shape[1:], dynamics)
     options: dict[str, Any] = {
         "surrogate": spike_function(p.method, p.alpha),
         # Norse's weights are [to, from], the core's [from, to].
@@ -190,31 +192,72 @@ def _integral(
     return z, norse_state(states, p.state_type)
 
 
-def norse_state(state: State, state_type: type[S]) -> S:
+def motion(p: Any, dt: float) -> Dynamics[Any]:
+    """Return how neurons with these parameters move: of two states, or, of a hosted neuron, as it says itself."""
+    own = p.dynamics() if hasattr(p, "dynamics") else p.state_space(dt)
+    return with_reset(own, p.reset_mechanism)
+
+
+TUPLES: dict[Any, Any] = {}
+"""Norse's tuples for the core's states that are not mem and ada."""
+
+
+def tuple_of(kind: Any) -> Any:
+    """Return Norse's tuple for a core state that is not mem and ada: z and v for spk and mem, the others as they are.
+
+    Examples:
+        >>> from silif_plugins.neurons import FITSTS
+        >>> tuple_of(type(FITSTS(3).dynamics().rest((1, 3))))._fields
+        ('z', 'v', 'x1', 'x2', 'x3')
+    """
+    if kind not in TUPLES:
+        others = [field for field in kind._fields if field not in ("mem", "spk")]
+        name = f"Norse{kind.__name__}"
+        found: Any = namedtuple(name, ["z", "v", *others], module=__name__)  # type: ignore[misc]
+        found.__doc__ = f"{kind.__name__} of a hosted neuron in Norse's names: spikes z, membrane v, and the others."
+        globals()[name] = TUPLES[kind] = found  # where pickle looks for it
+    return TUPLES[kind]
+
+
+def norse_state(state: Any, state_type: type[S]) -> S:
     """Turn the core's state into a model's state tuple."""
-    return state_type(z=state.spk, v=state.mem, w=state.ada)
+    if isinstance(state, State):
+        return state_type(z=state.spk, v=state.mem, w=state.ada)
+    fields = state._asdict()
+    found: S = tuple_of(type(state))(z=fields.pop("spk"), v=fields.pop("mem"), **fields)
+    return found
 
 
-def core_state(state: SpikingState | None, state_type: type[SpikingState], shape: torch.Size) -> State | None:
+def core_state(state: Any, state_type: type[SpikingState], shape: torch.Size, dynamics: Dynamics[Any]) -> Any:
     """Turn a model's state tuple into the core's, after checking that it fits: it is never broadcast.
 
     Raises:
         TypeError: If it is the state of another model.
-        ValueError: If a field does not have the shape [B, *neurons] of the input.
+        ValueError: If a field does not have the shape that the input needs, such as [B, *neurons].
     """
     if state is None:
         return None
-    if not isinstance(state, state_type):
-        raise TypeError(f"state: got {type(state).__name__}; it must be {state_type.__name__} or None")
-    for name in ("z", "v", "w"):
-        got = getattr(state, name).shape
-        if got != shape:
+    own: Any = state_type
+    names = {"mem": "v", "spk": "z", "ada": "w"}
+    kind, shapes = State, dict.fromkeys(names, shape)
+    if linear_part(dynamics) is None:  # its state may be any
+        rest = dynamics.rest(tuple(shape), device="meta")
+        kind, shapes = type(rest), {field: part.shape for field, part in rest._asdict().items()}
+        own = state_type if kind is State else tuple_of(kind)
+    if not isinstance(state, own):
+        raise TypeError(f"state: got {type(state).__name__}; it must be {own.__name__} or None")
+    values = {}
+    for field, needed in shapes.items():
+        name = names.get(field, field)
+        values[field] = getattr(state, name)
+        got = values[field].shape
+        if got != needed:
             recorded = "; of recorded states pass the last step: type(state)(*(field[-1] for field in state))"
             raise ValueError(
-                f"state.{name}: got shape {tuple(got)}; the input needs {tuple(shape)}"
-                + (recorded if got[1:] == shape else "")
+                f"state.{name}: got shape {tuple(got)}; the input needs {tuple(needed)}"
+                + (recorded if got[1:] == needed else "")
             )
-    return State(mem=state.v, ada=state.w, spk=state.z)
+    return kind(**values)
 
 
 def _dense(input_tensor: Tensor) -> Tensor:

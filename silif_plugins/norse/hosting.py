@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ..dynamics import ResetMechanism, StateSpace
-from ..neurons import Neuron, hostable
+from ..dynamics import Dynamics, ResetMechanism, StateSpace
+from ..neurons import Neuron
 from .modules import Cell, Layer, RecurrentCell, RecurrentLayer
 from .parameters import SUPER, Method
 
 
 class NeuronState(NamedTuple):
-    r"""State of a hosted neuron.
+    r"""State of a hosted neuron of two states.
+
+    A neuron with another state of its own has a tuple of its own: z, v, and the other fields by their names, as ``x1``
+    to ``xn``.
 
     Attributes:
         z: Spikes of the last step, [B, \*neurons].
@@ -73,6 +76,10 @@ class NeuronParameters(NamedTuple):
         """Return the neuron's coefficients; it has its own timestep, so that ``dt`` means nothing to it."""
         return self.neuron.state_space()
 
+    def dynamics(self) -> Dynamics[Any]:
+        """Return how the neuron moves, which need not be a state space."""
+        return self.neuron.dynamics()
+
 
 class NeuronCell(Cell[NeuronParameters, NeuronState]):
     """Any neuron of :mod:`silif_plugins.neurons` for one time step, without recurrence.
@@ -105,7 +112,8 @@ class NeuronLayer(Layer[NeuronParameters, NeuronState]):
     """Any neuron of :mod:`silif_plugins.neurons` over a sequence, without recurrence.
 
     A model of one's own is a subclass of :class:`silif_plugins.neurons.Neuron`: its parameters and the state
-    space that they define. Here it then steps, trains, and sits in ``SequentialState`` like Norse's own.
+    space that they define. Here it then steps, trains, and sits in ``SequentialState`` like Norse's own. So does one
+    with any other dynamics, such as FiTS-TS; its state has z, v, and its further states.
 
     Args:
         neuron: The neurons. They become the submodule ``neuron``, with their parameters and their own timestep:
@@ -246,11 +254,15 @@ class NeuronRecurrent(RecurrentLayer[NeuronParameters, NeuronState]):
 
 def hosted(neuron: Neuron, method: Method, alpha: float | None) -> NeuronParameters:
     """Return the parameter tuple of a neuron after checking that it is one."""
-    return NeuronParameters(hostable(neuron), method, alpha)
+    if not isinstance(neuron, Neuron):
+        raise TypeError(f"neuron: got {type(neuron).__name__}; it must be a silif_plugins.neurons.Neuron")
+    return NeuronParameters(neuron, method, alpha)
 
 
 def hidden_size(neuron: Neuron) -> int:
     """Return the number of neurons of a recurrent population."""
+    if isinstance(neuron, Neuron) and neuron.outputs > 1:
+        raise ValueError(f"neuron: got one with {neuron.outputs} outputs; recurrence needs one")
     if len(neuron.size) != 1:
         raise ValueError(f"neuron: got a population of shape {neuron.size}; recurrence needs one dimension")
     return neuron.size[0]

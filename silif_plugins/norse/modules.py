@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
-from ..dynamics import RESET_MECHANISMS, State
+from ..dynamics import RESET_MECHANISMS
 from ..neurons import Learn, trained
 from ..surrogate import SpikeFunction
 from ._host import SNN, SNNCell, SNNRecurrent, SNNRecurrentCell
@@ -17,6 +17,7 @@ from .functional import (
     NORSE_DT,
     feed_forward_integral,
     feed_forward_step,
+    motion,
     norse_state,
     recurrent_integral,
     recurrent_step,
@@ -96,10 +97,12 @@ class Parametrised(nn.Module, Generic[P, S]):
         return given
 
     def _at_rest(self, input_tensor: Tensor, shape: torch.Size) -> S:
-        dtype = self.p.state_space(self.dt).dtype
+        dynamics = motion(self.p, self.dt)
+        dtype = dynamics.dtype
         if input_tensor.is_floating_point():
             dtype = torch.promote_types(dtype, input_tensor.dtype)
-        state: S = norse_state(State.zeros(tuple(shape), dtype=dtype, device=input_tensor.device), self.p.state_type)
+        rest = dynamics.rest(tuple(shape), dtype=dtype, device=input_tensor.device)
+        state: S = norse_state(rest, self.p.state_type)
         return state
 
     def extra_repr(self) -> str:
@@ -107,7 +110,7 @@ class Parametrised(nn.Module, Generic[P, S]):
         p = self.p
         # A hosted neuron has its own timestep.
         dt = "" if math.isnan(self.dt) else f"dt={self.dt:g}, "
-        return f"{tuple(p.state_space(self.dt).shape)}, {dt}method={p.method!r}"
+        return f"{tuple(motion(p, self.dt).shape)}, {dt}method={p.method!r}"
 
 
 class Cell(Parametrised[P, S], SNNCell):  # type: ignore[misc]  # Norse is untyped

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import StateSpace, with_reset
+from ..dynamics import StateSpace
 from ..exchange import (
     THRESHOLD,
     FixedNeuron,
@@ -37,7 +37,7 @@ from ..surrogate import Boxcar, FastSigmoid, SpikeFunction, name_of, named
 from ..synapses import AxonalDelay, StatefulDelay
 from . import _norse_nir
 from .conversion import CORE_NAMES, population
-from .functional import NORSE_DT
+from .functional import NORSE_DT, motion
 from .hosting import NeuronCell, NeuronParameters, NeuronRecurrentCell
 from .modules import Layer, Parametrised, Recurrence, RecurrentLayer
 from .parameters import BOXCAR, SETTINGS, SUPER, Method, spike_function
@@ -173,10 +173,12 @@ def from_nir(
 
 def _graph_of_module(module: Any, shape: torch.Size | None) -> Any:
     """Return the subgraph of one of our modules; ``shape`` is that of its population, where a sample told it."""
-    space = with_reset(module.p.state_space(module.dt), module.p.reset_mechanism)
+    space = motion(module.p, module.dt)
     if not isinstance(space, StateSpace):
         mechanism = module.p.reset_mechanism
-        raise ValueError(f"reset_mechanism={mechanism!r}: a neuron with it has no counterpart in NIR")
+        if mechanism == "zero":
+            raise ValueError(f"reset_mechanism={mechanism!r}: a neuron with it has no counterpart in NIR")
+        raise ValueError(f"neuron: {type(module.p.neuron).__name__} is no system of two states; NIR has no other")
     weights: list[Tensor] = []
     if isinstance(module, Recurrence):
         weights = [module.input_weights, module.synapses]

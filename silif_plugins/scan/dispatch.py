@@ -306,7 +306,8 @@ def scan_layer(
     """
     space = dynamics_of(neurons)
     spike_function = spike_function_of(neurons, surrogate)
-    width = support(spike_function)
+    # Graded spikes have a surrogate at every level.
+    width = None if getattr(space, "graded", False) else support(spike_function)
     dtype = state_dtype(space, current)
     check_current(space, current, time=True)
     name = backends.choose(backend, space, current, dtype, spike_function, recurrent)

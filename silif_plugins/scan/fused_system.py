@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..dynamics import LinearSystem, ModalSpace
+from ..dynamics import LinearSystem
 from ..kernels.operators import check_operands, differentiable_function, is_recorded, one_by_one, operator, shapes_of
 from ..surrogate import SpikeFunction
 from .fused import check_sequence, refuse
@@ -20,9 +20,6 @@ from .system_layout import (
     empty_system_gradients,
     empty_system_outputs,
 )
-
-DENSE_STATES = 4
-"""States up to which a dense system has kernels."""
 
 
 def check_inputs(call: SystemForward | SystemBackward) -> None:
@@ -98,7 +95,7 @@ def _differentiate(
     grad_gates: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
     current, coefficients, initial, lengths, chunks = ctx.saved_tensors
-    trace, *surrogate, detach_reset, _ = ctx.options
+    trace, *surrogate, detach_reset, _, spikes, proportional = ctx.options
     adjoint: Any = SystemScanBackward.apply if torch.is_grad_enabled() else run_backward
     needs_current = ctx.needs_input_grad[0]
     grads = adjoint(
@@ -113,6 +110,8 @@ def _differentiate(
         *surrogate,
         detach_reset,
         needs_current,
+        spikes,
+        proportional,
     )
     wanted = grads[0] if needs_current else None, grads[1], grads[2]
     return *wanted, *[None] * (len(SystemForward._fields) - len(wanted))
@@ -127,9 +126,9 @@ torch.library.register_vmap(run_backward, one_by_one(run_backward))
 
 
 def obstacle(system: LinearSystem, surrogate: SpikeFunction, recurrent: Tensor | None) -> str | None:
-    """Why there is no kernel for a system of these states, or with these options; None if there is."""
-    if not isinstance(system, ModalSpace) and system.states > DENSE_STATES:
-        return f"dense systems have kernels up to {DENSE_STATES} states, and it has {system.states}"
+    """Why there is no kernel for a system with these options; None if there is."""
+    if system.proportional and system.graded:
+        return "graded spikes reset in proportion"
     if recurrent is not None:
         return "it has recurrent weights, and more than two states"
     if in_kernel(surrogate)[0] == GIVEN:
@@ -161,7 +160,8 @@ def run(
         initial = torch.stack([field.reshape(batch) for field in state])
     if lengths is not None:
         lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
-    call = SystemForward(flat, coefficients, initial, lengths, trace, *in_kernel(surrogate), detach_reset, gate_width)
+    options = *in_kernel(surrogate), detach_reset, gate_width, system.spikes, system.proportional
+    call = SystemForward(flat, coefficients, initial, lengths, trace, *options)
     outputs = SystemOutputs(*(run_forward(*call) if is_recorded() else SystemScan.apply(*call)))
     spikes = outputs.spikes.reshape(shape)
     if trace:

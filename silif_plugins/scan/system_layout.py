@@ -25,6 +25,8 @@ class SystemForward(NamedTuple):
         shape2: Second one.
         detach_reset: Whether s[t-1] in the reset is a constant, for backward too.
         gate_width: Also tell where abs(mem - threshold) is at most this; None without.
+        spikes: Kind of the spikes: "binary", "ternary", "2-bit", ...
+        proportional: Whether a spike takes in proportion to what is there.
     """
 
     current: Tensor
@@ -37,6 +39,8 @@ class SystemForward(NamedTuple):
     shape2: float
     detach_reset: bool
     gate_width: float | None
+    spikes: str
+    proportional: bool
 
 
 class SystemBackward(NamedTuple):
@@ -56,6 +60,8 @@ class SystemBackward(NamedTuple):
         shape2: The same.
         detach_reset: The same.
         needs_current: Whether the gradient of the current is wanted.
+        spikes: As in :class:`SystemForward`.
+        proportional: The same.
     """
 
     current: Tensor
@@ -71,6 +77,8 @@ class SystemBackward(NamedTuple):
     shape2: float
     detach_reset: bool
     needs_current: bool
+    spikes: str
+    proportional: bool
 
 
 class SystemOutputs(NamedTuple):

@@ -12,6 +12,7 @@ require("snntorch", extra="snntorch", purpose="silif_plugins.snntorch")
 
 from ..swapping import Replacement, Replacements  # noqa: E402
 from .adlif import AdLIF, CAdLIF  # noqa: E402
+from .any_neuron import AnyNeuron  # noqa: E402
 from .csilif import CSiLIF  # noqa: E402
 from .delayed import Delayed  # noqa: E402
 from .layerwise import over_time  # noqa: E402
@@ -32,6 +33,7 @@ __all__ = [
     "RF",
     "S5RF",
     "AdLIF",
+    "AnyNeuron",
     "CAdLIF",
     "CSiLIF",
     "Delayed",

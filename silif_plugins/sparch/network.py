@@ -16,6 +16,7 @@ from ..neurons import Neuron
 from ..scan import Backend, as_lengths
 from ..surrogate import SpikeFunction
 from ..synapses import DelayedModule, Events
+from . import by_events
 from .layers import InitialState, Normalization, Readout, SpikingLayer, check_readout
 
 
@@ -182,7 +183,7 @@ class SpArchNet(nn.Module):
             raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
         check_readout(readout_decay, skip_steps)
 
-    def forward(self, inputs: Tensor, lengths: Tensor | None = None) -> SpArchOutput:
+    def forward(self, inputs: Tensor, lengths: Tensor | None = None, dt: Tensor | None = None) -> SpArchOutput:
         """Classify sequences.
 
         Args:
@@ -190,9 +191,15 @@ class SpArchNet(nn.Module):
             lengths: Steps of each sequence, integers [B] from 1 to T; what follows in ``inputs`` is padding. It
                 takes no part in anything: not in batch norm's statistics, spikes, scores, rates or operations. By
                 default all T steps count, as in the published code, for which padding is input like any other.
+            dt: Durations of the steps, [T] for all sequences or [T, B], in steps of the neurons, as in
+                `silif_plugins.scan.scan`; for hidden neurons that have a flow, SiLIF and C-SiLIF. The T steps are then
+                events: neurons run for the gap before each without any input, and fire at events alone. Batch norm's
+                statistics are over the events, and neither its shift nor a bias acts in the gaps. The readout is
+                u <- α^dt u + (1-α) I, and the scores sum its softmax over the events: T steps count, however long.
 
         Raises:
-            ValueError: If the inputs do not have ``num_inputs`` channels, or ``lengths`` does not fit them.
+            ValueError: If the inputs do not have ``num_inputs`` channels, ``lengths`` or ``dt`` does not fit them, or
+                there are durations for neurons without a flow, recurrent or bidirectional layers, or delays.
             TypeError: If the inputs are complex, or ``lengths`` are not integers.
         """
         if inputs.dim() < 3 or inputs.shape[2:].numel() != self.num_inputs:
@@ -203,6 +210,8 @@ class SpArchNet(nn.Module):
         valid = None if lengths is None else valid_steps(lengths, inputs)
         if valid is not None:
             activity = activity.masked_fill(~valid.unsqueeze(-1), 0)
+        if dt is not None:
+            return self._by_events(activity, valid, dt)
         rates, gate, spikes = [], None, None
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
@@ -229,6 +238,17 @@ class SpArchNet(nn.Module):
         fan_out = cost(self.readout.current.weights, self.readout.neuron.size[0])
         operations = operations + operations_of(activity, fan_out, spikes)
         return SpArchOutput(self.readout(activity, valid, gate), torch.cat(rates), operations)
+
+    def _by_events(self, activity: Tensor, valid: Tensor | None, dt: Tensor) -> SpArchOutput:
+        """Classify sequences [T, B, N] of events."""
+        rates, operations = [], torch.zeros((), dtype=torch.float64, device=activity.device)
+        for layer in self.hidden:
+            assert isinstance(layer, SpikingLayer)
+            operations = operations + synaptic_operations(activity, layer.neuron.size[0])
+            activity = by_events.hidden(layer, activity, valid, dt)
+            rates.append(firing_rates(activity) if valid is None else activity.sum(dim=(0, 1)) / valid.sum())
+        operations = operations + synaptic_operations(activity, self.readout.neuron.size[0])
+        return SpArchOutput(by_events.scores(self.readout, activity, valid, dt), torch.cat(rates), operations)
 
 
 def operations_of(activity: Tensor, fan_out: int, events: Tensor | None) -> Tensor:

@@ -1,12 +1,13 @@
-"""State space systems: S4D, SpikingSSM with its surrogate dynamic network, and Mamba, and networks of them."""
+"""State space systems: S4D, SpikingSSM with its surrogate dynamic network, spiking LinOSS, Mamba, networks of them."""
 
 from .diagonal import DiagonalSSM
 from .encoder import Comparison, TokenEmbedding
 from .language import LanguageModel
 from .lif import HardLIF
+from .linoss import SpikingLinOSS
 from .mamba import MambaBlock
 from .network import StateSpaceNetwork, StateSpaceOutput
-from .networks import MambaNet, S4DNet, SpikingSSMNet
+from .networks import MambaNet, S4DNet, SpikingLinOSSNet, SpikingSSMNet
 from .parallel import FixedPoint, fixed_point
 from .recurrence import linear_recurrence
 from .s4d import S4D
@@ -27,6 +28,8 @@ __all__ = [
     "MambaNet",
     "S4DNet",
     "SpikeAccuracy",
+    "SpikingLinOSS",
+    "SpikingLinOSSNet",
     "SpikingSSM",
     "SpikingSSMNet",
     "StateSpaceNetwork",

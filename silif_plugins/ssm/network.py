@@ -36,8 +36,8 @@ class StateSpaceOutput(NamedTuple):
 
     Attributes:
         scores: Mean over time of the readout, [B, C].
-        firing_rates: Spikes per neuron and time step, [layers * H]; of blocks without spikes, the share of steps at
-            which what they give is not zero.
+        firing_rates: Spikes per neuron and time step, [layers * neurons of a block]; of blocks without spikes, the
+            share of steps at which what they give is not zero.
         synaptic_operations: Mean number per sample; a number without gradient.
     """
 

@@ -1,4 +1,4 @@
-"""Networks of S4D, SpikingSSM and Mamba, with all that settings may say of them as arguments."""
+"""Networks of S4D, SpikingSSM, spiking LinOSS and Mamba, with all that settings may say of them as arguments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..surrogate import SpikeFunction
 from .diagonal import DT, Frequencies, check_dt, check_sizes, check_system
 from .encoder import Encoder
 from .lif import Membrane, Through, check_lif
+from .linoss import Mixing, SpikingLinOSS, check_mixing
 from .mamba import MambaBlock
 from .mixing import Normalization
 from .network import Counting, StateSpaceNetwork, check_network
@@ -193,6 +194,76 @@ class SpikingSSMNet(StateSpaceNetwork):
         S4DNet.check(**others)
         check_sizes(copies=copies)
         check_lif(tau, membrane, through, sdn)
+
+
+class SpikingLinOSSNet(StateSpaceNetwork):
+    """A network of `SpikingLinOSS` blocks.
+
+    The published one has spikes after the encoder, too, and no normalisation.
+
+    Args:
+        num_inputs: Number of input channels.
+        num_classes: Number of classes C.
+        layers: Number of blocks.
+        width: Channels of each block.
+        state_size: Oscillators of each block.
+        mixing: What acts across channels: spikes, as published, or gate.
+        surrogate: Spike function of mem - threshold; the double Gaussian by default.
+        normalization: ``"batchnorm"``, ``"layernorm"`` or ``"none"``.
+        dropout: Probability that an activity is dropped in training.
+        counting: What is counted as synaptic operations: paper, as in the SiLIF paper's figures, or full, everything.
+
+    Raises:
+        ValueError: If an argument is not one of those listed or out of its range.
+
+    Examples:
+        >>> import torch
+        >>> net = SpikingLinOSSNet(40, 35, layers=2, width=16, state_size=32)
+        >>> net(torch.randn(2, 100, 40)).scores.shape
+        torch.Size([2, 35])
+    """
+
+    def __init__(
+        self,
+        num_inputs: int,
+        num_classes: int,
+        *,
+        layers: int = 2,
+        width: int = 64,
+        state_size: int = 64,
+        mixing: Mixing = "spikes",
+        surrogate: str | SpikeFunction | None = None,
+        normalization: Normalization = "batchnorm",
+        dropout: float = 0.1,
+        counting: Counting = "paper",
+    ) -> None:
+        super().__init__(
+            num_inputs,
+            num_classes,
+            lambda: SpikingLinOSS(width, state_size=state_size, mixing=mixing, surrogate=surrogate),
+            layers=layers,
+            width=width,
+            normalization=normalization,
+            dropout=dropout,
+            counting=counting,
+        )
+
+    @staticmethod
+    def check(
+        *,
+        layers: int,
+        width: int,
+        state_size: int,
+        mixing: str,
+        normalization: str,
+        dropout: float,
+        counting: str,
+        **others: Any,
+    ) -> None:
+        """Raise ValueError for options of which no network can be made; the message names one."""
+        check_network(layers, width, normalization, dropout, counting)
+        check_sizes(state_size=state_size)
+        check_mixing(mixing)
 
 
 class MambaNet(StateSpaceNetwork):

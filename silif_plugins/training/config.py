@@ -34,8 +34,8 @@ class TrainConfig:
     :class:`silif_plugins.sparch.SpArchNet`, where by default there are two layers of 128 neurons and a dropout of 0.1.
 
     Attributes:
-        architecture: What network is trained: sparch, s4d, spiking-ssm or mamba, also with a size as in s4d-6x128,
-            language-model, or a name that was given to register_network.
+        architecture: What network is trained: sparch, s5-rf, s4d, spiking-ssm, spiking-linoss or mamba, also with a
+            size as in s4d-6x128, language-model, or a name that was given to register_network.
         options: All options of the network, by their names.
         init: Checkpoint or folder of a run whose weights to start from; the readout starts anew where the classes are
             others.

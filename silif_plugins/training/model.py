@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from ..hints import did_you_mean
 from ..sparch import S5RFNet, SpArchNet
-from ..ssm import LanguageModel, MambaNet, S4DNet, SpikingSSMNet
+from ..ssm import LanguageModel, MambaNet, S4DNet, SpikingLinOSSNet, SpikingSSMNet
 from .options import Option, of_function
 
 Factory = Callable[..., nn.Module]
@@ -228,6 +228,8 @@ _SYSTEMS: dict[str, Any] = {"s4d": S4DNet, "spiking-ssm": SpikingSSMNet, "mamba"
 for _name, _system in _SYSTEMS.items():
     for _scale, _sizes in SCALES.items():
         register_network(f"{_name}-{_scale}", _system, defaults=_sizes, check=_system.check)
+
+register_network("spiking-linoss", SpikingLinOSSNet, check=SpikingLinOSSNet.check)
 
 for _name, _system in _SYSTEMS.items():
     register_network(_name, _system, check=_system.check)

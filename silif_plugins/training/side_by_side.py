@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from .. import tables
-from ..dynamics import GeneralReset, LinearSystem, is_stable, linear_part
+from ..dynamics import GeneralReset, between_spikes, is_stable
 from ..neurons import LI, Neuron
 from .checkpoint import load_network
 from .comparison import Summary, cells, compare, summarize
@@ -142,10 +142,7 @@ def stable(neuron: Neuron) -> torch.Tensor | None:
     dynamics = neuron.dynamics()
     if isinstance(dynamics, GeneralReset):
         return (dynamics.spectral_radius() < 1).flatten()
-    if isinstance(dynamics, LinearSystem):
-        return is_stable(dynamics).flatten()
-    between = getattr(dynamics, "between_spikes", None)
-    system = linear_part(dynamics) if between is None else between()
+    system = between_spikes(dynamics)
     return None if system is None else is_stable(system).flatten()
 
 

@@ -336,6 +336,30 @@ class TestSpArch:
         outer.forward = outer["inner"].forward
         assert diagnose(outer, INPUTS.transpose(0, 1))["inner.hidden.0"].kind == "SiLIF"
 
+    @pytest.mark.parametrize(
+        ("neuron", "options", "told"),
+        [
+            ("FiTS-TS", {}, True),
+            ("BRF", {}, False),  # its threshold moves
+            ("General-Reset", {"spikes": "ternary"}, True),
+            ("General-Reset", {"spikes": "3-bit", "states": 1, "stable": False, "decay": -0.5}, True),
+            ("General-Reset", {"outputs": 2}, False),
+        ],
+    )
+    def test_neurons_of_other_states(self, neuron, options, told):
+        net = SpArchNet(10, (8,), 3, neuron=neuron, neuron_options=options)
+        layer = diagnose(net, 3 * torch.rand(2, 3, 10))["hidden.0"]
+        between = dynamics.between_spikes(net.hidden[0].neuron.dynamics())
+        assert layer.radius == pytest.approx(dynamics.spectral_radius(between).max().item())
+        assert layer.oscillating == dynamics.oscillates(between).double().mean().item()
+        assert layer.unstable == (8 if options.get("decay") else 0)
+        assert (layer.gradient is not None) == told
+        slowest = -1 / dynamics.spectral_radius(between).log()
+        step = net.hidden[0].neuron.timestep
+        if layer.unstable == 0:
+            expected = slowest if step is None else slowest * step
+            assert layer.membrane.median == pytest.approx(expected.quantile(0.5).item(), rel=1e-5)
+
 
 class Nested(nn.Module):
     """All hosts in one network, with a batch norm, dropout and states that stay."""

@@ -94,7 +94,8 @@ def test_its_diagnosis():
     (layer,) = diagnose(net, torch.rand(2, 30, 9)).layers
     assert layer.kind == "BRF"
     assert layer.firing_rate > 0
-    assert layer.radius is None
+    assert 0 < layer.radius < 1  # that of the system between its spikes
+    assert layer.gradient is None  # its threshold moves
 
 
 def test_the_random_state_has_all_fields(problem):

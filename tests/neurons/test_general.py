@@ -1,4 +1,7 @@
-"""The general reset neuron: against a loop of its parts, its special cases, stability, and in a network."""
+"""The general reset neuron: against a loop of its parts, its special cases, stability, and in a network.
+
+Where it has kernels they are those of any system, which tests/scan/test_systems.py holds against the reference.
+"""
 
 import itertools
 
@@ -9,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import functional_call
 
-from silif_plugins.dynamics import GeneralReset, HardReset, StateSpace
+from silif_plugins.dynamics import (
+    DenseSpace,
+    GeneralReset,
+    HardReset,
+    ModalSpace,
+    StateSpace,
+    between_spikes,
+    eigenvalues,
+    spectral_radius,
+)
 from silif_plugins.neurons import LIF, RF, CSiLIF, GeneralResetNeuron, SiLIF
 from silif_plugins.scan import scan, step
 from silif_plugins.sparch import SpArchNet
@@ -20,7 +32,7 @@ T, B, N = 200, 3, 5
 
 def loop(neuron, current):
     """The three parts in numpy, one neuron after the other."""
-    system = neuron.dynamics()
+    system = neuron.general_reset()
     a, b, c, d = (part.detach().numpy() for part in (system.transition, system.input, system.readout, system.skip))
     r = None if system.reset is None else system.reset.detach().numpy()
     theta = system.level.numpy()
@@ -81,7 +93,7 @@ def test_it_is_its_three_parts(case, stable):
         torch.manual_seed(seed)
         neuron = made(case, stable=stable)
         current = 2 * torch.randn(T, B, N, dtype=torch.float64)
-        spikes, _ = neuron(current)
+        spikes, _ = neuron(current, backend="reference")
         spikes = spikes.detach().numpy().reshape(T, B, N, -1)
         expected = loop(neuron, current.numpy())
         assert np.array_equal(spikes, expected)
@@ -100,7 +112,7 @@ def test_gradients_of_a_smooth_spike(case):
     inputs = [current, *(value.detach().clone() for value in neuron.parameters())]
     assert torch.autograd.gradcheck(run, [value.requires_grad_() for value in inputs])
     neuron.float()
-    neuron(torch.randn(50, 2, 2))[0].sum().backward()
+    neuron(torch.randn(50, 2, 2), backend="reference")[0].sum().backward()
     assert all(value.grad.isfinite().all() for value in neuron.parameters())
 
 
@@ -115,7 +127,7 @@ def test_neurons_of_two_states_are_special_cases(name):
         current = {"C-SiLIF": 1.0, "RF": 60.0}.get(name, 5.0) * torch.randn(T, B, N, dtype=torch.float64)
         spikes = neuron(current)[0]
         assert 0.02 < spikes.mean() < 0.9
-        assert torch.equal(GeneralResetNeuron.of(neuron.state_space())(current)[0], spikes)
+        assert torch.equal(GeneralResetNeuron.of(neuron.state_space())(current, backend="reference")[0], spikes)
 
 
 def test_csilif_is_where_one_diagonal_state_starts():
@@ -123,11 +135,11 @@ def test_csilif_is_where_one_diagonal_state_starts():
     with torch.no_grad():
         general.gate.copy_(csilif.b.unsqueeze(-1))
         general.log_dt.copy_(csilif.log_dt)
-        pole = general.dynamics().transition
+        pole = general.general_reset().transition
         general.r_real.copy_(pole.real.unsqueeze(-1) / 2)
         general.r_imag.copy_(pole.imag.unsqueeze(-1) / 2)
     current = torch.randn(T, B, N, dtype=torch.float64)
-    spikes = general(current)[0]
+    spikes = general(current, backend="reference")[0]
     assert spikes.any()
     assert torch.equal(spikes, csilif(current)[0])
 
@@ -164,7 +176,7 @@ def test_the_lif_of_spikingssm_is_a_special_case():
         expected.append((u > 1).double())
         u = u * (1 - expected[-1])
     lif = HardReset(StateSpace.of(a11=torch.full((N,), 0.125).double(), b1=1.0, r1=-0.125))
-    assert torch.equal(GeneralResetNeuron.of(lif)(current)[0], torch.stack(expected))
+    assert torch.equal(GeneralResetNeuron.of(lif)(current, backend="reference")[0], torch.stack(expected))
     with pytest.raises(ValueError, match="space: got a hard reset that leaves a part"):
         GeneralResetNeuron.of(HardReset(SiLIF(3).state_space()))
 
@@ -177,7 +189,7 @@ def test_what_is_said_to_be_stable_is(transition, states, data):
         for value in neuron.parameters():
             drawn = data.draw(values(value.numel(), low=-20, high=10))
             value.copy_(drawn.view_as(value))
-    a = neuron.dynamics().transition.detach()
+    a = neuron.general_reset().transition.detach()
     if transition == "diagonal":
         assert a.abs().max() < 1
     else:
@@ -200,7 +212,10 @@ def test_a_reset_can_keep_an_unstable_neuron_bounded():
     options = {"states": 1, "stable": False, "decay": -0.2, "dt": 0.1}
     current = torch.rand(3000, 1, 8)
     with torch.no_grad():
-        states = [GeneralResetNeuron(8, action=action, **options)(current)[1].x for action in ("none", "zero")]
+        states = [
+            GeneralResetNeuron(8, action=action, **options)(current, backend="reference")[1].x1
+            for action in ("none", "zero")
+        ]
     assert not states[0].abs().max() < 1e6
     assert states[1].abs().max() < 100
 
@@ -267,6 +282,68 @@ def test_what_is_refused(options, message):
         GeneralResetNeuron(3, **options)
 
 
-def test_it_is_dynamics_of_its_own():
-    assert isinstance(GeneralResetNeuron(2).dynamics(), GeneralReset)
-    assert not GeneralResetNeuron.has_state_space()
+LINEAR = [
+    ({}, ModalSpace, 6),
+    ({"states": 3, "learn": ("c_real", "c_imag")}, ModalSpace, 6),
+    ({"states": 4, "learn": ("c_real", "c_imag"), "action": "scale", "condition": "output"}, ModalSpace, 8),
+    ({"spikes": "ternary", "states": 1}, ModalSpace, 4),
+    ({"spikes": "3-bit", "states": 1, "action": "none", "condition": "state"}, ModalSpace, 4),
+    ({"transition": "dense", "states": 1, "learn": ("c",), "action": "zero", "condition": "any"}, DenseSpace, 2),
+    ({"transition": "dense", "states": 3}, DenseSpace, 4),
+    ({"transition": "dense", "states": 7, "stable": False}, DenseSpace, 8),
+]
+
+
+@pytest.mark.parametrize(("options", "kind", "states"), LINEAR)
+def test_where_it_is_a_linear_system_it_is_the_same_neuron(options, kind, states):
+    """The general form and the system by the loop that defines neurons: spikes, membranes, gradients."""
+    torch.manual_seed(1)
+    neuron = GeneralResetNeuron(4, **options).double()
+    with torch.no_grad():
+        for value in neuron.parameters():
+            value.add_(0.05 * torch.randn_like(value))
+    general, system = neuron.general_reset(), neuron.dynamics()
+    assert isinstance(system, kind)
+    assert system.states == states
+    current = (2 * torch.randn(60, 2, 4, dtype=torch.float64)).requires_grad_()
+    weights, results = torch.randn(60, 2, 4, dtype=torch.float64), []
+    for dynamics in (general, system):
+        spikes, _, seen = scan(dynamics, current, backend="reference", return_states=True)
+        loss = (weights * (spikes + seen.mem)).sum()
+        leaves = [current, *neuron.parameters()]
+        results.append((spikes, seen.mem, torch.autograd.grad(loss, leaves, allow_unused=True, retain_graph=True)))
+    (spikes, mem, gradients), (same, close, others) = results
+    assert torch.equal(spikes, same)
+    assert spikes.any()
+    torch.testing.assert_close(mem, close, rtol=1e-9, atol=1e-9)
+    for one, other in zip(gradients, others, strict=True):
+        assert one is None if other is None else torch.allclose(one, other, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"outputs": 2},
+        {"states": 4},
+        {"states": 5},
+        {"condition": "state"},
+        {"spikes": "ternary", "condition": "any"},
+        {"spikes": "2-bit", "action": "zero"},
+        {"transition": "dense", "states": 8},
+    ],
+)
+def test_where_it_is_none_it_is_dynamics_of_its_own(options):
+    dynamics = GeneralResetNeuron(2, **options).dynamics()
+    assert isinstance(dynamics, GeneralReset)
+    found = between_spikes(dynamics)
+    assert (found is None) == (options.get("states") == 5)  # of four the direct path of the input is no part
+
+
+def test_between_spikes_it_has_the_eigenvalues_of_its_transition():
+    neuron = GeneralResetNeuron(3, states=2, outputs=2).double()
+    expected = neuron.general_reset().transition.detach()
+    found = eigenvalues(between_spikes(neuron.dynamics())).detach()
+    assert found.shape == (3, 4)
+    for one in torch.cat([expected, expected.conj()], dim=-1).unbind(-1):
+        assert (found - one.unsqueeze(-1)).abs().amin(-1).max() < 1e-12
+    assert torch.allclose(spectral_radius(between_spikes(neuron.dynamics())), neuron.general_reset().spectral_radius())

@@ -1,5 +1,7 @@
 """The CPU kernels of more states against the reference: outputs to the last bit, every gradient to rounding."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -66,6 +68,34 @@ def test_equals_reference_over_shapes(kind, size, shape):
     current = 2 * torch.randn(shape, dtype=torch.float64)
     spikes = assert_equals_reference(system_of(kind, size, shape[2]), current, return_states=True)
     assert shape[2] == 1 or 0.02 < spikes.mean() < 0.9
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "form"),
+    [
+        ("modal", 1, {"spikes": "ternary"}),
+        ("modal", 1, {"proportional": True}),
+        pytest.param("modal", 1, {"spikes": "2-bit"}, marks=pytest.mark.slow),
+        pytest.param("dense", 3, {"spikes": "3-bit"}, marks=pytest.mark.slow),
+        pytest.param("dense", 3, {"proportional": True}, marks=pytest.mark.slow),
+        pytest.param("dense", 8, {}, marks=pytest.mark.slow),
+    ],
+)
+def test_graded_spikes_and_resets_in_proportion(kind, size, form):
+    torch.manual_seed(0)
+    system, current = replace(system_of(kind, size, 40), **form), 2 * torch.randn(50, 3, 40, dtype=torch.float64)
+    for surrogate in ("boxcar", "atan"):
+        for detach_reset in (False, True):
+            options = {"surrogate": surrogate, "detach_reset": detach_reset, "lengths": torch.tensor([50, 0, 20])}
+            spikes = assert_equals_reference(system, current, return_states=True, **options)
+            spikes = assert_equals_reference(system, current, return_states=True, surrogate=surrogate)
+    levels = {"ternary": [-1, 0, 1], "2-bit": [0, 1, 2, 3], "3-bit": [*range(8)]}
+    assert spikes.unique().tolist() == levels.get(system.spikes, [0, 1])
+
+
+def test_graded_spikes_have_no_gate():
+    system, current = replace(system_of("modal", 1, 40), spikes="ternary"), 2 * torch.randn(50, 3, 40).double()
+    assert scan_with_gate(system, current)[2] is None
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -140,7 +170,7 @@ def test_pieces_are_the_whole(steps, cut):
 @pytest.mark.parametrize(
     ("neurons", "options", "reason"),
     [
-        (system_of("dense", 5, 6), {}, "dense systems have kernels up to 4 states, and it has 5"),
+        (replace(system_of("modal", 2, 6), proportional=True, spikes="2-bit"), {}, "graded spikes reset in proportion"),
         (system_of("modal", 2, 6), {"recurrent": torch.randn(6, 6).double()}, "it has recurrent weights"),
         (system_of("modal", 2, 6), {"surrogate": lambda x: (x > 0).to(x)}, "the surrogate must be boxcar"),
         (HardReset(system_of("modal", 2, 6)), {}, "neither a StateSpace nor a HardReset of one"),
@@ -180,11 +210,15 @@ def test_opcheck(trace):
     numbers = torch.stack(system.coefficients()).detach().requires_grad_()
     current = torch.randn(40, 2, 5, dtype=torch.float64).requires_grad_()
     initial = torch.rand(6, 2, 5, dtype=torch.float64).requires_grad_()
-    call = SystemForward(current, numbers, initial, None, trace, 1, 2.0, 0.0, False, 0.5)
+    call = SystemForward(current, numbers, initial, None, trace, 1, 2.0, 0.0, False, 0.5, "binary", False)
     torch.library.opcheck(run_forward, tuple(call))
 
 
 def test_wrong_operands_are_refused():
     numbers, initial = torch.zeros(20, 5), torch.zeros(6, 2, 5)
     with pytest.raises(TypeError, match="coefficients: got 20 rows"):
-        run_forward(*SystemForward(torch.zeros(4, 2, 5), numbers, initial, None, False, 0, 0.5, 0.0, False, None))
+        run_forward(
+            *SystemForward(
+                torch.zeros(4, 2, 5), numbers, initial, None, False, 0, 0.5, 0.0, False, None, "binary", False
+            )
+        )

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from silif_plugins.ssm import MambaNet, S4DNet, SpikingSSMNet
+from silif_plugins.ssm import MambaNet, S4DNet, SpikingLinOSSNet, SpikingSSMNet
 from silif_plugins.training import SCALES, TrainConfig, classifiers, load_network, train
 
-KINDS = {"s4d": S4DNet, "spiking-ssm": SpikingSSMNet, "mamba": MambaNet}
+KINDS = {"s4d": S4DNet, "spiking-ssm": SpikingSSMNet, "spiking-linoss": SpikingLinOSSNet, "mamba": MambaNet}
 SMALL = {"layers": 2, "width": 12, "state_size": 4}
 
 
@@ -18,7 +18,7 @@ def made(kind, **options):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("normalization", ["batchnorm", "layernorm", "none"])
 def test_padding_takes_no_part(kind, normalization):
-    both = {} if kind == "mamba" else {"bidirectional": True}
+    both = {} if kind in ("mamba", "spiking-linoss") else {"bidirectional": True}
     net = made(kind, normalization=normalization, dropout=0.0, **both)
     inputs = torch.randn(2, 20, 5, dtype=torch.float64)
     longer = torch.cat([inputs, 9 * torch.randn(2, 7, 5, dtype=torch.float64)], dim=1)
@@ -143,6 +143,7 @@ def test_operations_in_full():
         ({"architecture": "mamba", "expand": 0}, "expand: got 0"),
         ({"architecture": "spiking-ssm", "membrane": "sdn", "through": "all"}, "through: got 'all'"),
         ({"architecture": "spiking-ssm", "tau": -1.0}, "tau: got -1.0"),
+        ({"architecture": "spiking-linoss", "mixing": "sum"}, "mixing: got 'sum'; it must be one of spikes, gate"),
         ({"weight_decay": -1.0}, "weight_decay: got -1.0; it must be 0 or more"),
     ],
 )
@@ -169,7 +170,7 @@ def test_states_stay_float32_under_autocast(kind):
         scores.float().logsumexp(1).sum().backward()
     assert scores.isfinite().all()
     assert all(each.grad.isfinite().all() for each in net.parameters())
-    if kind != "spiking-ssm":  # where rounding moves spikes
+    if not kind.startswith("spiking"):  # where rounding moves spikes
         torch.testing.assert_close(scores.float(), exact, rtol=0.05, atol=0.05)
 
 

@@ -284,7 +284,9 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
 
 def _system_code(name: str, call: SystemForward | SystemBackward) -> Code:
     states = call.initial.shape[0] - 2
-    return code_of_kernel(systems.kernel(name, states, call.coefficients.shape[0] - 3 * states - 1), call.current.dtype)
+    entries = call.coefficients.shape[0] - 3 * states - 1
+    kernel = systems.kernel(name, states, entries, call.spikes, call.proportional)
+    return code_of_kernel(kernel, call.current.dtype)
 
 
 @cache
