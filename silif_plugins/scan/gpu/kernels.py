@@ -11,6 +11,8 @@ A lane is a neuron of a sequence, b N + n: blocks are full however few neurons a
 
 # Triton's language has no types for mypy.
 # mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call"
+# It has a part of Python's grammar.
+# ruff: noqa: RUF005, SIM108
 from __future__ import annotations
 
 import triton
@@ -124,7 +126,7 @@ def forward_kernel(
     x += b * x_batch + n * x_neuron
     out = b * y_batch + n * y_neuron
     soon = rows_of(x, x_time, 0, length, inside, MASKED)
-    for chunk in range(0, count):
+    for chunk in range(count):
         start = chunk * CHUNK + tl.zeros_like(lane)
         now = soon
         x += CHUNK * x_time
@@ -232,7 +234,7 @@ def backward_kernel(
     m_soon = tl.load(tl.where(last > 0, chunks + saved, initial + lane), mask=inside, other=0.0)
     a_soon = tl.load(tl.where(last > 0, chunks + saved + plane, initial + plane + lane), mask=inside, other=0.0)
     s_first = tl.load(initial + 2 * plane + lane, mask=inside, other=0.0)
-    for back in range(0, last + 1):
+    for back in range(last + 1):
         start = (last - back) * CHUNK + tl.zeros_like(lane)
         now = x_soon
         m, a = m_soon, a_soon

@@ -94,9 +94,7 @@ def compiled(name: str, target: str, dtype: str = "fp32", **constants: Any) -> M
         usage, text = _tool("cuobjdump", "-res-usage", str(file)), _tool("nvdisasm", "-c", str(file))
     used = {key: int(value) for key, value in re.findall(r"\b(REG|STACK|LOCAL):(\d+)", usage)}
     loops = loops_of(text, r"\s*(\.L\w+):", r"\s*/\*[0-9a-f]+\*/\s+(.*?)\s*;", r"BRA.*`\((\.L\w+)\)")
-    return MachineCode(
-        used["REG"], used["STACK"] + used["LOCAL"], in_flight_nvidia(loops), max(map(len, loops)), text
-    )
+    return MachineCode(used["REG"], used["STACK"] + used["LOCAL"], in_flight_nvidia(loops), max(map(len, loops)), text)
 
 
 def _tool(name: str, *arguments: str) -> str:
@@ -150,7 +148,9 @@ def in_flight_amd(loops: Iterable[list[str]]) -> int:
 
 def main() -> None:
     """Print the table."""
-    print("| kernel | target | registers | spilled bytes | loads in flight | instructions a step |\n|---|---|---|---|---|---|")
+    print(
+        "| kernel | target | registers | spilled bytes | loads in flight | instructions a step |\n|---|---|---|---|---|---|"
+    )
     for name in KERNELS:
         for title, constants in (("", {}), (", hard reset", {"HARD": True}), (", odd length", {"MASKED": True})):
             for target in TARGETS:
