@@ -82,13 +82,17 @@ def check(hard_reset: bool) -> None:
         torch.testing.assert_close(found[0][1], found[1][1], rtol=1e-4, atol=1e-5 * float(grad.abs().max()))
 
 
+def copy_bandwidth(flush: torch.Tensor) -> float:
+    """Bytes a second that a plain copy reads and writes."""
+    source = torch.randn(1 << 28, device="cuda")
+    target = torch.empty_like(source)
+    return 8 * source.numel() / seconds(lambda: target.copy_(source), flush)
+
+
 def table() -> list[tuple[str, ...]]:
     """Measure all shapes."""
     flush = torch.empty(FLUSHED, dtype=torch.uint8, device="cuda")
-    source = torch.randn(1 << 28, device="cuda")
-    target = torch.empty_like(source)
-    copied = 8 * source.numel() / seconds(lambda: target.copy_(source), flush)
-    del source, target
+    copied = copy_bandwidth(flush)
     known = next((gpu for name, gpu in GPUS.items() if name.split()[0] in torch.cuda.get_device_name()), None)
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}; a copy moves {copied / 1e9:.0f} GB/s", end="")
     print(f", {100 * copied / known.bandwidth:.0f} % of the data sheet's" if known else "")

@@ -1,5 +1,7 @@
 """The byte model against the accesses of the kernels, which Triton's interpreter counts; and what fills a GPU."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 
@@ -117,3 +119,13 @@ def test_resident_lanes():
     assert resident_lanes(gpu, 32) == 132 * 2048  # the most lanes
     assert resident_lanes(gpu, 65) == 132 * (65536 // (72 * 64)) * 64  # registers come in eights
     assert resident_lanes(gpu, 255) == 132 * 256
+
+
+@pytest.mark.skipif(not find_spec("benchmarks"), reason="run by `python -m pytest` from the repository")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU: the command measures it")
+def test_the_benchmark_says_that_there_is_no_gpu(capsys, tmp_path):
+    from benchmarks.gpu import run
+
+    assert not run(tmp_path / "gpu.md")
+    assert "No GPU at hand" in capsys.readouterr().out
+    assert not (tmp_path / "gpu.md").exists()
