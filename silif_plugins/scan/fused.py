@@ -25,9 +25,9 @@ def fused_backend(name: str) -> Any:
 
         return cpu
     if name == "triton":
-        from .gpu import run
+        from .gpu import launch
 
-        return run
+        return launch
     raise ValueError(f"backend: got {name!r}; the fused backends are 'cpu' and 'triton'")
 
 

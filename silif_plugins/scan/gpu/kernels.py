@@ -58,11 +58,23 @@ def slope_at(x, SHAPE1: tl.constexpr, SHAPE2: tl.constexpr, SURROGATE: tl.conste
 
 
 @triton.jit
-def rows_of(numbers, pitch, first, limit, inside, MASKED: tl.constexpr):
-    """The numbers of a chunk's steps, a load each: zeros from the step ``limit`` on."""
+def before(p, q, m, s, a11, a12, a21, a22, r1, r2, DETACHED: tl.constexpr, HARD: tl.constexpr):
+    """The gradients of mem, ada and spk before a step, from those of mem and ada after it: p and q."""
+    through_reset = tl.fma(r1, p, r2 * q)
+    mem, ada = tl.fma(a11, p, a21 * q), tl.fma(a12, p, a22 * q)
+    spk = tl.zeros_like(p) if DETACHED else through_reset
+    if HARD:
+        spk = spk * m
+        mem = tl.fma(through_reset, s, mem)
+    return mem, ada, spk
+
+
+@triton.jit
+def rows_of(numbers, pitch, left, inside, MASKED: tl.constexpr):
+    """The numbers of a chunk's steps, a load each: zeros from the step ``left`` on."""
     rows = ()
     for i in tl.static_range(CHUNK):
-        there = inside & (first + i < limit) if MASKED else inside
+        there = inside & (left > i) if MASKED else inside
         rows = rows + (tl.load(numbers, mask=there, other=0.0),)
         numbers += pitch
     return rows
@@ -125,12 +137,13 @@ def forward_kernel(
         length = tl.load(lengths + b, mask=inside, other=0).to(tl.int32)
     x += b * x_batch + n * x_neuron
     out = b * y_batch + n * y_neuron
-    soon = rows_of(x, x_time, 0, length, inside, MASKED)
+    soon = rows_of(x, x_time, length, inside, MASKED)
     for chunk in range(count):
-        start = chunk * CHUNK + tl.zeros_like(lane)
+        # What is left of the sequence from this chunk on: its steps compare with numbers that the compiler knows.
+        left, rest = length - chunk * CHUNK, steps - chunk * CHUNK
         now = soon
         x += CHUNK * x_time
-        soon = rows_of(x, x_time, start + CHUNK, length, inside & (start + CHUNK < steps), MASKED)
+        soon = rows_of(x, x_time, left - CHUNK, inside & (rest > CHUNK), MASKED)
         if chunk > 0:
             tl.store(chunks + lane, m, mask=inside)
             tl.store(chunks + plane + lane, a, mask=inside)
@@ -140,7 +153,7 @@ def forward_kernel(
             s_next = (m_next > threshold).to(m.dtype)
             there, shown = inside, (m_next, a_next, s_next)
             if MASKED:
-                there, runs = inside & (start + i < steps), start + i < length
+                there, runs = inside & (rest > i), left > i
                 shown = tl.where(runs, m_next, zero), tl.where(runs, a_next, zero), tl.where(runs, s_next, zero)
                 m_next, a_next, s_next = tl.where(runs, m_next, m), tl.where(runs, a_next, a), tl.where(runs, s_next, s)
             m, a, s = m_next, a_next, s_next
@@ -228,31 +241,32 @@ def backward_kernel(
     grad_x += b * y_batch + n * y_neuron + (at + CHUNK - 1) * y_time
     dense = at.to(tl.int64) * plane + lane
     saved = (last - 1).to(tl.int64) * 2 * plane + lane
-    x_soon = rows_of(x, x_time, at, length, inside, MASKED)
+    x_soon = rows_of(x, x_time, length - at, inside, MASKED)
     if SPIKES:
-        g_soon = rows_of(grad_spikes, g_time, at, length, inside, MASKED)
+        g_soon = rows_of(grad_spikes, g_time, length - at, inside, MASKED)
     m_soon = tl.load(tl.where(last > 0, chunks + saved, initial + lane), mask=inside, other=0.0)
     a_soon = tl.load(tl.where(last > 0, chunks + saved + plane, initial + plane + lane), mask=inside, other=0.0)
     s_first = tl.load(initial + 2 * plane + lane, mask=inside, other=0.0)
     for back in range(last + 1):
         start = (last - back) * CHUNK + tl.zeros_like(lane)
+        left, rest = length - start, steps - start
         now = x_soon
         m, a = m_soon, a_soon
         x -= CHUNK * x_time
         saved -= 2 * plane
         more = inside & (start > 0)
-        x_soon = rows_of(x, x_time, start - CHUNK, length, more, MASKED)
+        x_soon = rows_of(x, x_time, left + CHUNK, more, MASKED)
         if SPIKES:
             grads = g_soon
             grad_spikes -= CHUNK * g_time
-            g_soon = rows_of(grad_spikes, g_time, start - CHUNK, length, more, MASKED)
+            g_soon = rows_of(grad_spikes, g_time, left + CHUNK, more, MASKED)
         m_soon = tl.load(tl.where(start > CHUNK, chunks + saved, initial + lane), mask=more, other=0.0)
         a_soon = tl.load(tl.where(start > CHUNK, chunks + saved + plane, initial + plane + lane), mask=more, other=0.0)
         if TRACE:
-            grads_mem = rows_of(grad_mem + dense, plane, start, length, inside, MASKED)
-            grads_ada = rows_of(grad_ada + dense, plane, start, length, inside, MASKED)
+            grads_mem = rows_of(grad_mem + dense, plane, left, inside, MASKED)
+            grads_ada = rows_of(grad_ada + dense, plane, left, inside, MASKED)
         if SURROGATE == GIVEN:
-            slopes = rows_of(derivative + dense, plane, start, length, inside, MASKED)
+            slopes = rows_of(derivative + dense, plane, left, inside, MASKED)
         dense -= CHUNK * plane
         first = tl.where(start > 0, (m > threshold).to(m.dtype), s_first)
         s = first
@@ -260,7 +274,7 @@ def backward_kernel(
         for i in tl.static_range(CHUNK):
             m, a = advance(m, a, s, now[i], a11, a12, a21, a22, b1, b2, r1, r2, HARD)
             if MASKED:  # all is zero after the end: states here, currents and gradients by their loads
-                m, a = tl.where(start + i < length, m, zero), tl.where(start + i < length, a, zero)
+                m, a = tl.where(left > i, m, zero), tl.where(left > i, a, zero)
             s = (m > threshold).to(m.dtype)
             ms, as_ = ms + (m,), as_ + (a,)
         above = ms[CHUNK] - threshold
@@ -276,7 +290,7 @@ def backward_kernel(
             above = m - threshold
             s = (above > 0).to(m.dtype) if i > 0 else first
             if MASKED and FINAL:
-                ends = start + i == length - 1
+                ends = left == i + 1
                 carry_mem, carry_ada = tl.where(ends, end_mem, carry_mem), tl.where(ends, end_ada, carry_ada)
                 carry_spk = tl.where(ends, end_spk, carry_spk)
             grad = carry_spk
@@ -288,16 +302,12 @@ def backward_kernel(
                 p += grads_mem[i]
                 q += grads_ada[i]
             if CURRENT:
-                tl.store(grad_x, tl.fma(b1, p, b2 * q), mask=inside & (start + i < steps) if MASKED else inside)
+                there = inside & (rest > i) if MASKED else inside
+                tl.store(grad_x, tl.fma(b1, p, b2 * q), mask=there)
             grad_x -= y_time
-            through_reset = tl.fma(r1, p, r2 * q)
-            new_mem, new_ada = tl.fma(a11, p, a21 * q), tl.fma(a12, p, a22 * q)
-            new_spk = zero if DETACHED else through_reset
+            carry_mem, carry_ada, carry_spk = before(p, q, m, s, a11, a12, a21, a22, r1, r2, DETACHED, HARD)
             if HARD:
-                new_spk = new_spk * m
-                new_mem = tl.fma(through_reset, s, new_mem)
                 s = s * m
-            carry_mem, carry_ada, carry_spk = new_mem, new_ada, new_spk
             s11, s12, s21, s22 = tl.fma(p, m, s11), tl.fma(p, a, s12), tl.fma(q, m, s21), tl.fma(q, a, s22)
             sb1, sb2, sr1, sr2 = tl.fma(p, current, sb1), tl.fma(q, current, sb2), tl.fma(p, s, sr1), tl.fma(q, s, sr2)
             sth -= through

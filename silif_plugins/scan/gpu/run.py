@@ -54,43 +54,45 @@ def backward(call: Backward) -> Gradients:
     grads = empty_gradients(call)
     sums = current.new_zeros((batch, 9, neurons))
     absent = current.new_empty(0)
-    if steps == 0:
-        return grads._replace(
-            coefficients=sums.sum(0),
-            initial=grads.initial.zero_() if call.grad_final is None else grads.initial.copy_(call.grad_final),
-        )
+    if current.numel() == 0:
+        return nothing(call, grads)
     dense = (call.grad_final, call.grad_mem, call.grad_ada, call.derivative)
-    if batch * neurons:
-        with torch.cuda.device_of(current):
-            backward_kernel[_grid(batch, neurons)](
-                current,
-                call.coefficients.contiguous(),
-                call.initial.contiguous(),
-                call.chunks,
-                absent if lengths is None else lengths.contiguous(),
-                absent if call.grad_spikes is None else call.grad_spikes,
-                *(absent if tensor is None else tensor.contiguous() for tensor in dense),
-                grads.current,
-                grads.initial,
-                sums,
-                steps,
-                batch,
-                neurons,
-                *current.stride(),
-                *((0, 0, 0) if call.grad_spikes is None else call.grad_spikes.stride()),
-                *(grads.current.stride() if call.needs_current else (0, 0, 0)),
-                SURROGATE=call.surrogate,
-                SHAPE1=call.shape1,
-                SHAPE2=call.shape2,
-                SPIKES=call.grad_spikes is not None,
-                FINAL=call.grad_final is not None,
-                TRACE=call.grad_mem is not None,
-                CURRENT=call.needs_current,
-                DETACHED=call.detach_reset,
-                HARD=call.hard_reset,
-                **_options(steps, lengths),
-            )
+    with torch.cuda.device_of(current):
+        backward_kernel[_grid(batch, neurons)](
+            current,
+            call.coefficients.contiguous(),
+            call.initial.contiguous(),
+            call.chunks,
+            absent if lengths is None else lengths.contiguous(),
+            absent if call.grad_spikes is None else call.grad_spikes,
+            *(absent if tensor is None else tensor.contiguous() for tensor in dense),
+            grads.current,
+            grads.initial,
+            sums,
+            steps,
+            batch,
+            neurons,
+            *current.stride(),
+            *((0, 0, 0) if call.grad_spikes is None else call.grad_spikes.stride()),
+            *(grads.current.stride() if call.needs_current else (0, 0, 0)),
+            SURROGATE=call.surrogate,
+            SHAPE1=call.shape1,
+            SHAPE2=call.shape2,
+            SPIKES=call.grad_spikes is not None,
+            FINAL=call.grad_final is not None,
+            TRACE=call.grad_mem is not None,
+            CURRENT=call.needs_current,
+            DETACHED=call.detach_reset,
+            HARD=call.hard_reset,
+            **_options(steps, lengths),
+        )
     return grads._replace(coefficients=sums.sum(0))
+
+
+def nothing(call: Backward, grads: Gradients) -> Gradients:
+    """The gradients of a scan of no steps, or of no neurons: the state stays as it is."""
+    initial = grads.initial.zero_() if call.grad_final is None else grads.initial.copy_(call.grad_final)
+    return grads._replace(coefficients=grads.coefficients.zero_(), initial=initial, weights=grads.weights.zero_())
 
 
 def _grid(batch: int, neurons: int) -> tuple[int]:
