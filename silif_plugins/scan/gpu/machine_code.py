@@ -21,7 +21,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from . import kernels
+from . import kernels, recurrent_kernels
 from .traffic import BLOCK
 
 TARGETS = {"sm_80": ("cuda", 80, 32), "sm_90": ("cuda", 90, 32), "gfx942": ("hip", "gfx942", 64)}
@@ -40,6 +40,20 @@ KERNELS: dict[str, tuple[Any, dict[str, Any]]] = {
             "TRACE": False,
             "CURRENT": True,
             "DETACHED": False,
+        },
+    ),
+    "recurrent forward": (recurrent_kernels.totals_kernel, {"BLOCK": 512}),
+    "recurrent backward": (
+        recurrent_kernels.recurrent_backward_kernel,
+        {
+            "SURROGATE": 0,
+            "SHAPE1": 0.5,
+            "SHAPE2": 0.0,
+            "SPIKES": True,
+            "FINAL": False,
+            "TRACE": False,
+            "DETACHED": False,
+            "BLOCK": 512,
         },
     ),
 }
@@ -68,7 +82,7 @@ def compiled(name: str, target: str, dtype: str = "fp32", **constants: Any) -> M
     """Compile a kernel for a GPU that need not be there.
 
     Args:
-        name: ``"forward"`` or ``"backward"``.
+        name: One of :data:`KERNELS`.
         target: ``"sm_80"``, ``"sm_90"`` or ``"gfx942"``.
         dtype: Of the numbers, ``"fp32"`` or ``"fp64"``.
         **constants: Constants of the kernel that are not to be those of an ordinary training step.
@@ -76,11 +90,11 @@ def compiled(name: str, target: str, dtype: str = "fp32", **constants: Any) -> M
     kernel, ordinary = KERNELS[name]
     backend, arch, lanes = TARGETS[target]
     shared = {"HARD": False, "LENGTHS": False, "MASKED": False, "BLOCK": BLOCK}
-    known = ordinary | shared | constants
+    known = {key: value for key, value in (shared | ordinary | constants).items() if key in kernel.arg_names}
     types = dict.fromkeys(kernel.arg_names, f"*{dtype}") | dict.fromkeys(kernels.NUMBERS, "i32")
-    types |= {"lengths": "*i64", "gates": "*u8"} | dict.fromkeys(known, "constexpr")
+    types |= {"lengths": "*i64", "gates": "*u8", "events": "*i32"} | dict.fromkeys(known, "constexpr")
     source = ASTSource(kernel, {argument: types[argument] for argument in kernel.arg_names}, known)
-    options = {"num_warps": BLOCK // lanes, "enable_fp_fusion": False}
+    options = {"num_warps": known["BLOCK"] // 64 if "recurrent" in name else BLOCK // lanes, "enable_fp_fusion": False}
     asm = triton.compile(source, target=GPUTarget(backend, arch, lanes), options=options).asm
     if backend == "hip":
         text = asm["amdgcn"]
@@ -151,6 +165,8 @@ def main() -> None:
     print("| kernel | target | registers | spilled bytes | loads in flight |\n|---|---|---|---|---|")
     for name in KERNELS:
         for title, constants in (("", {}), (", hard reset", {"HARD": True}), (", odd length", {"MASKED": True})):
+            if title == ", odd length" and "recurrent" in name:
+                continue
             for target in TARGETS:
                 made = compiled(name, target, **constants)
                 numbers = made.registers, made.spills, made.in_flight

@@ -1,7 +1,7 @@
 """The recurrent form on the GPU, I[t] + s[t-1] V: what launches its kernels.
 
 Forward writes the total currents; with them the neurons are an ordinary scan, which gives all outputs. Backward runs
-that scan again with its states of all steps, three tensors more for as long as it takes, and then the recurrent adjoint.
+that scan again with its states of all steps, three tensors more for as long as it takes, and then the adjoint.
 The gradient of V is one product over all steps.
 """
 
