@@ -107,6 +107,9 @@ def _obstacle(
         return fused_flow.obstacle(surrogate, recurrent, durations)
     if recurrent is not None and backend == "triton" and len(recurrent) > MOST_RECURRENT:
         return f"it has recurrent weights of more than {MOST_RECURRENT} neurons"
+    if recurrent is not None and backend == "triton" and torch.version.hip:
+        # Lanes pass lists by memory; the code that Triton makes for AMD does not wait for stores at a barrier.
+        return "it has recurrent weights, on a GPU of AMD's"
     if in_kernel(surrogate)[0] != GIVEN:
         return None
     if recurrent is not None and backend == "cpu":
