@@ -20,7 +20,9 @@ def forward(call: Forward) -> Outputs:
     current, initial, lengths = call.current, call.initial.contiguous(), call.lengths
     steps, batch, neurons = current.shape
     outputs = empty_outputs(call)
-    if batch * neurons:
+    if steps == 0:  # without masks, the kernel would read a first chunk that is not there
+        outputs.final.copy_(initial)
+    elif batch * neurons:
         with torch.cuda.device_of(current):
             forward_kernel[_grid(batch, neurons)](
                 current,
