@@ -10,7 +10,7 @@ A lane is a neuron of a sequence, b N + n: blocks are full however few neurons a
 """
 
 # Triton's language has no types for mypy.
-# mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call"
+# mypy: disable-error-code="untyped-decorator, no-untyped-def, no-untyped-call, assignment"
 # It has a part of Python's grammar.
 # ruff: noqa: RUF005, SIM108
 from __future__ import annotations

@@ -163,8 +163,10 @@ def in_flight_amd(loops: Iterable[list[str]]) -> int:
 def main() -> None:
     """Print the table."""
     print("| kernel | target | registers | spilled bytes | loads in flight |\n|---|---|---|---|---|")
+    cases: list[tuple[str, dict[str, Any]]]
+    cases = [("", {}), (", hard reset", {"HARD": True}), (", odd length", {"MASKED": True})]
     for name in KERNELS:
-        for title, constants in (("", {}), (", hard reset", {"HARD": True}), (", odd length", {"MASKED": True})):
+        for title, constants in cases:
             if title == ", odd length" and "recurrent" in name:
                 continue
             for target in TARGETS:
