@@ -1,4 +1,4 @@
-"""All speed tables: python -m benchmarks [--threads 1 2] [--only layer speedup memory scaling network] [--quick].
+"""All speed tables: python -m benchmarks [--threads 1 2] [--only layer speedup memory scaling network gpu] [--quick].
 
 Rivals run where they are installed (snntorch, norse, spikingjelly), the published code where SILIF_OFFICIAL names a
 clone of SSM-inspired-LIF.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from . import figures, layer, network
+from . import figures, gpu, layer, network
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--only", nargs="+", default=["layer", "speedup", "memory", "scaling", "network"])
+    parser.add_argument("--only", nargs="+", default=["layer", "speedup", "memory", "scaling", "network", "gpu"])
     parser.add_argument("--quick", action="store_true", help="leave out rivals of quadratic time, and all but one size")
     parser.add_argument(
         "--compile", action="store_true", help="add the reference loop under torch.compile (slow to start)"
@@ -45,7 +45,9 @@ def main() -> None:
         for threads in arguments.threads:
             network.table(threads)
         network.loss_curves()
-    if find_spec("matplotlib"):
+    if "gpu" in arguments.only:
+        gpu.run(arguments.output / "gpu.md")
+    if tables and find_spec("matplotlib"):
         for file in figures.save(arguments.output, tables, sweeps):
             print(f"saved {file}")
 

@@ -32,6 +32,10 @@ FEW_ELEMENTS = 1 << 15
 """Below both, the reference's loop is over before the fused operator has started."""
 
 
+MOST_RECURRENT = 1024
+"""Neurons of a population with recurrent weights, on a GPU: one program runs them all."""
+
+
 def choose(
     backend: str,
     neurons: Dynamics[Any],
@@ -101,11 +105,14 @@ def _obstacle(
         return fused_system.obstacle(system, surrogate, recurrent)
     if flow is not None:
         return fused_flow.obstacle(surrogate, recurrent, durations)
-    if recurrent is not None and backend == "triton":
-        return "it has recurrent weights"
+    if recurrent is not None and backend == "triton" and len(recurrent) > MOST_RECURRENT:
+        return f"it has recurrent weights of more than {MOST_RECURRENT} neurons"
+    if recurrent is not None and backend == "triton" and torch.version.hip:
+        # Lanes pass lists by memory; the code that Triton makes for AMD does not wait for stores at a barrier.
+        return "it has recurrent weights, on a GPU of AMD's"
     if in_kernel(surrogate)[0] != GIVEN:
         return None
-    if recurrent is not None:
+    if recurrent is not None and backend == "cpu":
         return "with recurrent weights the surrogate must be boxcar, atan, fast_sigmoid or triangle"
     if isinstance(surrogate, nn.Module) and any(p.requires_grad for p in surrogate.parameters()):
         return "the surrogate has parameters to train"

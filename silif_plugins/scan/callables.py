@@ -37,8 +37,11 @@ class CallableScan(torch.autograd.Function):
         """Run the neurons: ``inputs`` are those of the operator."""
         call = Forward(*inputs)
         outputs: tuple[Tensor, ...] = run_forward(*call)
-        ctx.save_for_backward(call.current, call.coefficients, call.initial, call.lengths, outputs[2])
-        ctx.call, ctx.surrogate = call._replace(current=None, coefficients=None, initial=None, lengths=None), surrogate  # type: ignore[arg-type]
+        # With weights, backward needs what the neurons got, and not what came in.
+        got = call.current if call.weights is None else outputs[5]
+        ctx.save_for_backward(got, call.coefficients, call.initial, call.weights, call.lengths, outputs[2])
+        kept: Any = {"current": None, "coefficients": None, "initial": None, "weights": None, "lengths": None}
+        ctx.call, ctx.surrogate = call._replace(**kept), surrogate
         ctx.set_materialize_grads(False)
         return outputs
 
@@ -55,12 +58,13 @@ class CallableScan(torch.autograd.Function):
         grad_counts: Tensor | None,
     ) -> tuple[Tensor | None, ...]:
         """Run the adjoint piece by piece."""
-        current, coefficients, initial, lengths, chunks = ctx.saved_tensors
+        current, coefficients, initial, weights, lengths, chunks = ctx.saved_tensors
         call: Forward = ctx.call._replace(coefficients=coefficients, trace=True, gate_width=None)
         grad_mem, grad_ada = both_or_none(grad_mem, grad_ada) if ctx.call.trace else (None, None)
-        needs_current = ctx.needs_input_grad[1]
+        needs_current = ctx.needs_input_grad[1] or weights is not None
         grad_current = torch.empty_like(current) if needs_current else None
         grad_coefficients = torch.zeros_like(coefficients, dtype=torch.float64)
+        grad_weights = None if weights is None else torch.zeros_like(weights)
         carry = torch.zeros_like(initial) if grad_final is None else grad_final
         steps = current.shape[0]
         span = max(1, SPAN // (max(1, current[:1].numel()) * CHUNK)) * CHUNK
@@ -69,12 +73,12 @@ class CallableScan(torch.autograd.Function):
             before = initial if start == 0 else state_before(start, chunks, coefficients)
             left = None if lengths is None else (lengths - start).clamp(0, min(span, steps - start))
             again = Outputs(*run_forward(*call._replace(current=current[piece], initial=before, lengths=left)))
-            part, part_coefficients, carry, _, _ = run_backward(
+            part, part_coefficients, carry, part_weights, _ = run_backward(
                 *Backward(
                     current[piece],
                     coefficients,
                     before,
-                    None,
+                    weights,
                     left,
                     again.chunks,
                     None if grad_spikes is None else grad_spikes[piece],
@@ -92,9 +96,11 @@ class CallableScan(torch.autograd.Function):
                 )
             )
             grad_coefficients += part_coefficients
+            if grad_weights is not None:
+                grad_weights += part_weights
             if grad_current is not None:
                 grad_current[piece] = part
-        grads = None, grad_current, grad_coefficients.to(coefficients.dtype), carry
+        grads = None, grad_current, grad_coefficients.to(coefficients.dtype), carry, grad_weights
         return *grads, *[None] * (1 + len(Forward._fields) - len(grads))
 
 

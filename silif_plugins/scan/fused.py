@@ -25,9 +25,9 @@ def fused_backend(name: str) -> Any:
 
         return cpu
     if name == "triton":
-        from . import gpu
+        from .gpu import launch
 
-        return gpu
+        return launch
     raise ValueError(f"backend: got {name!r}; the fused backends are 'cpu' and 'triton'")
 
 
