@@ -9,8 +9,9 @@ three learning rates by validation accuracy, with a seed that is not used again;
 are gone on with: it can be stopped at any time.
 
 It prints and writes, to benchmarks/results/keywords_DATA.md, .json and .png, accuracy, operations as the paper counts
-them and in full, and what the paper says of "half the compute", as found. In full are encoder, state spaces, gated
-layers, readout, and each update of a neuron. Minutes are those of one thread on whatever machine.
+them and in full, and what the paper says of half the compute, as found. In full are encoder, state spaces, gated
+layers, readout, and each update of a neuron. On spoken-digits all takes two hours of one core, of which Mamba takes
+three quarters of an hour.
 """
 
 from __future__ import annotations
@@ -157,25 +158,21 @@ def report(bench: Bench) -> None:
 
 
 def half_the_compute(summaries: list[Summary], full: dict[str, float]) -> list[str]:
-    """For each SiLIF the cheapest system that is at least as accurate, in both ways to count."""
-    lines = [
-        "The paper says that SiLIF is as accurate as state space systems with half the compute, or less. Here:",
-        "",
-    ]
+    """For each SiLIF the cheapest system that is at least as accurate, or else the most accurate; counted both ways."""
+    lines = ["The SiLIF paper says: the accuracy of state space systems at half the compute. Here:", ""]
     systems = [each for each in summaries if each.neuron not in NEURONS]
-    for one in (each for each in summaries if each.neuron in NEURONS):
-        better = [each for each in systems if each.accuracy >= one.accuracy]
-        if not better:
-            lines.append(f"- No system is as accurate as {one.neuron} ({100 * one.accuracy:.1f} %).")
-            continue
+    for one in (each for each in summaries if each.neuron in NEURONS and systems):
+        as_good = [each for each in systems if each.accuracy >= one.accuracy]
+        best = max(systems, key=lambda each: each.accuracy)
         said = []
         for words, cost in (
             ("as the paper counts", {each.neuron: each.synaptic_operations for each in summaries}),
             ("in full", full),
         ):
-            cheapest = min(better, key=lambda each: cost[each.neuron])
-            said.append(f"{cost[one.neuron] / cost[cheapest.neuron]:.2f} of {cheapest.neuron}'s {words}")
-        lines.append(f"- {one.neuron} ({100 * one.accuracy:.1f} %): operations are {', and '.join(said)}.")
+            other = min(as_good or [best], key=lambda each: cost[each.neuron])
+            said.append(f"{cost[one.neuron] / cost[other.neuron]:.2f} of {other.neuron}'s {words}")
+        first = "" if as_good else f"no system is as accurate, the best has {100 * best.accuracy:.1f} %; "
+        lines.append(f"- {one.neuron} ({100 * one.accuracy:.1f} %): {first}operations are {', and '.join(said)}.")
     return lines
 
 

@@ -4,8 +4,10 @@
 
 Lists of 16 to 99 tokens, 4000 for training, 500 choose the epoch, 1000 test it; ``silif train --data listops`` has the
 same. One seed, learning rates that were not searched. A run takes about two minutes of one core; what is there already
-is gone on with. It prints and writes, to benchmarks/results/listops.md and .json, accuracy, operations and minutes, which
-are those of one thread on whatever machine, with whatever else it does.
+is gone on with.
+
+It prints and writes, to benchmarks/results/listops.md and .json, accuracy, operations and minutes, which are those of
+one thread on whatever machine, with whatever else it does.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ import math
 import pytest
 import torch
 
+from silif_plugins import cli
+from silif_plugins.report import write_up
 from silif_plugins.ssm import AdaptiveWords, LanguageModel
 from silif_plugins.training import TrainConfig, evaluate, load_network, load_split, train
 
@@ -123,7 +125,7 @@ def texts(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_text_is_learnt_and_training_goes_on(texts, tmp_path):
+def test_a_text_is_learnt_and_training_goes_on(texts, tmp_path, capsys):
     options = {
         "architecture": "language-model",
         "data": str(texts),
@@ -144,6 +146,11 @@ def test_a_text_is_learnt_and_training_goes_on(texts, tmp_path):
     assert {**parts, "seconds": 0, "folder": ""} == {**result, "seconds": 0, "folder": ""}
     lines = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
     assert result["best_epoch"] == 1 + min(range(8), key=lambda epoch: lines[epoch]["valid_perplexity"])
+    with pytest.raises(ValueError, match="is a language model, which has no classes"):
+        write_up(tmp_path / "whole")
+    assert cli.main(["evaluate", str(tmp_path / "whole"), "--split", "valid"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["perplexity"] == pytest.approx(min(line["valid_perplexity"] for line in lines))
     net, config, facts = load_network(tmp_path / "whole" / "best.safetensors")
     test = load_split(config, "test")
     assert evaluate(net, test).perplexity == pytest.approx(result["test_perplexity"])
