@@ -38,15 +38,19 @@ def test_every_tool_is_shown():
     assert [name for name, _ in TOOLS] == ["torch", "lightning", "accelerate", "skorch", "optuna", "neurobench"]
 
 
+FORMATS = BLOCK.findall((DOCS / "tutorials" / "formats.md").read_text())
+
+
 @pytest.mark.slow
-def test_onnxruntime(tmp_path):
+@pytest.mark.parametrize(("name", "block"), FORMATS, ids=[name for name, _ in FORMATS])
+def test_formats(name, block, tmp_path):
     from silif_plugins.formats import export
     from silif_plugins.training import from_pretrained, load_split
 
-    tool("onnxruntime")
-    tool("onnxscript")
-    ((name, block),) = BLOCK.findall((DOCS / "tutorials" / "formats.md").read_text())
-    net, config, classes, _ = from_pretrained("silif-spoken-digits")
+    tool(name)
+    if name == "onnxruntime":
+        tool("onnxscript")
+    net, config, classes, results = from_pretrained("silif-spoken-digits")
     frames, label = load_split(config, "test")[7]
-    given = {"net": net, "folder": tmp_path, "frames": frames, "label": label, "classes": classes, "export": export}
-    exec(compile(block, name, "exec"), given)
+    known = {"net": net, "config": config, "classes": classes, "results": results, "export": export}
+    exec(compile(block, name, "exec"), {**known, "folder": tmp_path, "frames": frames, "label": label})

@@ -156,5 +156,5 @@ static void hear({name}_listener *listener, int32_t *heard)
 """
 
 
-def _hex(value: float) -> str:
+def _hex(value: float | np.float32) -> str:
     return f"{float(np.float32(value)).hex()}f"

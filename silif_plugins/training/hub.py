@@ -15,7 +15,7 @@ from .pretrained import CARD, CONFIG, WEIGHTS, from_pretrained, save_pretrained
 hub = require("huggingface_hub", extra="formats", purpose="The hub")
 
 
-class HubModel(nn.Module, hub.ModelHubMixin, library_name="silif_plugins", tags=["spiking-neural-network", "silif"]):  # type: ignore[misc, name-defined]
+class HubModel(nn.Module, hub.ModelHubMixin, library_name="silif_plugins", tags=["spiking-neural-network", "silif"]):  # type: ignore[misc, name-defined, call-arg]
     """A trained network with ``from_pretrained``, ``save_pretrained`` and ``push_to_hub`` of huggingface_hub.
 
     Its folders are those of `silif_plugins.training.save_pretrained`: one reads what the other wrote.
