@@ -81,7 +81,7 @@ def runs(settings: argparse.Namespace) -> tuple[list[dict[str, Any]], list[float
     configs = [TrainConfig.from_mapping({**each, "learning_rate": rate}) for each in found for rate in rates]
     if not configs:
         raise UsageError("rates: got none; give some, such as 0.01,0.1")
-    base.check(configs[0], Base({}))
+    base.check(configs[0], Base({}), given.get("data"))
     return found, rates
 
 
