@@ -1,8 +1,8 @@
 """The recurrent form on the CPU: I[t] + s[t-1] V, by the events of s[t-1].
 
 Kernels go step by step and write the total currents; backward, the total gradients of the spikes. With these the
-kernels without weights run the neurons and their adjoint as ever. A surrogate whose derivative is nowhere 0 needs all of
-V at each step of its adjoint: then it is a loop around the transposed product, for all sequences at once.
+kernels without weights run the neurons and their adjoint as ever. A surrogate whose derivative is nowhere 0 needs all
+of V at each step of its adjoint: then it is a loop around the transposed product, for all sequences at once.
 """
 
 from __future__ import annotations

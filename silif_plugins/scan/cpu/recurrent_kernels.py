@@ -180,9 +180,8 @@ def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
                 store(own, history + i, m)
                 store(own, history + n + i, a)
                 for t in range(active):
-                    m, a = step(
-                        m, a, load1(x, (time + t) * row + first + i), first_reset(s, m, r1, r2, hard), coefficients
-                    )
+                    current = load1(x, (time + t) * row + first + i)
+                    m, a = step(m, a, current, first_reset(s, m, r1, r2, hard), coefficients)
                     s = select(m > threshold, one, zero)
                     store(own, history + (2 * t + 2) * n + i, m)
                     store(own, history + (2 * t + 3) * n + i, a)
