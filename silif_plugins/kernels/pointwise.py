@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 ARITHMETIC: dict[str, Callable[..., Any]] = {
     "add": lambda x, y: x + y,
@@ -78,19 +79,29 @@ class Line(NamedTuple):
     operands: tuple[str | float, ...]
 
 
-class _Noted(Tensor):
-    """A number that notes what is computed with it."""
+class _Notes(TorchFunctionMode):
+    """Notes what is computed with given numbers: a mode, since hosts disable subclasses of tensors."""
 
-    place: str
-    lines: list[Line]
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[Line] = []
+        self.places: dict[int, str] = {}
+        self._alive: list[Tensor] = []
 
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def note(self, value: Tensor, name: str, *operands: str | float) -> Tensor:
+        """Write down a line, and whose result it is."""
+        self.places[id(value)] = f"v{len(self.lines)}"
+        self._alive.append(value)
+        self.lines.append(Line(name, operands))
+        return value
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Compute, and note how."""
         options = dict(kwargs or {})
-        with torch._C.DisableTorchFunctionSubclass():
-            result = func(*args, **options)
-        if not isinstance(result, Tensor):  # a shape or a data type, for example
+        result = func(*args, **options)
+        taken = [*args, *options.values()]
+        # A shape or a data type is no line, nor is a constant.
+        if not isinstance(result, Tensor) or not any(id(value) in self.places for value in taken):
             return result
         given = func.__name__.strip("_")
         name = NAMES.get(given, given)
@@ -102,24 +113,17 @@ class _Noted(Tensor):
                 raise CannotBeWritten("it takes bounds that are tensors")
         if name not in OPERANDS or options or len(args) != OPERANDS[name]:
             raise CannotBeWritten(f"it calls {given}")
-        lines = next(arg.lines for arg in args if isinstance(arg, _Noted))
-        operands = [_operand(arg) for arg in args]
-        return _noted(result, lines, name, *(operands[::-1] if given == "rsub" else operands))
+        operands = [self._operand(arg) for arg in args]
+        if id(result) in self.places:  # such as the same tensor again
+            raise CannotBeWritten(f"it calls {given}, which gives what it was given")
+        return self.note(result, name, *(operands[::-1] if given == "rsub" else operands))
 
-
-def _noted(value: Tensor, lines: list[Line], name: str, *operands: str | float) -> _Noted:
-    result = value.as_subclass(_Noted)
-    result.lines, result.place = lines, f"v{len(lines)}"
-    lines.append(Line(name, operands))
-    return result
-
-
-def _operand(value: Any) -> str | float:
-    if isinstance(value, _Noted):
-        return value.place
-    if isinstance(value, Tensor) and value.dim():
-        raise CannotBeWritten("it takes a tensor that is not among its arguments")
-    return float(value)
+    def _operand(self, value: Any) -> str | float:
+        if id(value) in self.places:
+            return self.places[id(value)]
+        if isinstance(value, Tensor) and value.dim():
+            raise CannotBeWritten("it takes a tensor that is not among its arguments")
+        return float(value)
 
 
 class Program:
@@ -146,10 +150,13 @@ class Program:
     def __init__(
         self, function: Callable[..., Sequence[Tensor]], count: int, dtype: torch.dtype, **constants: Any
     ) -> None:
-        self.lines: list[Line] = []
         self.count, self.dtype = count, dtype
-        tensors = [_noted(torch.tensor(0.5, dtype=dtype), self.lines, "argument", float(i)) for i in range(count)]
-        self.results = [x.place if isinstance(x, _Noted) else x for x in function(*tensors, **constants)]
+        notes = _Notes()
+        tensors = [notes.note(torch.tensor(0.5, dtype=dtype), "argument", float(i)) for i in range(count)]
+        with torch.no_grad(), notes:
+            results = function(*tensors, **constants)
+        self.lines = notes.lines
+        self.results = [notes.places.get(id(result), result) for result in results]
         # What is computed twice is computed once; its gradient still comes in two parts, which autograd adds up.
         self.computed: dict[Line, str] = {}
         self.same: dict[str, str] = {}
@@ -196,7 +203,7 @@ class Program:
             if name != "argument":
                 body.append(f"    {place} = torch.{name}({', '.join(map(str, operands))})")
         results = (self.same[x] if isinstance(x, str) else f"results[{i}]" for i, x in enumerate(self.results))
-        body.append(f"    return ({', '.join(results)},), ({', '.join(self.saved)},)")
+        body.append(f"    return ({', '.join(results)},), ({''.join(f'{x}, ' for x in self.saved)})")
         space: dict[str, Any] = {"torch": torch, "results": self.results, "inf": math.inf}
         exec("\n".join([f"def run({', '.join(f'v{i}' for i in range(self.count))}):", *body]), space)
         return space["run"]

@@ -133,3 +133,14 @@ def test_the_scan_reads_that_tensor_and_gives_the_same(monkeypatch):
     spikes, _ = scan(maps, 5 * torch.randn(20, 2, 3, 4, 4))
     spikes.sum().backward()
     assert maps.log_dt.grad.shape == (3, 1, 1)
+
+
+def test_the_first_call_may_be_where_subclasses_are_not_asked():
+    neuron = CSiLIF(3, half_reset=False)
+    _program.cache_clear()
+    with torch._C.DisableTorchFunctionSubclass(), torch.no_grad():
+        first = neuron.state_space()
+    assert all(
+        torch.equal(*pair)
+        for pair in zip(first, csilif_space(*neuron.parameters(), neuron.threshold, reset=1.0), strict=True)
+    )

@@ -1,44 +1,139 @@
-"""The recurrent form on the CPU: one loop around the matrix product, I[t] + s[t-1] V.
+"""The recurrent form on the CPU: I[t] + s[t-1] V, by the events of s[t-1].
 
-Forward is a product and the kernel of one step, again and again. Backward knows the total currents: it runs 16
-steps of the kernel without the product, and then, step by step, the kernel's adjoint and the transposed product.
+Kernels go step by step and write the total currents; backward, the total gradients of the spikes. With these the
+kernels without weights run the neurons and their adjoint as ever. A surrogate whose derivative is nowhere 0 needs all
+of V at each step of its adjoint: then it is a loop around the transposed product, for all sequences at once.
 """
 
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ...kernels.memory import empty_like
-from ..layout import CHUNK, Backward, Forward, Gradients, Outputs, empty_gradients
-from .run import Job, code_of, view_of
+from ...kernels.simd import REGISTER_BYTES
+from ...kernels.threads import run_tasks
+from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients
+from . import recurrent_kernels as kernels
+from .run import Code, Job, code_of, view_of
+from .run import backward as run_backward
 from .run import forward as run_forward
+
+GROUP = 64
+"""Neurons whose weights' gradients are one task: they stay in the cache."""
 
 
 def forward(call: Forward) -> Outputs:
     """Run the neurons, with weights."""
-    current, initial, weights = call.current, call.initial, call.weights
-    assert weights is not None
-    total = empty_like(current)
-    before, after = initial.clone(memory_format=torch.contiguous_format), initial.new_empty(initial.shape)
-    spikes = current.new_empty((1, *current.shape[1:]))
-    runs = _runs(call.lengths, current.shape[0])
-    if current.numel():
-        first = call._replace(current=total[:1], initial=before, lengths=None if runs is None else runs[0])
-        job = Job(code_of("forward", first), first, spk=spikes, final=after)
-        for t, now in enumerate(current.unbind()):
-            # Product, then sum: the order of the reference, and its rounding.
-            torch.add(now, before[2] @ weights, out=total[t])
-            job.record["x"][0] = total[t].data_ptr()
-            job.record["initial"], job.record["final"] = view_of(before), view_of(after)
-            job.record["lengths"] = 0 if runs is None else runs[t].data_ptr()
-            job.run()
-            before, after = after, before
+    total = empty_like(call.current)
+    if total.numel():
+        kernel = kernels.forward_hard if call.hard_reset else kernels.forward
+        _write(kernel, call, total, kernels.FORWARD_ROWS, x=call.current)
     return run_forward(call._replace(current=total, weights=None))._replace(extra=total)
 
 
 def backward(call: Backward) -> Gradients:
     """Run the adjoint, with weights; ``call.current`` are the total currents."""
+    if call.surrogate not in (BOXCAR, TRIANGLE) or call.current.numel() == 0:
+        return backward_by_products(call)
+    weights, total = call.weights, call.current
+    assert weights is not None
+    grad_spikes = empty_like(total)
+    kernel = kernels.backward_hard if call.hard_reset else kernels.backward
+    given = {"grad_spk": call.grad_spikes, "grad_final": call.grad_final}
+    given |= {"grad_mem": call.grad_mem, "grad_ada": call.grad_ada, "chunks": call.chunks}
+    _write(kernel, call, grad_spikes, kernels.BACKWARD_ROWS, x=total, **given)
+    grads = run_backward(call._replace(weights=None, grad_spikes=grad_spikes, needs_current=True))
+    grads.initial[2] += grads.current[0] @ weights.t()
+    spikes = run_forward(_again(call)).spikes
+    grad_weights = torch.zeros_like(weights, memory_format=torch.contiguous_format)
+    _write(kernels.weight_gradient, call, grad_weights, 0, x=spikes, grad_spk=grads.current)
+    return grads._replace(weights=grad_weights)
+
+
+def _again(call: Backward) -> Forward:
+    """The scan whose adjoint it is, without weights."""
+    return Forward(
+        call.current,
+        call.coefficients,
+        call.initial,
+        None,
+        call.lengths,
+        call.hard_reset,
+        False,
+        call.surrogate,
+        call.shape1,
+        call.shape2,
+        call.detach_reset,
+        call.backend,
+        None,
+    )
+
+
+def _write(
+    kernel: Callable[..., None], call: Forward | Backward, out: Tensor, rows: int, **tensors: Tensor | None
+) -> None:
+    """Run a kernel, whose tensors have no gaps and whole vectors of neurons, and write to ``out``."""
+    steps, batch, neurons = call.current.shape
+    code = _code(kernel, call.current.dtype)
+    missing = -neurons % (REGISTER_BYTES // out.element_size())
+    width = neurons + missing
+
+    def whole(tensor: Tensor) -> Tensor:
+        return (functional.pad(tensor, (0, missing)) if missing else tensor).contiguous()
+
+    assert call.weights is not None
+    weights = functional.pad(call.weights, (0, missing, 0, missing)) if missing else call.weights
+    lengths = None if call.lengths is None else call.lengths.contiguous()
+    written = out if not missing and out.is_contiguous() else None
+    if written is None:
+        written = out.new_zeros((width, width) if out.dim() == 2 else (*out.shape[:2], width))
+    # The same for all sequences: one thread has one of them at a time.
+    given: dict[str, Tensor] = {
+        "coefficients": whole(call.coefficients),
+        "initial": whole(call.initial),
+        "weights": weights.contiguous(),
+        "scratch": out.new_empty(batch * rows * width),
+        "out": written,
+    }
+    given |= {name: whole(tensor) for name, tensor in tensors.items() if tensor is not None}
+    given |= {} if lengths is None else {"lengths": lengths}
+    weighs = out.dim() == 2
+    tasks = -(-width // GROUP) if weighs else batch
+    given["places"] = torch.empty(batch * width, dtype=torch.int64)
+    values: dict[str, Any] = {
+        "steps": steps,
+        "batch": batch,
+        "neurons": width,
+        "tasks": tasks,
+        "inputs": GROUP,
+        "surrogate": call.surrogate,
+        "shape1": call.shape1,
+        "shape2": call.shape2,
+        "detach_reset": call.detach_reset,
+    }
+    values |= {name: tensor.data_ptr() for name, tensor in given.items()}
+    memory = code.pack(code.fill(code.absent.copy(), values))
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    run_tasks(code.kernel, tasks, address, call.current.numel() * GROUP)
+    if written is not out:
+        out.copy_(written[:neurons, :neurons] if weighs else written[..., :neurons])
+
+
+@cache
+def _code(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
+    return Code(kernel, kernels.job_dtype(np.dtype(str(dtype).removeprefix("torch."))))
+
+
+def backward_by_products(call: Backward) -> Gradients:
+    """Run the adjoint with dense products, a step after the other."""
     total, coefficients, initial, weights = call.current, call.coefficients, call.initial, call.weights
     assert weights is not None
     steps, batch, neurons = total.shape
