@@ -203,7 +203,9 @@ class SpArchNet(nn.Module):
         valid = None if lengths is None else valid_steps(lengths, inputs)
         if valid is not None:
             activity = activity.masked_fill(~valid.unsqueeze(-1), 0)
-        rates, gate, spikes = [], None, None
+        rates: list[Tensor] = []
+        gate: Tensor | None = None
+        spikes: Tensor | None = None
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
             assert isinstance(layer, SpikingLayer)

@@ -6,6 +6,8 @@ steps of the kernel without the product, and then, step by step, the kernel's ad
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -81,7 +83,12 @@ def backward(call: Backward) -> Gradients:
             initial=states[0],
             lengths=None if call.lengths is None else (call.lengths - start).clamp(0, size),
         )
-        again = {"spk": after[:, 2], "mem": after[:, 0], "ada": after[:, 1], "final": torch.empty_like(initial)}
+        again: dict[str, Any] = {
+            "spk": after[:, 2],
+            "mem": after[:, 0],
+            "ada": after[:, 1],
+            "final": torch.empty_like(initial),
+        }
         Job(code_of("forward", piece), piece, **again).run()
         for t in reversed(range(start, start + size)):
             if t + 1 < steps:

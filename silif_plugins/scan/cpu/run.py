@@ -41,7 +41,7 @@ def forward(call: Forward) -> Outputs:
     job = Job(
         code_of("forward", call),
         call,
-        sums=1 if call.count else 0,
+        sums=1 if call.counted else 0,
         spk=outputs.spikes,
         final=outputs.final,
         chunks=outputs.chunks,
@@ -51,7 +51,7 @@ def forward(call: Forward) -> Outputs:
         gate_width=call.gate_width,
     )
     job.run()
-    return outputs._replace(counts=job.sums[:, 0].sum(0)) if call.count else outputs
+    return outputs._replace(counts=job.sums[:, 0].sum(0)) if call.counted else outputs
 
 
 def backward(call: Backward) -> Gradients:
