@@ -17,8 +17,8 @@ from tqdm import tqdm
 
 from silif_plugins.datasets import SpokenDigits
 from silif_plugins.neurons import LI, SiLIF
-from silif_plugins.scan import scan, scan_with_gate
-from silif_plugins.synapses import SpikeLinear
+from silif_plugins.scan import scan, scan_layer
+from silif_plugins.synapses import SpikeLinear, normalised_linear
 
 from .measure import interleaved
 from .rivals import Unbound, official_code
@@ -47,11 +47,13 @@ class Network(nn.Module):
         """Return scores [B, C] from inputs [T, B, 140]."""
         gate, self.rates, self.openness = None, [], []
         for linear, norm, neuron in zip(self.linears, self.norms, self.neurons, strict=True):
-            current = norm(linear(x, gate).flatten(0, 1)).view(*x.shape[:2], -1)
-            if isinstance(neuron, LI):
-                _, _, states = scan(neuron.state_space(), current, return_states=True)
-                return states.mem.softmax(-1).sum(0)
-            x, _, gate = scan_with_gate(neuron.state_space(), current)
+            current, affine, _ = normalised_linear(linear, norm, x, gate)
+            last = isinstance(neuron, LI)
+            fired = scan_layer(neuron.state_space(), current, affine=affine, return_states=last)
+            if last:
+                scores: Tensor = fired.states.mem.softmax(-1).sum(0)
+                return scores
+            x, gate = fired.spikes, fired.gate
             if self.watched:
                 self.rates.append(x.mean())
                 self.openness.append(gate.float().mean().item())

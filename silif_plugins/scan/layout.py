@@ -36,7 +36,7 @@ class Forward(NamedTuple):
         gate_width: Also tell where abs(mem - threshold) is at most this; None without. Not with ``weights``.
         affine: Mean, scale and shift of each neuron, [3, N]: the current is scale (current - mean) + shift. None
             without. On the CPU, not with ``weights``.
-        count: Whether the spikes of each neuron are counted; on the CPU, not with ``weights``.
+        counted: Whether the spikes of each neuron are counted; on the CPU, not with ``weights``.
     """
 
     current: Tensor
@@ -53,7 +53,7 @@ class Forward(NamedTuple):
     backend: str
     gate_width: float | None
     affine: Tensor | None = None
-    count: bool = False
+    counted: bool = False
 
 
 class Backward(NamedTuple):
@@ -112,7 +112,7 @@ class Outputs(NamedTuple):
         mem: Of all steps, [T, B, N], with ``trace``.
         ada: The same.
         extra: With ``gate_width`` booleans [T, B, N]; with ``weights`` the currents with those through them, [T, B, N].
-        counts: With ``count`` the spikes of each neuron, float64 [N].
+        counts: With ``counted`` the spikes of each neuron, float64 [N].
     """
 
     spikes: Tensor
@@ -161,7 +161,7 @@ def empty_outputs(
         empty_like(current) if call.trace else current.new_empty(0),
         empty_like(current) if call.trace else current.new_empty(0),
         extra,
-        current.new_empty(neurons if call.count else 0, dtype=torch.float64),
+        current.new_empty(neurons if call.counted else 0, dtype=torch.float64),
     )
 
 

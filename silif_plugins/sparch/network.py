@@ -212,7 +212,9 @@ class SpArchNet(nn.Module):
             activity = activity.masked_fill(~valid.unsqueeze(-1), 0)
         if dt is not None:
             return self._by_events(activity, valid, dt)
-        rates, gate, spikes = [], None, None
+        rates: list[Tensor] = []
+        gate: Tensor | None = None
+        spikes: Tensor | None = None
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
         for layer in self.hidden:
             assert isinstance(layer, SpikingLayer)

@@ -52,11 +52,11 @@ ROW_BYTES = BLOCK * 8
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     """What a kernel is told: sizes, addresses, and the dropout (``drop`` of 2³² inputs are dropped)."""
     sizes = ("rows", "inputs", "outputs", "tasks", "drop", "seed")
-    addresses = ("x", "weight", "bias", "y", "grad_y", "grad_x", "grad_weight", "gate")
+    addresses = ["x", "weight", "bias", "y", "grad_y", "grad_x", "grad_weight", "gate"]
     # Of a batch norm that follows: [tasks, 2] numbers of events and rows; [tasks, 2, outputs] moments; which rows count
     # (bytes); of its gradient, [outputs] means, slopes and offsets, and memory for ROWS rows of each task.
-    addresses += ("numbers", "moments", "valid", "centre", "slope", "offset", "tiles")
-    return np.dtype([(name, np.int64) for name in sizes + addresses] + [("scale", real)])
+    addresses += ["numbers", "moments", "valid", "centre", "slope", "offset", "tiles"]
+    return np.dtype([(name, np.int64) for name in (*sizes, *addresses)] + [("scale", real)])
 
 
 def padded(outputs: int, itemsize: int) -> int:
@@ -377,9 +377,9 @@ def write_input_gradient(job: Any, row: Any, rows: Any, left: Any, right: Any, g
         for j in range(first, last):
             list_ = (j - first) * ROWS
             for event in range(list_, list_ + counts[j - first]):
-                r = np.int64(places[event])
-                product = along(weight, j * job.outputs, grad_y, r * job.outputs, job.outputs)
-                grad_x[(row + r) * job.inputs + j] = job.scale * product
+                place = np.int64(places[event])
+                product = along(weight, j * job.outputs, grad_y, place * job.outputs, job.outputs)
+                grad_x[(row + place) * job.inputs + j] = job.scale * product
 
 
 def drop(begin: Any, end: Any, call: Any) -> None:

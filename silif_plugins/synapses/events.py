@@ -169,7 +169,7 @@ def run_forward(
     start = x.new_zeros(width)
     if bias is not None:
         start[:outputs] = bias
-    tensors = {"weight": _transposed(weight, width), "bias": start, "y": y, **others}
+    tensors: dict[str, Any] = {"weight": _transposed(weight, width), "bias": start, "y": y, **others}
     run(kernels.forward, x, width, dropout, seed, tasks=tasks, **tensors)
     return y if width == outputs else y[:, :outputs].contiguous()
 
@@ -207,7 +207,9 @@ def run_backward(
     width = kernels.padded(outputs, x.element_size())
     # One task for 128 inputs or more: each reads all of dL/dy.
     tasks = -(-inputs // 128)
-    tensors = {name: tensor if tensor is None else widened(tensor, width, outputs) for name, tensor in others.items()}
+    tensors: dict[str, Any] = {
+        name: tensor if tensor is None else widened(tensor, width, outputs) for name, tensor in others.items()
+    }
     if "slope" in others:
         tensors["tiles"] = empty(x, (tasks * kernels.ROWS, width))
     grad_x = x.new_empty(0) if gate is None else empty_like(x)

@@ -176,7 +176,12 @@ def backward_by_products(call: Backward) -> Gradients:
             initial=states[0],
             lengths=None if call.lengths is None else (call.lengths - start).clamp(0, size),
         )
-        again = {"spk": after[:, 2], "mem": after[:, 0], "ada": after[:, 1], "final": torch.empty_like(initial)}
+        again: dict[str, Any] = {
+            "spk": after[:, 2],
+            "mem": after[:, 0],
+            "ada": after[:, 1],
+            "final": torch.empty_like(initial),
+        }
         Job(code_of("forward", piece), piece, **again).run()
         for t in reversed(range(start, start + size)):
             if t + 1 < steps:

@@ -44,7 +44,7 @@ def forward(call: Forward) -> Outputs:
     job = Job(
         code_of("forward", call),
         call,
-        sums=1 if call.count else 0,
+        sums=1 if call.counted else 0,
         spk=outputs.spikes,
         final=outputs.final,
         chunks=outputs.chunks,

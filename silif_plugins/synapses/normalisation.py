@@ -228,7 +228,7 @@ class LinearMoments(torch.autograd.Function):
         outputs = weight.shape[0]
         width = _padded(x, outputs)
         numbers, sums = torch.zeros(TASKS, 2, dtype=torch.int64), torch.zeros(TASKS, 2, width, dtype=torch.float64)
-        told = {"numbers": numbers, "moments": sums, "valid": valid}
+        told: dict[str, Any] = {"numbers": numbers, "moments": sums, "valid": valid}
         if sparse:
             y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, **told)
             events = numbers[:, 0].sum().double()
@@ -249,9 +249,10 @@ class LinearMoments(torch.autograd.Function):
         """Return the gradients of x, weight and bias."""
         x, weight, gate, valid, y, moments = ctx.saved_tensors
         dropout, seed, sparse, number, has_bias = ctx.options
-        needs_x, needs_weight, needs_bias = *ctx.needs_input_grad[:2], has_bias and ctx.needs_input_grad[2]
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad[:3]
+        needs_bias = needs_bias and has_bias
         grad = torch.zeros_like(y) if grad is None else grad.contiguous()
-        others: dict[str, Tensor | None] = {}
+        others: dict[str, Any] = {}
         grad_bias = grad.sum(0) if needs_bias else None
         if of_moments is not None:
             slope, offset = 2 / number * of_moments[1], of_moments[0] / number
@@ -320,7 +321,7 @@ def _dense(
         part = product(_dropped(x[piece], dropout, seed, start), weight)
         if bias is not None:
             part += bias
-        tensors = {**told, "y": y[piece], "valid": None if valid is None else valid[piece]}
+        tensors: dict[str, Any] = {**told, "y": y[piece], "valid": None if valid is None else valid[piece]}
         run(kernels.collect, part, width, 0.0, 0, tasks=TASKS, **tensors)
     return y if width == outputs else y[:, :outputs].contiguous()
 
@@ -349,7 +350,12 @@ def _add_dense(
             tile = whole.new_empty(len(whole), width)
             y = tensors["y"]
             assert y is not None
-            part = {**tensors, "y": y[piece], "valid": None if valid is None else valid[piece], "tiles": tile}
+            part: dict[str, Any] = {
+                **tensors,
+                "y": y[piece],
+                "valid": None if valid is None else valid[piece],
+                "tiles": tile,
+            }
             run(kernels.combine, x[piece], width, 0.0, 0, grad_y=widened(whole, width, outputs), **part)
             whole = tile[:, :outputs]
         if grad_x is not None:
