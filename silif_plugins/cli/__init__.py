@@ -32,6 +32,7 @@ COMMANDS = {
     "predict": "Say what recordings are.",
     "compare": "Compare neurons.",
     "zoo": "Compare all neurons, each at its best learning rate.",
+    "ablate": "Leave features of C-SiLIF and SiLIF out.",
     "export": "Write a trained network for others.",
     "stream": "Recognise what comes on stdin.",
     "recipes": "List the recipes.",
