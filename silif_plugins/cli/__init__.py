@@ -35,6 +35,7 @@ COMMANDS = {
     "ablate": "Leave features of C-SiLIF and SiLIF out.",
     "export": "Write a trained network for others.",
     "stream": "Recognise what comes on stdin.",
+    "figures": "Draw the figures of the paper.",
     "recipes": "List the recipes.",
     "reproduce": "Train what was published again.",
     "download": "Download SHD or SSC.",

@@ -135,6 +135,7 @@ class _Runs:
             line = {**result, "folder": run, "settings": keys[key][2]}
             known[keys[key]] = line
             self.lines.append(line)
+            self.folder.mkdir(parents=True, exist_ok=True)
             write_file(self.file, b"".join((json.dumps(each) + "\n").encode() for each in self.lines))
 
         if missing:
@@ -267,12 +268,15 @@ def rates_of(animals: Sequence[Animal], *, markdown: bool = True) -> str:
         | neuron | 0.03   | 0.1    | 1 |
         |--------|--------|--------|---|
         | RF     | 80.0 % | 90.0 % | - |
+
+    Rates that others alone have tried are empty.
     """
     rates = sorted({rate for animal in animals for rate in animal.valid_accuracy})
     rows = [("neuron", *(f"{rate:g}" for rate in rates))]
     for animal in animals:
-        found = [animal.valid_accuracy.get(rate) for rate in rates]
-        rows.append((animal.summary.neuron, *("-" if each is None else f"{100 * each:.1f} %" for each in found)))
+        tried = animal.valid_accuracy
+        shown = (_accuracy(tried[rate]) if rate in tried else "" for rate in rates)
+        rows.append((animal.summary.neuron, *shown))
     return tables.table(rows, markdown=markdown)
 
 
@@ -280,6 +284,10 @@ def differences_of(animals: Sequence[Animal], against: str | None = None) -> lis
     """Test the differences of a zoo's test accuracies, with correction; see :func:`.significance.differences`."""
     runs = [{"neuron": each.summary.neuron, "test_accuracy": one} for each in animals for one in each.accuracies]
     return differences(runs, against)
+
+
+def _accuracy(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.1f} %"
 
 
 def _percent(share: float | None) -> str:

@@ -94,12 +94,13 @@ def differences_table(found: Sequence[Difference], *, markdown: bool = True) -> 
 
     Examples:
         >>> print(differences_table([Difference("LIF", "SiLIF", 12.04, 0.00086, 0.0069)]))
-        | pair       | difference of means | Welch's p | with Holm's correction |
-        |------------|---------------------|-----------|------------------------|
-        | LIF, SiLIF | +12.0 points        | 0.00086   | 0.0069                 |
+        | lower | higher | difference of means | Welch's p | with Holm's correction |
+        |-------|--------|---------------------|-----------|------------------------|
+        | LIF   | SiLIF  | +12.0 points        | 0.00086   | 0.0069                 |
     """
-    rows = [("pair", "difference of means", "Welch's p", "with Holm's correction")]
-    for each in found:
-        pair = f"{each.lower}, {each.higher}"
-        rows.append((pair, f"{each.points:+.1f} points", f"{each.p:.2g}", f"{each.corrected:.2g}"))
+    rows = [("lower", "higher", "difference of means", "Welch's p", "with Holm's correction")]
+    rows += [
+        (each.lower, each.higher, f"{each.points:+.1f} points", f"{each.p:.2g}", f"{each.corrected:.2g}")
+        for each in found
+    ]
     return tables.table(rows, markdown=markdown)
