@@ -37,7 +37,8 @@ def run(settings: argparse.Namespace) -> Answer:
     endings = listed(settings.formats)
     if not endings or not set(endings) <= {*ENDINGS}:
         raise UsageError(f"formats: got {settings.formats}; it must be some of {', '.join(ENDINGS)}")
-    results, networks = [], []
+    results: list[Path] = []
+    networks: list[Path] = []
     for source in map(Path, settings.sources):
         (results if source.suffix in (".jsonl", ".json") else networks).append(source)
     drawn: dict[str, Drawn] = {}

@@ -35,8 +35,8 @@ def _silif(name: str, **options: Any) -> Variant:
 RF_TIMESTEP = 0.05
 """With its own 4 ms RF's input, which enters as Δ I, is too weak to make it fire when it starts at rest."""
 
-_PLAIN = {"half_reset": False, "input_gating": False}
-_CONSTANT = {"learn": ["log_decay", "omega", "b"]}
+_PLAIN: dict[str, Any] = {"half_reset": False, "input_gating": False}
+_CONSTANT: dict[str, Any] = {"learn": ["log_decay", "omega", "b"]}
 
 _FORWARD = (
     Variant("RF", {"neuron": "RF", "neuron_options": {"dt": RF_TIMESTEP}}),

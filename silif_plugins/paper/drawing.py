@@ -106,7 +106,7 @@ def of_neurons(layers: Mapping[str, Neuron]) -> dict[str, Drawn]:
 
 def _layers(net: nn.Module) -> dict[str, Neuron]:
     """Return the neurons of the hidden layers, by what the layers are called."""
-    hidden = net.hidden if isinstance(net, SpArchNet) else ()
+    hidden: Any = net.hidden if isinstance(net, SpArchNet) else ()
     return {f"layer {number}": layer.neuron for number, layer in enumerate(hidden, start=1)}
 
 

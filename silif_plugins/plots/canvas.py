@@ -30,9 +30,6 @@ WIDTH = 5.6
 
 _THEME = "<style>svg{color:#333}@media(prefers-color-scheme:dark){svg{color:#ccc}}</style>"
 
-Panels = "Axes | Sequence[Axes] | None"
-"""Where to draw: one of yours or several, or a new figure."""
-
 
 def figure_for(
     ax: Axes | Sequence[Axes] | None, height: float, *, width: float = WIDTH, panels: int = 1, **grid: Any
@@ -53,7 +50,8 @@ def figure_for(
         given = list(ax) if isinstance(ax, Sequence) else list(getattr(ax, "flat", [ax]))
         if len(given) != panels:
             raise ValueError(f"ax: got {len(given)} axes; this figure has {panels} panels")
-        return given[0].figure, given
+        own: Any = given[0].figure
+        return own, given
     figures = require("matplotlib.figure", extra="plot", purpose="Drawing")
     figure = figures.Figure(figsize=(width, height), layout="constrained")
     figure.patch.set_alpha(0)

@@ -60,7 +60,8 @@ def eigenvalue_plane(
         axes.plot(angle.cos(), angle.sin(), color=INK, linewidth=0.8)
         flat = values.flatten()
         axes.scatter(flat.real, flat.imag, s=7, alpha=0.5, linewidths=0, color=COLOURS[index % len(COLOURS)])
-        axes.set_title(f"{name}: {100 * (flat.imag != 0).double().mean():.3g} % oscillate", fontsize=9, color=INK)
+        share = 100 * (flat.imag != 0).double().mean().item()
+        axes.set_title(f"{name}: {share:.{int(0 < share < 10)}f} % oscillate", fontsize=9, color=INK)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), box_aspect=1)
         if index >= len(panels) - columns:
             axes.set_xlabel("real part")
@@ -96,9 +97,9 @@ def regimes(spaces: Mapping[str, StateSpace], *, ax: Axes | Sequence[Axes] | Non
             coupling, slow = (field.expand(space.shape).flatten().cpu() for field in (space.a21, space.a22))
             fast = ((space.a11 + space.a21) / (1 + space.a21)).expand(space.shape).flatten().cpu()
             fits = torch.allclose(-(1 - fast) * slow, space.a12.expand(space.shape).flatten().cpu(), atol=1e-4)
-            if not fits or not ((slow > 0) & (fast > 0)).all():
+            if not fits or not ((slow > 0) & (fast > -1e-6)).all():
                 raise ValueError(f"spaces[{name!r}]: is no adaptive neuron; it must be SiLIF, AdLIF or cAdLIF")
-            ratio = fast.log() / slow.log()
+            ratio = fast.clamp(min=1e-13).log() / slow.log()  # a decay near 0 is lost in the rounding of a11
             rings = oscillates(space).flatten().cpu()
         for place, (word, chosen) in enumerate({"resonate": rings, "integrate": ~rings}.items()):
             axes.scatter(

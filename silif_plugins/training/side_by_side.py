@@ -79,17 +79,17 @@ def zoo(
         runs.search(rate, list(contenders), tried)
     for _ in range(beyond):
         further: dict[float, list[str]] = {}
-        for name, found in tried.items():
-            if (rate := next_rate(found)) is not None:
-                further.setdefault(rate, []).append(name)
+        for name, known in tried.items():
+            if (following := next_rate(known)) is not None:
+                further.setdefault(following, []).append(name)
         for rate, names in further.items():
             runs.search(rate, names, tried)
-    best = {name: rate for name, found in tried.items() if (rate := best_rate(found)) is not None}
+    best = {name: found for name, known in tried.items() if (found := best_rate(known)) is not None}
     results = []
     for rate in sorted({*best.values()}):
         names = [name for name, chosen in best.items() if chosen == rate]
         results += runs.at(rate, [(name, seed) for name in names for seed in range(seeds)])
-    found = [
+    animals = [
         Animal(
             summary,
             dict(sorted(tried[summary.neuron].items())),
@@ -98,7 +98,7 @@ def zoo(
         )
         for summary in summarize(results)
     ]
-    return sorted(found, key=lambda each: each.summary.accuracy, reverse=True)
+    return sorted(animals, key=lambda each: each.summary.accuracy, reverse=True)
 
 
 class _Runs:
