@@ -7,7 +7,7 @@ global state of matplotlib is touched.
 """
 
 from .activity import raster, traces
-from .canvas import COLOURS, INK, MARKERS, save, svg
+from .canvas import COLOURS, INK, MARKERS, blank, legend, save, svg
 from .neurons import delay_matrices, eigenvalue_plane, impulse_response, parameter_histograms, regimes
 from .results import accuracies, accuracy_against_operations, confusion, learning_curves, pareto_front
 
@@ -17,11 +17,13 @@ __all__ = [
     "MARKERS",
     "accuracies",
     "accuracy_against_operations",
+    "blank",
     "confusion",
     "delay_matrices",
     "eigenvalue_plane",
     "impulse_response",
     "learning_curves",
+    "legend",
     "parameter_histograms",
     "pareto_front",
     "raster",

@@ -74,6 +74,22 @@ def _plain(axes: Any) -> None:
         text.set_color(INK)
 
 
+def blank(height: float = 3.0) -> tuple[Figure, Axes]:
+    """Return an empty figure that looks like the others here, and its axes, to draw what is not drawn by a function.
+
+    Args:
+        height: In inches.
+
+    Examples:
+        >>> from silif_plugins import plots
+        >>> figure, axes = plots.blank()
+        >>> lines = axes.plot([0, 1], color=plots.COLOURS[0], label="a line")
+        >>> plots.legend(axes)
+    """
+    figure, (axes,) = figure_for(None, height)
+    return figure, axes
+
+
 def legend(owner: Any, *handles: Any, **options: Any) -> None:
     """Add a legend of axes or of a figure, in ink and without a box."""
     if hasattr(owner, "get_legend_handles_labels") and not handles and not owner.get_legend_handles_labels()[0]:
