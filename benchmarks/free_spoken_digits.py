@@ -33,9 +33,18 @@ from scipy.stats import ttest_rel
 from silif_plugins import tables
 from silif_plugins.datasets.free_spoken_digits import recordings_in
 from silif_plugins.files import write_file
-from silif_plugins.training import Splits, TrainConfig, summarize, summary_table, train
+from silif_plugins.training import (
+    Splits,
+    TrainConfig,
+    differences,
+    differences_table,
+    holm,
+    summarize,
+    summary_table,
+    train,
+)
 
-from .spoken_digits_4ms import NEURONS, RESULTS, RF_TIMESTEP, TUNING_SEED, climb, holm, welch
+from .spoken_digits_4ms import NEURONS, RESULTS, RF_TIMESTEP, TUNING_SEED, climb
 
 FRONT_ENDS = ("cochlea", "log-mel", "delta")
 BEST = 3
@@ -140,10 +149,6 @@ def report(bench: Bench) -> None:
     """Write what is there so far."""
     speakers = bench.part("speakers")
     summaries = summarize(speakers)
-    pairs = [
-        (f"{one}, {two}", f"{100 * difference:+.1f} points", f"{p:.2g}", f"{q:.2g}")
-        for one, two, difference, p, q in welch(speakers)
-    ]
     order = " < ".join(f"{each.neuron} {each.accuracy:.3f}" for each in sorted(summaries, key=lambda s: s.accuracy))
     lines = [
         "# Six neurons on recordings of people",
@@ -160,7 +165,7 @@ def report(bench: Bench) -> None:
         "",
         f"Order of the means: {order}.",
         "",
-        tables.table([("pair", "difference of means", "Welch's p", "with Holm's correction"), *pairs], markdown=True),
+        differences_table(differences(speakers, "SiLIF")),
         "",
         "Accuracy on the validation speaker by learning rate, with a seed that is not among those above:",
         "",
@@ -208,8 +213,7 @@ def _front_ends(bench: Bench) -> list[str]:
         )
         for name, found in rows
     ]
-    tested = welch([{**each, "neuron": name} for name, found in rows for each in found], "cochlea")
-    pairs = [(f"{a}, {b}", f"{100 * d:+.1f} points", f"{p:.2g}", f"{q:.2g}") for a, b, d, p, q in tested]
+    tested = differences([{**each, "neuron": name} for name, found in rows for each in found], "cochlea")
     head = ("front end", "test accuracy", "synaptic operations", "sparsity", "learning rate", "seeds")
     return [
         "",
@@ -219,7 +223,7 @@ def _front_ends(bench: Bench) -> list[str]:
         "",
         tables.table([head, *shown], markdown=True),
         "",
-        tables.table([("pair", "difference of means", "Welch's p", "with Holm's correction"), *pairs], markdown=True),
+        differences_table(tested),
     ]
 
 

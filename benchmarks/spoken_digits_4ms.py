@@ -21,15 +21,22 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import torch
-from scipy.stats import ttest_ind
 
 from silif_plugins import plots, tables
 from silif_plugins.datasets.spoken_digits import SHA256
-from silif_plugins.training import Splits, TrainConfig, compare, summarize, summary_table, train
+from silif_plugins.training import (
+    Splits,
+    TrainConfig,
+    compare,
+    differences,
+    differences_table,
+    summarize,
+    summary_table,
+    train,
+)
 
 NEURONS = ("LIF", "AdLIF", "cAdLIF", "RF", "SiLIF", "C-SiLIF")
 GRID = (0.01, 0.03, 0.1)
@@ -67,29 +74,6 @@ def climb(accuracy: Callable[[float], float]) -> dict[float, float]:
             break
         found[LADDER[place]] = accuracy(LADDER[place])
     return dict(sorted(found.items()))
-
-
-def welch(results: list[dict[str, object]], middle: str = "SiLIF") -> list[tuple[str, str, float, float, float]]:
-    """Pairs of neurons with the difference of their means, Welch's p, and Holm's correction of it."""
-    by_neuron: dict[str, list[float]] = {}
-    for result in results:
-        by_neuron.setdefault(str(result["neuron"]), []).append(float(result["test_accuracy"]))  # type: ignore[arg-type]
-    means = {neuron: sum(values) / len(values) for neuron, values in by_neuron.items()}
-    order = sorted(by_neuron, key=means.__getitem__)
-    pairs = dict.fromkeys(pairwise(order))
-    pairs |= dict.fromkeys(tuple(sorted((each, middle), key=means.__getitem__)) for each in order if each != middle)
-    tests = {(one, two): float(ttest_ind(by_neuron[two], by_neuron[one], equal_var=False).pvalue) for one, two in pairs}
-    corrected = holm(tests)
-    return [(one, two, means[two] - means[one], p, corrected[one, two]) for (one, two), p in tests.items()]
-
-
-def holm(tests: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """Holm's correction of several p values."""
-    corrected, floor = {}, 0.0
-    for rank, (pair, p) in enumerate(sorted(tests.items(), key=lambda test: test[1])):
-        floor = max(floor, min(1.0, p * (len(tests) - rank)))
-        corrected[pair] = floor
-    return corrected
 
 
 def main() -> None:
@@ -130,10 +114,6 @@ def report(
     summaries = summarize(results)
     order = " < ".join(f"{each.neuron} {each.accuracy:.3f}" for each in sorted(summaries, key=lambda s: s.accuracy))
     steps = 250 if data == "spoken-digits" else 128
-    pairs = [
-        (f"{one}, {two}", f"{100 * difference:+.1f} points", f"{p:.2g}", f"{q:.2g}")
-        for one, two, difference, p, q in welch(results)
-    ]
     tuned = [
         (neuron, ", ".join(f"{rate:g}: {accuracy:.3f}" for rate, accuracy in grid.items()), f"{rates[neuron]:g}")
         for neuron, grid in grids.items()
@@ -148,7 +128,7 @@ def report(
         "",
         f"Order of the means: {order}.",
         "",
-        tables.table([("pair", "difference of means", "Welch's p", "with Holm's correction"), *pairs], markdown=True),
+        differences_table(differences(results, "SiLIF")),
         "",
         "Learning rates, chosen by validation accuracy with a seed that is not among those above:",
         "",

@@ -29,7 +29,7 @@ body { color: #222; background: #fff }
 h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc }
 pre { overflow-x: auto; padding: .75rem; background: #f4f4f4; font-size: .85rem }
 table { border-collapse: collapse } td { padding: .15rem 1.5rem .15rem 0; vertical-align: top }
-svg { max-width: 100%; height: auto; background: #fff }
+svg { max-width: 100%; height: auto }
 figure { margin: 1rem 0 } figcaption { color: #555 }
 @media (prefers-color-scheme: dark) {
   body { color: #ddd; background: #1c1c1c } pre { background: #2a2a2a } figcaption { color: #aaa }

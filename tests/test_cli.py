@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import wave
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -18,9 +19,10 @@ import silif_plugins
 from silif_plugins.cli import COMMANDS, help_of, main
 from silif_plugins.cli import compare as compare_command
 from silif_plugins.cli import train as train_command
+from silif_plugins.cli import zoo as zoo_command
 from silif_plugins.datasets import Recordings, write_recordings
 from silif_plugins.paper import recipes
-from silif_plugins.training import checkpoint
+from silif_plugins.training import TrainConfig, checkpoint
 
 QUICK = ["--epochs", "1", "--hidden-sizes", "8", "--data", "sequential-digits"]
 
@@ -603,12 +605,70 @@ def test_networks_are_compared_with_neurons():
     """Options that only some of them have are theirs alone."""
     read = compare_command.parser().read
     given = ["--data", "sequential-digits", "--hidden-sizes", "8", "--width", "4"]
-    found = compare_command.configs(read(["--neurons", "LIF,s4d", *given]))
-    assert [each.label for each in found] == ["LIF", "s4d"]
+    found, names = compare_command.configs(read(["--neurons", "LIF,s4d", *given]))
+    assert [each.label for each in found] == names == ["LIF", "s4d"]
     assert [each.options.get("hidden_sizes") for each in found] == [(8,), None]
     assert found[1].options["width"] == 4
     with pytest.raises(ValueError, match="membrane: is an option of none of LIF, s4d"):
         compare_command.configs(read(["--neurons", "LIF,s4d", "--membrane", "sdn"]))
+
+
+def test_every_system_takes_part_in_a_zoo():
+    """All neurons, with recurrent weights, with each kind of delays, and the other networks: by one name."""
+    found, rates = zoo_command.runs(zoo_command.parser().read(["--neurons", "every-system", "--epochs", "3"]))
+    wanted = "LIF RF AdLIF cAdLIF SiLIF C-SiLIF RadLIF SE-adLIF BRF S5-RF FiTS s4d spiking-ssm mamba s5-rf"
+    assert {*wanted.split(), "SiLIF+axonal", "SiLIF+dendritic", "SiLIF+synaptic"} <= found.keys()
+    assert found["SiLIF+synaptic"]["connection"] == "delayed"
+    assert found["LIF"].get("connection", "linear") == "linear"
+    assert {each["epochs"] for each in found.values()} == {3}
+    assert rates == [0.01, 0.03, 0.1, 0.3]
+    for settings in found.values():
+        assert "learning_rate" not in settings
+        assert TrainConfig(**settings).network(5, 3) is not None
+
+
+def test_delays_of_a_contender_can_be_changed():
+    read = compare_command.parser().read
+    found, names = compare_command.configs(
+        read(["--neurons", "lif,silif+axonal", "--connection-options", "max_delay=9"])
+    )
+    assert names == ["LIF", "SiLIF+axonal"]
+    assert found[1].options["connection_options"] == {"max_delay": 9, "round_in_eval": True}
+    with pytest.raises(ValueError, match="delays are SiLIF\\+axonal, SiLIF\\+dendritic, SiLIF\\+synaptic"):
+        compare_command.configs(read(["--neurons", "SiLIF+late"]))
+
+
+@pytest.mark.slow
+def test_an_ablation_and_its_figures(capsys, tmp_path):
+    options = ["--data", "sequential-digits", "--hidden-sizes", "6", "--epochs", "1", "--rates", "0.03"]
+    options += ["--beyond", "0", "--seeds", "1", "--jobs", "1", "--out", tmp_path]
+    code, out, _ = run(capsys, "ablate", "figure6", *options)
+    found = json.loads(out)
+    assert code == 0
+    assert [each["neuron"] for each in found][::5] == ["RF", "C-SiLIF"]
+    assert found[-1]["published"] == [95.6, 0.3]
+    assert "| C-SiLIF " in (tmp_path / "table.md").read_text()
+    lines = (tmp_path / "results.jsonl").read_text().splitlines()
+    assert len(lines) == 6
+    code, again, _ = run(capsys, "ablate", "figure6", *options)
+    assert json.loads(again) == found
+    assert (tmp_path / "results.jsonl").read_text().splitlines() == lines
+    code, out, _ = run(capsys, "figures", tmp_path / "results.jsonl", "--out", tmp_path / "drawn", "--formats", "svg")
+    assert [each["figure"] for each in json.loads(out)] == ["figure6", "ablation-c-silif"]
+    assert (tmp_path / "drawn" / "figure6.svg").stat().st_size > 5000
+
+
+def test_figures_of_a_run(capsys, tmp_path):
+    run(capsys, "train", *QUICK, "--out", tmp_path / "run")
+    _, out, _ = run(capsys, "figures", tmp_path / "run", "--out", tmp_path / "drawn")
+    found = {each["figure"]: each["files"] for each in json.loads(out)}
+    assert {"figure2", "figure5", "raster", "traces", "parameters-layer1"} <= found.keys()
+    assert all(Path(file).stat().st_size > 1000 for files in found.values() for file in files)
+    code, _, err = run(capsys, "figures", tmp_path / "run", "--formats", "gif")
+    assert (code, "formats: got gif; it must be some of png, svg, pdf" in err) == (2, True)
+    (tmp_path / "results.jsonl").write_text("nothing")
+    code, _, err = run(capsys, "figures", tmp_path / "results.jsonl")
+    assert (code, "no JSON" in err) == (2, True)
 
 
 def test_train_sdn(capsys, tmp_path):

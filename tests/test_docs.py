@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("yaml")
 
 from silif_plugins import cli
-from silif_plugins.cli import base, compare, train, zoo
+from silif_plugins.cli import ablate, base, compare, train, zoo
 from silif_plugins.datasets import SOURCES
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +97,8 @@ def test_commands_exist(page, command, monkeypatch):
                 compare.configs(settings)
             elif name == "zoo":
                 zoo.runs(settings)
+            elif name == "ablate":
+                ablate.runs(settings)
     elif program == "make":
         assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     elif program == "pip":

@@ -7,6 +7,7 @@ pytest.importorskip("matplotlib")
 import torch
 
 from silif_plugins import LIF, AdLIF, CSiLIF, SiLIF, State, plots
+from silif_plugins.dynamics import oscillates
 from silif_plugins.scan import scan
 from silif_plugins.training import Summary
 
@@ -18,8 +19,8 @@ def luminance(colour):
     return (linear @ torch.tensor([0.2126, 0.7152, 0.0722])).item()
 
 
-def summary(neuron, *, seeds=3, operations=2e5):
-    return Summary(neuron, seeds, 38716, 0.9, 0.01, operations, 1e3, 0.96, 0.03, 20.0)
+def summary(neuron, *, seeds=3, operations=2e5, accuracy=0.9):
+    return Summary(neuron, seeds, 38716, accuracy, 0.01, operations, 1e3, 0.96, 0.03, 20.0)
 
 
 def test_raster_has_a_dot_for_each_spike():
@@ -99,9 +100,91 @@ def test_lines_differ_in_more_than_colour():
     assert len({line.get_linestyle() for line in lines}) == 4
 
 
-def test_colours_stand_out_on_white_paper():
-    for colour in plots.COLOURS:
+def test_colours_stand_out_on_white_and_on_dark_pages():
+    dark = luminance("#1e2129")  # of the documentation's dark scheme
+    for colour in (*plots.COLOURS, plots.INK):
         assert 1.05 / (luminance(colour) + 0.05) > 2
+        assert (luminance(colour) + 0.05) / (dark + 0.05) > 3
+    assert 1.05 / (luminance(plots.INK) + 0.05) > 4.5
+
+
+def test_the_ground_is_transparent_and_ink_is_that_of_the_page(tmp_path):
+    figure = plots.raster({"input": torch.eye(5)})
+    text = plots.svg(figure)
+    assert "currentColor" in text
+    for drawn in ("#ffffff", "#000000", plots.INK):
+        assert drawn not in text.partition("<g id")[2].replace("stroke: #000000; stroke-width: 0", "")
+    plots.save(figure, tmp_path / "figure.svg")
+    assert "prefers-color-scheme:dark" in (tmp_path / "figure.svg").read_text()
+
+
+def drawings():
+    """Every plot, with the number of its panels."""
+    silif, csilif = SiLIF(20), CSiLIF(20)
+    _, _, states = scan(silif.state_space(), torch.ones(30, 1, 20), return_states=True)
+    states = State(*(field[:, 0] for field in states))
+    spaces = {"a": silif.state_space(), "b": AdLIF(20).state_space()}
+    one = {"loss": 1.0, "accuracy": 0.5}
+    epochs = [{"epoch": 1, **{f"{split}_{name}": each for split in ("train", "valid") for name, each in one.items()}}]
+    return {
+        "raster": (2, lambda ax: plots.raster({"a": torch.eye(5), "b": torch.eye(5)}, ax=ax)),
+        "traces": (2, lambda ax: plots.traces(silif.state_space(), states, ax=ax)),
+        "delays": (2, lambda ax: plots.delay_matrices({"a": torch.rand(2, 3), "b": torch.rand(2, 3)}, ax=ax)),
+        "impulse": (1, lambda ax: plots.impulse_response({"a": silif}, ax=ax)),
+        "eigenvalues": (2, lambda ax: plots.eigenvalue_plane(spaces, ax=ax)),
+        "regimes": (2, lambda ax: plots.regimes(spaces, ax=ax)),
+        "parameters": (4, lambda ax: plots.parameter_histograms(csilif, csilif, ax=ax)),
+        "operations": (1, lambda ax: plots.accuracy_against_operations([summary("LIF")], pareto=True, ax=ax)),
+        "accuracies": (1, lambda ax: plots.accuracies([summary("LIF")], published={"LIF": 80.0}, ax=ax)),
+        "curves": (2, lambda ax: plots.learning_curves(epochs, ax=ax)),
+        "confusion": (1, lambda ax: plots.confusion(torch.eye(3), ["a", "b", "c"], ax=ax)),
+    }
+
+
+@pytest.mark.parametrize("name", drawings())
+def test_plots_draw_into_axes_that_are_given(name):
+    from matplotlib.figure import Figure
+
+    panels, draw = drawings()[name]
+    figure = Figure()
+    axes = list(figure.subplots(1, panels, squeeze=False).flat)
+    assert draw(axes[0] if panels == 1 else axes) is figure
+    assert all(each.has_data() for each in axes)
+    with pytest.raises(ValueError, match=f"ax: got {panels + 1} axes; this figure has {panels} panels"):
+        draw([*axes, axes[0]])
+    assert draw(None) is not figure
+
+
+def test_regimes_are_told_by_the_simulated_eigenvalues():
+    space = SiLIF(300).state_space()
+    axes = plots.regimes({"SiLIF": space}).axes[0]
+    resonate, integrate = axes.collections
+    assert len(resonate.get_offsets()) == int(oscillates(space).sum())
+    assert len(resonate.get_offsets()) + len(integrate.get_offsets()) == 300
+    place = plots.regimes({"one": SiLIF(1, tau_u=0.02, tau_w=0.3, a=0.5).state_space()}).axes[0].collections[0]
+    assert torch.tensor(place.get_offsets())[0].tolist() == pytest.approx([15.0, 0.5], rel=1e-4)
+    with pytest.raises(ValueError, match=r"spaces\['C-SiLIF'\]: is no adaptive neuron"):
+        plots.regimes({"C-SiLIF": CSiLIF(5).state_space()})
+
+
+def test_the_pareto_front_is_of_those_that_none_beats():
+    each = [
+        summary("dear", operations=9e5, accuracy=0.95),
+        summary("beaten", operations=3e5, accuracy=0.7),
+        summary("cheap", operations=1e5, accuracy=0.8),
+        summary("same cost", operations=1e5, accuracy=0.75),
+    ]
+    assert [one.neuron for one in plots.pareto_front(each)] == ["cheap", "dear"]
+    axes = plots.accuracy_against_operations(each, pareto=True).axes[0]
+    assert list(axes.get_lines()[0].get_xdata()) == [100, 900]
+    assert axes.get_xscale() == "log"
+
+
+def test_sizes_of_one_name_are_joined():
+    sizes = [summary("SiLIF", operations=each) for each in (4e5, 1e5)]
+    axes = plots.accuracy_against_operations([*sizes, summary("LIF")], join=True).axes[0]
+    assert [len(container.lines[0].get_xdata()) for container in axes.containers] == [2, 1]
+    assert list(axes.containers[0].lines[0].get_xdata()) == [100, 400]
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])

@@ -14,21 +14,22 @@ from .. import plots
 from ..files import write_file
 from ..tables import table
 from ..training import (
-    DEFAULT_NETWORK,
-    NETWORKS,
     Summary,
     TrainConfig,
     cells,
     compare,
-    settings_of,
+    differences,
+    differences_table,
+    run_folder,
     summarize,
     summary_table,
 )
 from . import base
 from .base import Base
+from .contenders import NAMES, contender
 from .output import Answer, note
 from .parser import Parser, UsageError
-from .settings import add_settings, given_settings, listed, merged
+from .settings import add_settings, given_settings, listed
 
 DESCRIPTION = """Train several neurons, or networks such as s4d, with the same data, seeds and budget. Settings that are
 not given are those of the shipped recipe of each; options that only some of the networks have are theirs alone. Prints
@@ -44,8 +45,7 @@ OWN = ("neuron", "seed")
 def parser(arguments: Sequence[str] = ()) -> Parser:
     """Return the options."""
     found = Parser("compare", DESCRIPTION)
-    example = "Such as LIF,SiLIF, the default, or SiLIF,s4d."
-    found.add("--neurons", nargs="+", default=["LIF,SiLIF"], metavar="NAME", help=example)
+    found.add("--neurons", nargs="+", default=["LIF,SiLIF"], metavar="NAME", help=f"{NAMES}. Default: LIF,SiLIF.")
     found.add("--seeds", type=int, default=1, metavar="N", help="Number of seeds, 0 to N-1. Default: 1.")
     found.add(
         "--jobs",
@@ -69,8 +69,8 @@ def parser(arguments: Sequence[str] = ()) -> Parser:
     return found
 
 
-def configs(settings: argparse.Namespace) -> list[TrainConfig]:
-    """Return the settings of every run.
+def configs(settings: argparse.Namespace) -> tuple[list[TrainConfig], list[str]]:
+    """Return the settings of every run, and the name of its contender.
 
     Raises:
         ValueError: If one is not valid.
@@ -78,18 +78,14 @@ def configs(settings: argparse.Namespace) -> list[TrainConfig]:
     if settings.seeds < 1 or settings.jobs < 1:
         raise UsageError(f"seeds, jobs: got {settings.seeds} and {settings.jobs}; both must be positive")
     given = given_settings(settings, without=OWN)
-    data = given.get("data", TrainConfig().data)
-    found, notes = [], []
+    found, called, notes = [], [], []
     names, used = listed(",".join(settings.neurons)), set()
     for name in names:
-        identity = {"architecture": name} if name in NETWORKS else {"neuron": name}
-        known = settings_of({**given, **identity}.get("architecture", DEFAULT_NETWORK))
-        own = {key: value for key, value in given.items() if key in known and key not in identity}
-        used |= own.keys() | identity.keys()
-        source = base.of_neuron({**own, **identity})
-        chosen = merged({**identity, "data": data, **source.settings}, own)
-        found += [TrainConfig.from_mapping({**chosen, "seed": seed}) for seed in range(settings.seeds)]
-        notes.append(f"compare: {found[-1].label} on {data}, {source.told(own)}")
+        each = contender(name, given)
+        used |= each.used
+        found += [TrainConfig.from_mapping({**each.settings, "seed": seed}) for seed in range(settings.seeds)]
+        called += [each.name] * settings.seeds
+        notes.append(f"compare: {each.name} on {each.settings['data']}, {each.source.told(each.used)}")
     if not found:
         raise UsageError("neurons: got none; give some, such as LIF,SiLIF")
     if unused := sorted(given.keys() - used):
@@ -97,22 +93,28 @@ def configs(settings: argparse.Namespace) -> list[TrainConfig]:
     base.check(found[0], Base({}), given.get("data"))
     for text in notes:
         note(text)
-    return found
+    return found, called
 
 
 def run(settings: argparse.Namespace) -> Answer:
     """Train all, or what is left of them."""
     if settings.folds is not None:
         return _run_folds(settings)
-    summaries = summarize(compare(configs(settings), settings.out, jobs=settings.jobs))
+    runs, names = configs(settings)
+    results = compare(runs, settings.out, names=names, jobs=settings.jobs)
+    summaries = summarize(results)
     plot = settings.out / "accuracy_against_operations.png"
     plots.save(plots.accuracy_against_operations(summaries), plot)
-    write_file(settings.out / "table.md", (summary_table(summaries) + "\n").encode())
+    tests = differences(results)
+    tested = [differences_table(tests)] if tests else []
+    write_file(settings.out / "table.md", ("\n\n".join([summary_table(summaries), *tested]) + "\n").encode())
     best = max(summaries, key=lambda each: each.accuracy)
     return Answer(
         [_data(each) for each in summaries],
-        f"{summary(summaries)}\n\nplot: {plot}",
-        f"silif evaluate {settings.out / f'{best.neuron}-seed0'}",
+        "\n\n".join(
+            [summary(summaries), *([differences_table(tests, markdown=False)] if tests else []), f"plot: {plot}"]
+        ),
+        f"silif evaluate {settings.out / run_folder(best.neuron, 0)}",
     )
 
 
@@ -120,11 +122,11 @@ def _run_folds(settings: argparse.Namespace) -> Answer:
     name, _, values = settings.folds.partition("=")
     if not name or len(chosen := list(dict.fromkeys(listed(values)))) < 2:
         raise UsageError(f"folds: got {settings.folds}; it must be an option of the data with values, such as {_FOLDS}")
-    runs = configs(settings)
+    runs, names = configs(settings)
     found: dict[str, list[Summary]] = {}
     for value in chosen:
         fold = [dataclasses.replace(each, data_options={**each.data_options, name: value}) for each in runs]
-        found[value] = summarize(compare(fold, settings.out / f"{name}-{value}", jobs=settings.jobs))
+        found[value] = summarize(compare(fold, settings.out / f"{name}-{value}", names=names, jobs=settings.jobs))
     text = folds_table(found)
     write_file(settings.out / "table.md", (folds_table(found, markdown=True) + "\n").encode())
     data = [{name: value, **_data(each)} for value, summaries in found.items() for each in summaries]
@@ -132,7 +134,7 @@ def _run_folds(settings: argparse.Namespace) -> Answer:
     return Answer(
         data,
         f"{text}\n\ntest accuracy in percent; the last column is the mean over the folds and its standard deviation",
-        f"silif evaluate {settings.out / f'{name}-{chosen[0]}' / f'{first}-seed0'}",
+        f"silif evaluate {settings.out / f'{name}-{chosen[0]}' / run_folder(first, 0)}",
     )
 
 

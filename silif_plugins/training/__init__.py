@@ -5,7 +5,7 @@ SpArchNet is the default one of them; `register_network` adds others.
 
 from .checkpoint import load as load_checkpoint
 from .checkpoint import load_network
-from .comparison import Summary, cells, compare, summarize, summary_table
+from .comparison import Summary, cells, compare, run_folder, summarize, summary_table
 from .config import TrainConfig, every_setting, settings_of
 from .data import Splits, front_end_of, load_split
 from .devices import check_device
@@ -16,7 +16,8 @@ from .options import Option
 from .options import of_function as options_of
 from .pretrained import Pretrained, from_pretrained, save_pretrained, shipped
 from .run import Diverged, RunError, train
-from .side_by_side import Animal, rates_of, stable, table_of, unstable, zoo
+from .side_by_side import Animal, differences_of, rates_of, stable, table_of, unstable, zoo
+from .significance import Difference, differences, differences_table, holm
 from .trained import Prediction, Trained, step_of
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "NETWORKS",
     "SCALES",
     "Animal",
+    "Difference",
     "Diverged",
     "Evaluation",
     "Option",
@@ -39,10 +41,14 @@ __all__ = [
     "check_device",
     "classifiers",
     "compare",
+    "differences",
+    "differences_of",
+    "differences_table",
     "evaluate",
     "every_setting",
     "from_pretrained",
     "front_end_of",
+    "holm",
     "load_checkpoint",
     "load_network",
     "load_split",
@@ -51,6 +57,7 @@ __all__ = [
     "rates_of",
     "recalibrate",
     "register_network",
+    "run_folder",
     "save_pretrained",
     "settings_of",
     "shipped",

@@ -9,10 +9,11 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import queue
+import re
 import signal
 import statistics
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -65,8 +66,25 @@ class Summary:
     seconds: float
 
 
+def run_folder(name: str, seed: int) -> str:
+    """Return what the folder of a run in a comparison is called.
+
+    Examples:
+        >>> run_folder("SiLIF", 0), run_folder("C-SiLIF without log, b", 1)
+        ('SiLIF-seed0', 'C-SiLIF-without-log-b-seed1')
+    """
+    plain = re.sub(r"[^\w.+-]+", "-", name).strip("-")
+    return f"{plain}-seed{seed}"
+
+
 def compare(
-    configs: Sequence[TrainConfig], folder: Path, *, jobs: int = 1, skip_diverged: bool = False
+    configs: Sequence[TrainConfig],
+    folder: Path,
+    *,
+    names: Sequence[str] | None = None,
+    jobs: int = 1,
+    skip_diverged: bool = False,
+    on_result: Callable[[_Result], None] | None = None,
 ) -> list[_Result]:
     """Train every configuration and collect the results; what the folder holds already is not trained again.
 
@@ -74,13 +92,16 @@ def compare(
     their names.
 
     Args:
-        configs: The runs, told apart by neuron and seed (of other networks than the default one, by its name, too).
+        configs: The runs, told apart by name and seed.
         folder: Where each run gets a folder of its own, and ``results.jsonl`` a line for each.
+        names: What each run's contender is called in its result, as ``neuron``; by default `TrainConfig.label`: the
+            neuron, and of other networks than the default one their name.
         jobs: How many runs at a time, each in a process with one thread.
         skip_diverged: Leave runs whose loss is not finite out of the results, instead of raising.
+        on_result: Called with the result of each run when it has ended, while others go on.
 
     Raises:
-        ValueError: If two configurations have the same neuron and seed, or one is not valid.
+        ValueError: If two configurations have the same name and seed, or one is not valid.
         RunError: If a folder holds a run with other settings. The other runs are stopped; their finished epochs are
             kept.
         Diverged: If the loss of a run is not finite, after the other runs.
@@ -88,9 +109,10 @@ def compare(
         RuntimeError: If a script calls this outside of ``if __name__ == "__main__":``, so that its processes, which
             import it, would call it again.
     """
-    names = [f"{config.label}-seed{config.seed}" for config in configs]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"configs: {repeated[0]} stands there twice; neuron and seed must tell runs apart")
+    called = [config.label for config in configs] if names is None else list(names)
+    places = [run_folder(name, config.seed) for name, config in zip(called, configs, strict=True)]
+    if repeated := sorted({place for place in places if places.count(place) > 1}):
+        raise ValueError(f"configs: {repeated[0]} stands there twice; name and seed must tell runs apart")
     tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
     total = sum(config.epochs for config in configs)
     context = multiprocessing.get_context("spawn")
@@ -109,7 +131,11 @@ def compare(
         tqdm(total=total, desc="compare", unit="epoch", disable=None) as bar,
     ):
         try:
-            pending = [pool.submit(_run, config, folder / name) for config, name in zip(configs, names, strict=True)]
+            told: set[int] = set()
+            pending = [
+                pool.submit(_run, config, name, folder / place)
+                for config, name, place in zip(configs, called, places, strict=True)
+            ]
             done, steps = 0, 20
             while not all(job.done() for job in pending):
                 with contextlib.suppress(queue.Empty):
@@ -120,6 +146,8 @@ def compare(
                         logger.info("compare  epoch %d/%d  %s: validation %.3f", done, total, neuron, accuracy)
                     bar.set_postfix_str(f"{neuron}: validation {accuracy:.3f}")
                 _raise_error(pending)
+                _tell(pending, told, on_result)
+            _tell(pending, told, on_result)
             kept = [job for job in pending if not (skip_diverged and isinstance(job.exception(), Diverged))]
             results = [job.result() for job in kept]
         except BaseException as error:
@@ -143,6 +171,14 @@ def _raise_error(jobs: Sequence[Future[_Result]]) -> None:
     for job in jobs:
         if job.done() and not isinstance(job.exception(), Diverged):
             job.result()
+
+
+def _tell(jobs: Sequence[Future[_Result]], told: set[int], on_result: Callable[[_Result], None] | None) -> None:
+    """Hand on the results of runs that have ended since the last time."""
+    for place, job in enumerate(jobs):
+        if on_result is not None and place not in told and job.done() and job.exception() is None:
+            told.add(place)
+            on_result(job.result())
 
 
 _epochs: Queue[tuple[str, float]]
@@ -171,11 +207,11 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _run(config: TrainConfig, folder: Path) -> _Result:
+def _run(config: TrainConfig, name: str, folder: Path) -> _Result:
     def tell(entry: dict[str, float]) -> None:
-        _epochs.put((config.label, entry["valid_accuracy"]))
+        _epochs.put((name, entry["valid_accuracy"]))
 
-    return train(config, folder, resume=True, on_epoch=tell)
+    return {**train(config, folder, resume=True, on_epoch=tell), "neuron": name}
 
 
 def summarize(results: Sequence[_Result]) -> list[Summary]:

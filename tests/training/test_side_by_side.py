@@ -16,16 +16,19 @@ QUICK = {"data": "sequential-digits", "hidden_sizes": (8,), "epochs": 1}
 def results(validation):
     """Stand in for training: results by (neuron, rate)."""
 
-    def compare(configs, folder, *, jobs, skip_diverged):
+    def compare(configs, folder, *, names, jobs, skip_diverged, on_result):
         assert skip_diverged
-        return [
+        found = [
             {
-                "neuron": config.label, "seed": config.seed, "learning_rate": config.learning_rate, "parameters": 7,
-                "valid_accuracy": validation[config.label, config.learning_rate], "test_accuracy": 0.1 * config.seed,
-                "test_synaptic_operations": 1.0, "test_sparsity": 0.9, "seconds": 1.0, "folder": str(folder),
+                "neuron": name, "seed": config.seed, "learning_rate": config.learning_rate, "parameters": 7,
+                "valid_accuracy": validation[name, config.learning_rate], "test_accuracy": 0.1 * config.seed,
+                "test_synaptic_operations": 1.0, "test_sparsity": 0.9, "seconds": 1.0, "folder": str(folder / "x"),
             }
-            for config in configs if (config.label, config.learning_rate) in validation
+            for config, name in zip(configs, names, strict=True) if (name, config.learning_rate) in validation
         ]  # fmt: skip
+        for each in found:
+            on_result(each)
+        return found
 
     return compare
 
@@ -33,8 +36,8 @@ def results(validation):
 def test_the_best_rate_is_chosen_on_the_validation_set(monkeypatch, tmp_path):
     module = zoo.__globals__
     monkeypatch.setitem(module, "compare", results({("LIF", 0.1): 0.5, ("LIF", 0.3): 0.6, ("RF", 0.1): 0.4}))
-    monkeypatch.setitem(module, "_unstable_of", lambda found: (None, float(len(found))))
-    settings = [{"neuron": name, **QUICK} for name in ("LIF", "RF", "AdLIF")]
+    monkeypatch.setitem(module, "_unstable_of", lambda found, folder: (None, float(len(found))))
+    settings = {name: {"neuron": name, **QUICK} for name in ("LIF", "RF", "AdLIF")}
     lif, rf = sorted(zoo(settings, tmp_path, rates=(0.1, 0.3), seeds=3), key=lambda each: each.summary.neuron)
     assert (lif.summary.learning_rate, rf.summary.learning_rate) == (0.3, 0.1)
     assert (lif.summary.seeds, rf.summary.seeds, rf.unstable_after) == (3, 3, 3)
@@ -97,3 +100,36 @@ def test_stability_of_dynamics_of_ones_own_is_not_guessed():
             return object()
 
     assert stable(Own(3)) is None
+
+
+def test_rates_are_tried_beyond_an_end_that_is_the_best(monkeypatch, tmp_path):
+    module = zoo.__globals__
+    accuracy = {0.01: 0.5, 0.03: 0.6, 0.1: 0.7, 0.3: 0.8, 1.0: 0.6, 3.0: 0.9}
+    monkeypatch.setitem(module, "compare", results({("LIF", rate): each for rate, each in accuracy.items()}))
+    settings = {"LIF": {"neuron": "LIF", **QUICK}}
+    (found,) = zoo(settings, tmp_path / "two", rates=(0.01, 0.03), beyond=5, seeds=1)
+    assert found.summary.learning_rate == 0.3
+    assert list(found.valid_accuracy) == [0.01, 0.03, 0.1, 0.3, 1.0]  # and no further: the end is not the best
+    (found,) = zoo(settings, tmp_path / "one", rates=(0.01, 0.03), beyond=1, seeds=1)
+    assert (found.summary.learning_rate, list(found.valid_accuracy)) == (0.1, [0.01, 0.03, 0.1])
+
+
+def test_runs_that_stand_in_the_results_are_not_trained_again(monkeypatch, tmp_path):
+    module = zoo.__globals__
+    calls = []
+
+    def counted(configs, *others, **options):
+        calls.extend(options["names"])
+        return results({("LIF", 0.1): 0.5, ("RF", 0.1): 0.5})(configs, *others, **options)
+
+    monkeypatch.setitem(module, "compare", counted)
+    settings = {name: {"neuron": name, **QUICK} for name in ("LIF", "RF")}
+    zoo({"LIF": settings["LIF"]}, tmp_path, rates=(0.1,), seeds=2)
+    assert calls == ["LIF", "LIF"]
+    lines = (tmp_path / "results.jsonl").read_text().splitlines()
+    (tmp_path / "results.jsonl").write_text("\n".join(lines[:1]) + "\n")  # interrupted after the first run
+    zoo(settings, tmp_path, rates=(0.1,), seeds=2)
+    assert sorted(calls[2:]) == ["LIF", "RF", "RF"]
+    other = {"LIF": {**settings["LIF"], "epochs": 2}}
+    zoo(other, tmp_path, rates=(0.1,), seeds=1)
+    assert calls[5:] == ["LIF"]  # the results of other settings are not taken for these
