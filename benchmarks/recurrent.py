@@ -1,7 +1,7 @@
 """A recurrent layer, forward and backward: RadLIF by events against a loop over steps as SpArch runs it.
 
 The loop takes the sequence apart first (``unbind``), which is fairer than indexing it, and has the equations and the
-surrogate of the layer. The input weights and the norm before it are left out of both. The rate is set by the scale of
+surrogate of the layer. The input weights and the norm before it are left out of both. The rate is set by the mean of
 the input.
 
     python -m benchmarks.recurrent
@@ -39,13 +39,13 @@ def times(steps: int, batch: int, size: int, rate: float, rounds: int) -> tuple[
     """Return the share of bins with a spike, and the median seconds of both."""
     torch.manual_seed(0)
     neuron, weights = AdLIF(size), nn.Parameter(nn.init.orthogonal_(torch.empty(size, size)))
-    noise, low, high = torch.randn(steps, batch, size), 0.0, 30.0
+    noise, low, high = 5 * torch.randn(steps, batch, size), -20.0, 20.0
     for _ in range(12):
-        scale = (low + high) / 2
+        offset = (low + high) / 2
         with torch.no_grad():
-            found = scan(neuron, scale * noise, recurrent=weights)[0].mean().item()
-        low, high = (scale, high) if found < rate else (low, scale)
-    x = (scale * noise).requires_grad_()
+            found = scan(neuron, noise + offset, recurrent=weights)[0].mean().item()
+        low, high = (offset, high) if found < rate else (low, offset)
+    x = (noise + offset).requires_grad_()
     gradient = torch.randn_like(x)
 
     def contender(run: Callable[[Tensor], Tensor]) -> Callable[[], None]:
