@@ -238,7 +238,7 @@ def core_state(state: Any, state_type: type[SpikingState], shape: torch.Size, dy
     if state is None:
         return None
     own: Any = state_type
-    names = {"mem": "v", "spk": "z", "ada": "w"}
+    names = {"spk": "z", "mem": "v", "ada": "w"}
     kind, shapes = State, dict.fromkeys(names, shape)
     if linear_part(dynamics) is None:  # its state may be any
         rest = dynamics.rest(tuple(shape), device="meta")

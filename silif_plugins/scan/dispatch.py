@@ -99,7 +99,8 @@ def scan(
         backend: ``"cpu"`` and ``"triton"`` (on a GPU), the fused kernels; ``"reference"``, a loop in PyTorch and the
             definition; ``"graph"``, that loop as one operator for any number of steps, without gradients, which "auto"
             takes in ``torch.export``; ``"auto"``, the fastest that can run this. They give the same spikes and states,
-            and gradients that differ by rounding. Only the reference can be differentiated twice, in forward mode, or
+            and gradients that differ by rounding (with ``recurrent`` states do, too: the CPU's kernel adds weights
+            event by event). Only the reference can be differentiated twice, in forward mode, or
             run a spike function that is not the step H(x > 0); "auto" takes it for the last two.
         checkpoint_chunks: Run the sequence in so many pieces, each of them again in backward: of each only the state
             before it is kept, so √T pieces need the memory of 2 √T steps instead of T. It is for the reference;
@@ -316,20 +317,18 @@ def scan_layer(
         mean, scale, shift = affine
         current, affine = (current - mean) * scale + shift, None
     if not knows and (width is None or recurrent is not None or name in ("reference", "graph")):
-        spikes, last, states = scan(
-            space,
-            current,
-            state,
-            surrogate=spike_function,
-            recurrent=recurrent,
-            lengths=lengths,
-            return_states=True,
-            backend=name,
-            detach_reset=detach_reset,
-        )
+        threshold = None if width is None else space.threshold
+        options: dict[str, Any] = {"recurrent": recurrent, "lengths": lengths, "detach_reset": detach_reset}
+        options |= {
+            "surrogate": spike_function,
+            "backend": name,
+            "return_states": threshold is not None or return_states,
+        }
+        spikes, last, *trace_of = scan(space, current, state, **options)
         gate = None
-        if width is not None and space.threshold is not None:
-            gate = (states.mem.detach() - space.threshold.detach()).abs() <= width
+        if threshold is not None:
+            gate = (trace_of[0].mem.detach() - threshold.detach()).abs() <= width
+        states = trace_of[0] if return_states else None
         return Firing(spikes, last, gate, None, states)
     initial = initial_state(space, state, current.shape[1:], dtype)
     steps = None if lengths is None else as_lengths(lengths, current)

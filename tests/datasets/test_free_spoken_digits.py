@@ -123,8 +123,10 @@ def test_its_recipe_is_trained_by_its_name(digits, tmp_path, monkeypatch, capsys
 
 
 def test_leaving_out_one_speaker_after_the_other_is_one_command(digits, tmp_path, capsys, monkeypatch):
-    def here(configs, folder, *, jobs):
-        return [train(config, folder / f"{config.label}-seed{config.seed}") for config in configs]
+    def here(configs, folder, *, names, jobs):
+        return [
+            train(config, folder / f"{name}-seed{config.seed}") for config, name in zip(configs, names, strict=True)
+        ]
 
     monkeypatch.setattr("silif_plugins.cli.compare.compare", here)  # which starts processes
     command = ["compare", "--neurons", "LIF,SiLIF", "--folds", "leave_out=george,theo", "--out", str(tmp_path)]

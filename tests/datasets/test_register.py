@@ -121,7 +121,7 @@ def test_wrong_sources_are_refused():
 
 def test_names_say_first_what_needs_no_folder():
     shipped, folders = ["listops", "sequential-digits", "spoken-digits"], ["cifar10", "free-spoken-digits", "gsc"]
-    other = ["lra-listops", "lra-retrieval", "lra-text", "mnist", "pathfinder", "shd", "ssc"]
+    other = ["lra-listops", "lra-retrieval", "lra-text", "mnist", "pathfinder", "shd", "ssc", "wikitext-103"]
     other += ["arrays", "audio", "events"]
     assert source_names() == [*shipped, *folders, *other]
     assert all(name in sources_in_words() for name in source_names())
