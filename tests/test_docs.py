@@ -106,4 +106,5 @@ def test_commands_exist(page, command, monkeypatch):
         for names in re.findall(r"\[([\w,]+)\]", command):
             assert set(names.split(",")) <= extras.keys()
     else:
-        assert (ROOT / arguments[1].replace(".", "/") / "__main__.py").is_file()
+        module = ROOT / arguments[1].replace(".", "/")
+        assert (module / "__main__.py").is_file() or module.with_suffix(".py").is_file()

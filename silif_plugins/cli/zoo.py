@@ -111,7 +111,7 @@ def every_system() -> list[str]:
 
     Examples:
         >>> every_system()[-4:]
-        ['s5-rf', 's4d', 'spiking-ssm', 'mamba']
+        ['spiking-linoss', 's4d', 'spiking-ssm', 'mamba']
     """
     small = [name for name in classifiers() if name.rpartition("-")[2] not in SCALES]
     networks = [name for name in small if name != DEFAULT_NETWORK]

@@ -35,6 +35,7 @@ class Hearing:
         ValueError: If the network does not read the front end's bands, or steps are longer than frames.
 
     Examples:
+        >>> import torch
         >>> from silif_plugins.datasets import front_end
         >>> from silif_plugins.deploy import quantise
         >>> from silif_plugins.sparch import SpArchNet

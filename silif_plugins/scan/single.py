@@ -30,15 +30,18 @@ class SingleStep:
         detach_reset: Whether no gradient flows to the spikes that reset.
         wrap: What is done with the membrane before it is returned: a tensor class of the host's.
 
+    Raises:
+        ValueError: If there is no kernel for these neurons, as :meth:`fits` says: it would write where it must not.
+
     Examples:
         >>> from silif_plugins.neurons import SiLIF
         >>> from silif_plugins.surrogate import ATan
-        >>> space, state = SiLIF(5).state_space(), State.zeros((2, 5))
+        >>> space, state = SiLIF(20).state_space(), State.zeros((2, 20))
         >>> advance = SingleStep(space, state.mem.shape, ATan())
-        >>> for current in 3 * torch.rand(10, 2, 5):
+        >>> for current in 3 * torch.rand(10, 2, 20):
         ...     state = State(*advance(current, *state))
         >>> state.mem.shape
-        torch.Size([2, 5])
+        torch.Size([2, 20])
     """
 
     def __init__(
@@ -51,6 +54,10 @@ class SingleStep:
     ) -> None:
         from .cpu.single import Step, fewest
 
+        if not self.fits(space, shape, surrogate):
+            raise ValueError(
+                f"space, shape: got a shape {tuple(shape)} or neurons that the kernel does not run; use step"
+            )
         self.shape, self.surrogate, self.detach_reset, self.wrap = shape, surrogate, detach_reset, wrap
         self.sizes = shape[len(shape) - len(space.shape) :]
         if self.sizes.numel() < fewest(space.dtype):  # then each sample has coefficients of its own

@@ -219,7 +219,7 @@ def test_errors_name_the_argument():
         scan(neuron, current, dt=torch.tensor([1.0, -1.0, 1.0, 1.0]))
     with pytest.raises(ValueError, match="dt: got durations for LIF, which has no flow"):
         scan(LIF(3), current, dt=torch.ones(4))
-    with pytest.raises(ValueError, match="dt: got durations for .*, which has no flow"):
+    with pytest.raises(ValueError, match=r"dt: got durations for .*, which has no flow"):
         scan(neuron.state_space(), current, dt=torch.ones(4))
     assert isinstance(neuron.flow(), Flow)
     assert spectral_radius(neuron.state_space()).max() < 1
