@@ -1,6 +1,7 @@
-"""The page on which one moves sliders computes what the package does: its file is run by node."""
+"""The page on which one moves sliders computes what the package does: its file is run by node, and in Chromium."""
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,8 @@ import torch
 from silif_plugins.dynamics import eigenvalues, jury_margins, oscillates
 from silif_plugins.neurons import CSiLIF, SiLIF
 from silif_plugins.scan import scan
+
+from .deploy.browser import BROWSER, Browser
 
 FILE = Path(__file__).parents[1] / "docs" / "neuron.js"
 
@@ -39,26 +42,47 @@ def core(model, values):
         torch.set_default_dtype(before)
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_arithmetic():
+ANSWERS = """(page, asked) => asked.cases.map(([name, values]) => {
+  const space = page[name](values);
+  return {space, eigenvalues: page.eigenvalues(space), margins: page.margins(space),
+          oscillates: page.oscillates(space), run: page.run(space, asked.currents),
+          free: page.run(space, asked.currents, false)};
+})"""
+
+
+def by_node(asked, _):
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    code = f"const page = require({json.dumps(str(FILE))}), asked = JSON.parse(require('fs').readFileSync(0));"
+    code += f"console.log(JSON.stringify(({ANSWERS})(page, asked)));"
+    done = subprocess.run(["node", "-e", code], input=json.dumps(asked), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def by_chromium(asked, place):
+    """On the page as it is in the documentation, whose sliders are drawn at the start."""
+    if BROWSER is None:
+        pytest.skip("Chromium is not installed")
+    page = FILE.parent / "explanations" / "neuron.md"
+    body = re.search(r'<div id="neuron".*?</div>\s*(?=<script|\n\n)', page.read_text(), re.DOTALL)[0]
+    ready = "<script>window.addEventListener('load', () => document.body.dataset.ready = 'yes')</script>"
+    script = f"<script>{FILE.read_text()}</script>"
+    (place / "page.html").write_text(f'<meta charset="utf-8"><body>{body}{script}{ready}')
+    with Browser(place / "profile") as browser:
+        browser.open(f"file://{place}/page.html")
+        assert browser.run("document.querySelectorAll('#neuron input[type=range]').length") > 4
+        functions = "{silif, csilif, eigenvalues, margins, oscillates, run}"
+        return browser.run(f"({ANSWERS})({functions}, {json.dumps(asked)})")
+
+
+@pytest.mark.parametrize("engine", [by_node, by_chromium])
+def test_arithmetic(engine, tmp_path):
     torch.manual_seed(0)
     currents = (10 * torch.rand(150, dtype=torch.float64) - 2).tolist()
-    code = f"""
-const page = require({json.dumps(str(FILE))});
-const asked = JSON.parse(require("fs").readFileSync(0));
-const answers = asked.cases.map(([name, values]) => {{
-  const space = page[name](values);
-  return {{space, eigenvalues: page.eigenvalues(space), margins: page.margins(space),
-           oscillates: page.oscillates(space), run: page.run(space, asked.currents),
-           free: page.run(space, asked.currents, false)}};
-}});
-console.log(JSON.stringify(answers));
-"""
     cases = [("silif", SiLIF, values) for values in SILIF] + [("csilif", CSiLIF, values) for values in CSILIF]
     asked = {"cases": [[name, values] for name, _, values in cases], "currents": currents}
-    done = subprocess.run(["node", "-e", code], input=json.dumps(asked), capture_output=True, text=True, check=True)
     fired = 0
-    for (_, model, values), answer in zip(cases, json.loads(done.stdout), strict=True):
+    for (_, model, values), answer in zip(cases, engine(asked, tmp_path), strict=True):
         space = core(model, values)
         for name, field in zip(space._fields, space, strict=True):
             assert answer["space"][name] == pytest.approx(float(field), rel=1e-12, abs=1e-15), (values, name)
