@@ -55,9 +55,8 @@ class SingleStep:
         from .cpu.single import Step, fewest
 
         if not self.fits(space, shape, surrogate):
-            raise ValueError(
-                f"space, shape: got a shape {tuple(shape)} or neurons that the kernel does not run; use step"
-            )
+            found = f"got a shape {tuple(shape)}, or neurons or a surrogate, that the kernel does not run"
+            raise ValueError(f"space, shape, surrogate: {found}; use step")
         self.shape, self.surrogate, self.detach_reset, self.wrap = shape, surrogate, detach_reset, wrap
         self.sizes = shape[len(shape) - len(space.shape) :]
         if self.sizes.numel() < fewest(space.dtype):  # then each sample has coefficients of its own
