@@ -44,6 +44,19 @@ def test_whole_sequences_of_any_size(kind, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["C-SiLIF, both directions", "axonal delays"])
+def test_padding(kind, tmp_path):
+    net = network(**KINDS[kind])
+    run, shapes = session(net, tmp_path, lengths=True)
+    assert shapes == {"inputs": ["batch", "steps", 12], "lengths": ["batch"]}
+    inputs, lengths = frames(4, 9), torch.tensor([9, 1, 4, 8])
+    scores, rates = run.run(["scores", "firing_rates"], {"inputs": inputs.numpy(), "lengths": lengths.numpy()})
+    expected = net(inputs, lengths)
+    np.testing.assert_allclose(scores, expected.scores, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(rates, expected.firing_rates, rtol=1e-6)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["SiLIF"])
 def test_one_step_after_the_other(kind, tmp_path):
     net, inputs = network(**KINDS[kind]), frames(2, 25)
