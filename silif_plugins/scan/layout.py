@@ -101,6 +101,25 @@ class Backward(NamedTuple):
     backend: str
     affine: Tensor | None = None
 
+    def again(self, *, trace: bool = False) -> Forward:
+        """The scan whose adjoint it is, of the currents that the neurons got: without weights."""
+        return Forward(
+            self.current,
+            self.coefficients,
+            self.initial,
+            None,
+            self.lengths,
+            self.hard_reset,
+            trace,
+            self.surrogate,
+            self.shape1,
+            self.shape2,
+            self.detach_reset,
+            self.backend,
+            None,
+            self.affine,
+        )
+
 
 class Outputs(NamedTuple):
     """What a scan gives; what is not asked for has no elements.

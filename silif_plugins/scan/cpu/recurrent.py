@@ -7,22 +7,19 @@ of V at each step of its adjoint: then it is a loop around the transposed produc
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ...kernels.memory import empty_like
 from ...kernels.simd import REGISTER_BYTES
-from ...kernels.threads import run_tasks
 from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients
 from . import recurrent_kernels as kernels
-from .run import Code, Job, code_of, view_of
+from .code import code_of_kernel
+from .run import Job, code_of, view_of
 from .run import backward as run_backward
 from .run import forward as run_forward
 
@@ -52,29 +49,10 @@ def backward(call: Backward) -> Gradients:
     _write(kernel, call, grad_spikes, kernels.BACKWARD_ROWS, x=total, **given)
     grads = run_backward(call._replace(weights=None, grad_spikes=grad_spikes, needs_current=True))
     grads.initial[2] += grads.current[0] @ weights.t()
-    spikes = run_forward(_again(call)).spikes
+    spikes = run_forward(call.again()).spikes
     grad_weights = torch.zeros_like(weights, memory_format=torch.contiguous_format)
     _write(kernels.weight_gradient, call, grad_weights, 0, x=spikes, grad_spk=grads.current)
     return grads._replace(weights=grad_weights)
-
-
-def _again(call: Backward) -> Forward:
-    """The scan whose adjoint it is, without weights."""
-    return Forward(
-        call.current,
-        call.coefficients,
-        call.initial,
-        None,
-        call.lengths,
-        call.hard_reset,
-        False,
-        call.surrogate,
-        call.shape1,
-        call.shape2,
-        call.detach_reset,
-        call.backend,
-        None,
-    )
 
 
 def _write(
@@ -82,7 +60,7 @@ def _write(
 ) -> None:
     """Run a kernel, whose tensors have no gaps and whole vectors of neurons, and write to ``out``."""
     steps, batch, neurons = call.current.shape
-    code = _code(kernel, call.current.dtype)
+    code = code_of_kernel(kernel, call.current.dtype, kernels.job_dtype)
     missing = -neurons % (REGISTER_BYTES // out.element_size())
     width = neurons + missing
 
@@ -120,16 +98,9 @@ def _write(
         "detach_reset": call.detach_reset,
     }
     values |= {name: tensor.data_ptr() for name, tensor in given.items()}
-    memory = code.pack(code.fill(code.absent.copy(), values))
-    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    run_tasks(code.kernel, tasks, address, call.current.numel() * GROUP)
+    code.run(code.pack(code.fill(code.absent.copy(), values)), tasks, call.current.numel() * GROUP)
     if written is not out:
         out.copy_(written[:neurons, :neurons] if weighs else written[..., :neurons])
-
-
-@cache
-def _code(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
-    return Code(kernel, kernels.job_dtype(np.dtype(str(dtype).removeprefix("torch."))))
 
 
 def backward_by_products(call: Backward) -> Gradients:

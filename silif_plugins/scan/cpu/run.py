@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-import math
-import struct
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...kernels.compile import machine_code
 from ...kernels.memory import LARGE, empty, empty_like
-from ...kernels.threads import run_tasks
 from ..flow_layout import (
     FlowBackward,
     FlowForward,
@@ -34,7 +27,8 @@ from ..system_layout import (
     empty_system_outputs,
 )
 from . import flows, kernels, systems
-from .tiles import BATCH, PADDED, WIDTH, job_dtype
+from .code import Code, code_of_kernel
+from .tiles import BATCH, PADDED, WIDTH
 
 
 def forward(call: Forward) -> Outputs:
@@ -95,33 +89,6 @@ def split_sums(sums: Any, coefficients: Any, affine: Any) -> tuple[Any, Any]:
     both = sums[:9].copy()
     both[4:6] = scale * products + shift * plain
     return both.astype(affine.dtype), np.stack([-scale * of_shift, of_scale, of_shift]).astype(affine.dtype)
-
-
-class Code:
-    """Machine code of a kernel, and how what it is told lies in memory."""
-
-    def __init__(self, kernel: Callable[..., None], layout: np.dtype[Any]) -> None:
-        self.kernel, self.layout = machine_code(kernel, layout), layout
-        fields = [(name, layout[name]) for name in layout.names or ()]
-        kinds = {"i": "q", "f": "d" if layout["shape1"].itemsize == 8 else "f"}
-        sizes = [math.prod(field.shape) for _, field in fields]
-        self.places = {name: (sum(sizes[:k]), sizes[k]) for k, (name, _) in enumerate(fields)}
-        self.absent = [0] * sum(sizes)
-        self.format = struct.Struct("=" + "".join(f"{math.prod(f.shape)}{kinds[f.base.kind]}" for _, f in fields))
-
-    def fill(self, numbers: list[Any], values: Mapping[str, Any]) -> list[Any]:
-        """Put numbers, and the four of each view, where the kernel looks for them."""
-        for name, value in values.items():
-            place, size = self.places[name]
-            if size == 1:
-                numbers[place] = value
-            else:
-                numbers[place : place + size] = value
-        return numbers
-
-    def pack(self, numbers: Sequence[Any]) -> bytearray:
-        """Write numbers into memory; NumPy would take 20 times as long."""
-        return bytearray(self.format.pack(*numbers))
 
 
 def shares(steps: int, batch: int, neurons: int, row: int, item: int) -> dict[str, int]:
@@ -199,8 +166,7 @@ class Job:
     def run(self) -> None:
         """Run the kernel; backward adds to the sums of the coefficients' gradients."""
         if self.tasks:
-            address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-            run_tasks(self.code.kernel, self.tasks, address, self.elements)
+            self.code.run(self.memory, self.tasks, self.elements)
 
     def coefficient_gradients(self, dtype: torch.dtype) -> Tensor:
         """What backward has added up, in the shape of the coefficients."""
@@ -287,12 +253,6 @@ def _system_code(name: str, call: SystemForward | SystemBackward) -> Code:
     entries = call.coefficients.shape[0] - 3 * states - 1
     kernel = systems.kernel(name, states, entries, call.spikes, call.proportional)
     return code_of_kernel(kernel, call.current.dtype)
-
-
-@cache
-def code_of_kernel(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
-    """Return a kernel's machine code and the layout of its job."""
-    return Code(kernel, job_dtype(np.dtype(str(dtype).removeprefix("torch."))))
 
 
 def view_of(tensor: Tensor) -> tuple[int, ...]:

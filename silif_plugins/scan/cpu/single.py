@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...kernels.simd import REGISTER_BYTES
-from ...kernels.threads import run_tasks
 from . import single_kernels
-from .run import Code
+from .code import Code, code_of_kernel
 
 
 class Step:
@@ -43,7 +38,8 @@ class Step:
             "detach_reset": detach_reset,
         }
         self._forward, self._backward = (
-            _code(kernel, coefficients.dtype) for kernel in (single_kernels.forward, single_kernels.backward)
+            code_of_kernel(kernel, coefficients.dtype, single_kernels.job_dtype)
+            for kernel in (single_kernels.forward, single_kernels.backward)
         )
         self._numbers = self._forward.fill(self._forward.absent.copy(), values)
 
@@ -97,14 +93,9 @@ class Step:
 
     def _run(self, code: Code, **addresses: int) -> None:
         memory = code.pack(code.fill(self._numbers.copy(), addresses))
-        run_tasks(code.kernel, self.tasks, ctypes.addressof(ctypes.c_char.from_buffer(memory)), self.elements)
+        code.run(memory, self.tasks, self.elements)
 
 
 def fewest(dtype: torch.dtype) -> int:
     """Neurons that make a vector: fewer have no kernel."""
     return REGISTER_BYTES // dtype.itemsize
-
-
-@cache
-def _code(kernel: Callable[..., None], dtype: torch.dtype) -> Code:
-    return Code(kernel, single_kernels.job_dtype(np.dtype(str(dtype).removeprefix("torch."))))

@@ -56,23 +56,7 @@ def backward(call: Backward) -> Gradients:
     grads = empty_gradients(call._replace(current=current))
     if current.numel() == 0:
         return run.nothing(call, grads)
-    states = run.forward(
-        Forward(
-            current,
-            call.coefficients,
-            initial,
-            None,
-            lengths,
-            call.hard_reset,
-            True,
-            call.surrogate,
-            call.shape1,
-            call.shape2,
-            call.detach_reset,
-            call.backend,
-            None,
-        )
-    )
+    states = run.forward(call._replace(current=current, initial=initial).again(trace=True))
     sums, absent = current.new_zeros((batch, 9, neurons)), current.new_empty(0)
     dense = (call.grad_spikes, call.grad_final, call.grad_mem, call.grad_ada, call.derivative)
     with torch.cuda.device_of(current):
