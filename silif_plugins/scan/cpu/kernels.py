@@ -51,6 +51,7 @@ from ...kernels.simd import (
     stream,
 )
 from ..layout import ATAN, BOXCAR, CHUNK, FAST_SIGMOID, GIVEN
+from .adjoints import added, step_back
 from .tiles import (
     ADDRESS,
     LOAD,
@@ -306,12 +307,13 @@ def run_back(
     x, grad, grad_mem, grad_ada, gate = spans
     traced, like = job.grad_mem[ADDRESS] != 0, job.shape1
     a11, a12, a21, a22, b1, b2, r1, r2, threshold = nine(load1, rows, A11, i)
-    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = nine(load1, rows, SUMS, i)
+    sums = nine(load1, rows, SUMS, i)
     zero, one, first = splat(a11, 0.0), splat(a11, 1.0), load1(rows, SPK * pitch + i)
     if norm is not None:
         mean, scale, _ = affine_of(load1, rows, i, norm)
         b1, b2 = b1 * scale, b2 * scale
         sp, sq = load1(rows, (SUMS + 9) * pitch + i), load1(rows, (SUMS + 10) * pitch + i)
+    coefficients = a11, a12, a21, a22, b1, b2, r1, r2, threshold
     # A mask costs nothing. For a branch the compiler doubles the loop, which is slower where memory is the limit.
     flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
     carry_mem, carry_ada = load1(rows, CARRY * pitch + i), load1(rows, (CARRY + 1) * pitch + i)
@@ -323,8 +325,8 @@ def run_back(
         if traced:
             p = p + get(load1, grad_mem, t, i, like)
             q = q + get(load1, grad_ada, t, i, like)
-        put(out, t, i, fma(b1, p, b2 * q), like)
-        carry_mem, carry_ada, through_reset = fma(a11, p, a21 * q), fma(a12, p, a22 * q), fma(r1, p, r2 * q)
+        to_x, carry_mem, carry_ada, through_reset = step_back(p, q, coefficients)
+        put(out, t, i, to_x, like)
         m, a = load1(rows, history + t * 4 * lanes), load1(rows, history + t * 4 * lanes + 2 * lanes)
         s, current = select(m > threshold, one, zero) if t > 0 else first, get(load1, x, t, i, like)
         if norm is not None:
@@ -336,13 +338,12 @@ def run_back(
             carry_spk = select(flows, through_reset * m, zero)
             carry_mem = fma(through_reset, s, carry_mem)
             s = s * m
-        s11, s12, s21, s22 = fma(p, m, s11), fma(p, a, s12), fma(q, m, s21), fma(q, a, s22)
-        sb1, sb2, sr1, sr2 = fma(p, current, sb1), fma(q, current, sb2), fma(p, s, sr1), fma(q, s, sr2)
-        sth = sth - through
+        sums = added(sums, p, q, m, a, current, s, through)
         after = m
     store(rows, CARRY * pitch + i, carry_mem)
     store(rows, (CARRY + 1) * pitch + i, carry_ada)
     store(rows, (CARRY + 2) * pitch + i, carry_spk)
+    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = sums
     if state[1]:
         accumulate(totals, i, s11)
         accumulate(totals, pitch + i, s12)
