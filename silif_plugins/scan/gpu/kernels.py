@@ -89,6 +89,48 @@ def coefficients_of(coefficients, neurons, n, inside):
     return nine
 
 
+@triton.jit
+def state_of(state, plane, lane, inside):
+    """mem, ada and spk of a lane, [3, B, N]."""
+    m = tl.load(state + lane, mask=inside, other=0.0)
+    a = tl.load(state + plane + lane, mask=inside, other=0.0)
+    s = tl.load(state + 2 * plane + lane, mask=inside, other=0.0)
+    return m, a, s
+
+
+@triton.jit
+def store_state(state, plane, lane, inside, m, a, s):
+    """Write them."""
+    tl.store(state + lane, m, mask=inside)
+    tl.store(state + plane + lane, a, mask=inside)
+    tl.store(state + 2 * plane + lane, s, mask=inside)
+
+
+@triton.jit
+def with_step(sums, p, q, m, a, current, s, through):
+    """Sums of the nine coefficients' gradients, with those of a step; ``s`` is R's factor."""
+    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = sums
+    s11, s12, s21, s22 = tl.fma(p, m, s11), tl.fma(p, a, s12), tl.fma(q, m, s21), tl.fma(q, a, s22)
+    sb1, sb2, sr1, sr2 = tl.fma(p, current, sb1), tl.fma(q, current, sb2), tl.fma(p, s, sr1), tl.fma(q, s, sr2)
+    return s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth - through
+
+
+@triton.jit
+def both(one, other):
+    """The nine sums of two of them."""
+    nine = ()
+    for i in tl.static_range(9):
+        nine = nine + (one[i] + other[i],)
+    return nine
+
+
+@triton.jit
+def store_nine(sums, pitch, inside, nine):
+    """Write sums."""
+    for i in tl.static_range(9):
+        tl.store(sums + i * pitch, nine[i], mask=inside)
+
+
 @triton.jit(do_not_specialize=NUMBERS)
 def forward_kernel(
     x,
@@ -124,9 +166,7 @@ def forward_kernel(
     inside = lane < batch * neurons
     b, n = (lane // neurons).to(tl.int64), (lane % neurons).to(tl.int64)
     a11, a12, a21, a22, b1, b2, r1, r2, threshold = coefficients_of(coefficients, neurons, n, inside)
-    m = tl.load(initial + lane, mask=inside, other=0.0)
-    a = tl.load(initial + plane + lane, mask=inside, other=0.0)
-    s = tl.load(initial + 2 * plane + lane, mask=inside, other=0.0)
+    m, a, s = state_of(initial, plane, lane, inside)
     zero = tl.zeros_like(s)
     x_time, y_time = x_time.to(tl.int64), y_time.to(tl.int64)
     # Of each lane, though all are the same: the interpreter's masks cannot be of one number.
@@ -164,9 +204,7 @@ def forward_kernel(
             if GATED:
                 tl.store(gates + out, (tl.abs(shown[0] - threshold) <= WIDTH).to(tl.uint8), mask=there)
             out += y_time
-    tl.store(final + lane, m, mask=inside)
-    tl.store(final + plane + lane, a, mask=inside)
-    tl.store(final + 2 * plane + lane, s, mask=inside)
+    store_state(final, plane, lane, inside, m, a, s)
 
 
 @triton.jit(do_not_specialize=NUMBERS)
@@ -229,12 +267,10 @@ def backward_kernel(
     carry_mem, carry_ada, carry_spk = zero, zero, zero
     end_mem, end_ada, end_spk = zero, zero, zero
     if FINAL:
-        end_mem = tl.load(grad_final + lane, mask=inside, other=0.0)
-        end_ada = tl.load(grad_final + plane + lane, mask=inside, other=0.0)
-        end_spk = tl.load(grad_final + 2 * plane + lane, mask=inside, other=0.0)
+        end_mem, end_ada, end_spk = state_of(grad_final, plane, lane, inside)
         if not MASKED:
             carry_mem, carry_ada, carry_spk = end_mem, end_ada, end_spk
-    t11, t12, t21, t22, tb1, tb2, tr1, tr2, tth = zero, zero, zero, zero, zero, zero, zero, zero, zero
+    totals = (zero, zero, zero, zero, zero, zero, zero, zero, zero)
     at = last * CHUNK
     x += b * x_batch + n * x_neuron + at * x_time
     grad_spikes += b * g_batch + n * g_neuron + at * g_time
@@ -279,7 +315,7 @@ def backward_kernel(
             ms, as_ = ms + (m,), as_ + (a,)
         above = ms[CHUNK] - threshold
         # Each chunk has its own sums: long sequences lose no digits.
-        s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = zero, zero, zero, zero, zero, zero, zero, zero, zero
+        parts = (zero, zero, zero, zero, zero, zero, zero, zero, zero)
         for i in tl.static_range(CHUNK - 1, -1, -1):
             if SURROGATE == GIVEN:
                 slope = slopes[i]
@@ -308,24 +344,11 @@ def backward_kernel(
             carry_mem, carry_ada, carry_spk = before(p, q, m, s, a11, a12, a21, a22, r1, r2, DETACHED, HARD)
             if HARD:
                 s = s * m
-            s11, s12, s21, s22 = tl.fma(p, m, s11), tl.fma(p, a, s12), tl.fma(q, m, s21), tl.fma(q, a, s22)
-            sb1, sb2, sr1, sr2 = tl.fma(p, current, sb1), tl.fma(q, current, sb2), tl.fma(p, s, sr1), tl.fma(q, s, sr2)
-            sth -= through
-        t11, t12, t21, t22 = t11 + s11, t12 + s12, t21 + s21, t22 + s22
-        tb1, tb2, tr1, tr2, tth = tb1 + sb1, tb2 + sb2, tr1 + sr1, tr2 + sr2, tth + sth
+            parts = with_step(parts, p, q, m, a, current, s, through)
+        totals = both(totals, parts)
     if LENGTHS and FINAL:  # of sequences without steps
         carry_mem, carry_ada = tl.where(length > 0, carry_mem, end_mem), tl.where(length > 0, carry_ada, end_ada)
         carry_spk = tl.where(length > 0, carry_spk, end_spk)
-    tl.store(grad_initial + lane, carry_mem, mask=inside)
-    tl.store(grad_initial + plane + lane, carry_ada, mask=inside)
-    tl.store(grad_initial + 2 * plane + lane, carry_spk, mask=inside)
+    store_state(grad_initial, plane, lane, inside, carry_mem, carry_ada, carry_spk)
     sums += b * 9 * neurons + n
-    tl.store(sums + 0 * neurons, t11, mask=inside)
-    tl.store(sums + 1 * neurons, t12, mask=inside)
-    tl.store(sums + 2 * neurons, t21, mask=inside)
-    tl.store(sums + 3 * neurons, t22, mask=inside)
-    tl.store(sums + 4 * neurons, tb1, mask=inside)
-    tl.store(sums + 5 * neurons, tb2, mask=inside)
-    tl.store(sums + 6 * neurons, tr1, mask=inside)
-    tl.store(sums + 7 * neurons, tr2, mask=inside)
-    tl.store(sums + 8 * neurons, tth, mask=inside)
+    store_nine(sums, neurons, inside, totals)

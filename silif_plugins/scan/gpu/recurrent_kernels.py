@@ -12,7 +12,20 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .kernels import CHUNK, GIVEN, NUMBERS, advance, before, coefficients_of, slope_at
+from .kernels import (
+    CHUNK,
+    GIVEN,
+    NUMBERS,
+    advance,
+    before,
+    both,
+    coefficients_of,
+    slope_at,
+    state_of,
+    store_nine,
+    store_state,
+    with_step,
+)
 
 ROWS = tl.constexpr(16)
 """Rows of V that are asked for at once."""
@@ -56,9 +69,7 @@ def totals_kernel(
     inside = n < neurons
     plane, lane = batch.to(tl.int64) * neurons, b * neurons + n
     a11, a12, a21, a22, b1, b2, r1, r2, threshold = coefficients_of(coefficients, neurons, n, inside)
-    m = tl.load(initial + lane, mask=inside, other=0.0)
-    a = tl.load(initial + plane + lane, mask=inside, other=0.0)
-    s = tl.load(initial + 2 * plane + lane, mask=inside, other=0.0)
+    m, a, s = state_of(initial, plane, lane, inside)
     zero = tl.zeros_like(s)
     length = steps
     if LENGTHS:
@@ -134,9 +145,7 @@ def recurrent_backward_kernel(
     zero = tl.zeros_like(a11)
     carry_mem, carry_ada, carry_spk = zero, zero, zero
     if FINAL:
-        carry_mem = tl.load(grad_final + lane, mask=inside, other=0.0)
-        carry_ada = tl.load(grad_final + plane + lane, mask=inside, other=0.0)
-        carry_spk = tl.load(grad_final + 2 * plane + lane, mask=inside, other=0.0)
+        carry_mem, carry_ada, carry_spk = state_of(grad_final, plane, lane, inside)
     length = steps
     if LENGTHS:
         length = tl.load(lengths + b).to(tl.int32)
@@ -147,8 +156,8 @@ def recurrent_backward_kernel(
     for _ in range(length, steps):
         tl.store(grad_x + at, zero, mask=inside)
         at -= plane
-    t11, t12, t21, t22, tb1, tb2, tr1, tr2, tth = zero, zero, zero, zero, zero, zero, zero, zero, zero
-    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = zero, zero, zero, zero, zero, zero, zero, zero, zero
+    totals = (zero, zero, zero, zero, zero, zero, zero, zero, zero)
+    parts = (zero, zero, zero, zero, zero, zero, zero, zero, zero)
     m = tl.load(mem + at, mask=inside & (length + tl.zeros_like(n) > 0), other=0.0)
     wanted = zero  # the gradient of the current of the next step
     for back in range(length):
@@ -163,9 +172,7 @@ def recurrent_backward_kernel(
         a = tl.load(ada + at - plane, mask=earlier, other=0.0)
         s = (m > threshold).to(m.dtype)
         if t == 0:
-            m = tl.load(initial + lane, mask=inside, other=0.0)
-            a = tl.load(initial + plane + lane, mask=inside, other=0.0)
-            s = tl.load(initial + 2 * plane + lane, mask=inside, other=0.0)
+            m, a, s = state_of(initial, plane, lane, inside)
         grad = carry_spk
         if SPIKES:
             grad += tl.load(grad_spikes + at, mask=inside, other=0.0)
@@ -191,24 +198,11 @@ def recurrent_backward_kernel(
         carry_mem, carry_ada, carry_spk = before(p, q, m, s, a11, a12, a21, a22, r1, r2, DETACHED, HARD)
         if HARD:
             s = s * m
-        s11, s12, s21, s22 = tl.fma(p, m, s11), tl.fma(p, a, s12), tl.fma(q, m, s21), tl.fma(q, a, s22)
-        sb1, sb2, sr1, sr2 = tl.fma(p, current, sb1), tl.fma(q, current, sb2), tl.fma(p, s, sr1), tl.fma(q, s, sr2)
-        sth -= through
+        parts = with_step(parts, p, q, m, a, current, s, through)
         if t % CHUNK == 0:  # sums of a chunk of their own: long sequences lose no digits
-            t11, t12, t21, t22 = t11 + s11, t12 + s12, t21 + s21, t22 + s22
-            tb1, tb2, tr1, tr2, tth = tb1 + sb1, tb2 + sb2, tr1 + sr1, tr2 + sr2, tth + sth
-            s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = zero, zero, zero, zero, zero, zero, zero, zero, zero
+            totals = both(totals, parts)
+            parts = (zero, zero, zero, zero, zero, zero, zero, zero, zero)
         at -= plane
-    tl.store(grad_initial + lane, carry_mem, mask=inside)
-    tl.store(grad_initial + plane + lane, carry_ada, mask=inside)
-    tl.store(grad_initial + 2 * plane + lane, carry_spk, mask=inside)
+    store_state(grad_initial, plane, lane, inside, carry_mem, carry_ada, carry_spk)
     sums += b * 9 * neurons + n
-    tl.store(sums + 0 * neurons, t11, mask=inside)
-    tl.store(sums + 1 * neurons, t12, mask=inside)
-    tl.store(sums + 2 * neurons, t21, mask=inside)
-    tl.store(sums + 3 * neurons, t22, mask=inside)
-    tl.store(sums + 4 * neurons, tb1, mask=inside)
-    tl.store(sums + 5 * neurons, tb2, mask=inside)
-    tl.store(sums + 6 * neurons, tr1, mask=inside)
-    tl.store(sums + 7 * neurons, tr2, mask=inside)
-    tl.store(sums + 8 * neurons, tth, mask=inside)
+    store_nine(sums, neurons, inside, totals)
