@@ -119,16 +119,16 @@ class LI(LIF):
 
     def flow(self) -> Flow:
         """Return u <- α^t u + (1-α) I over t steps."""
-        alpha = self.decay_u.clamp(*MEMBRANE_DECAYS)
-        none = torch.zeros_like(alpha)
+        space = self.state_space()
+        none = torch.zeros_like(space.a11)
         return Flow(
-            slow=-alpha.log(),
+            slow=-space.a11.log(),
             gap=none,
             turn=none,
             m11=none,
             m12=none,
             m21=none,
-            b1=1 - alpha,
+            b1=space.b1,
             b2=none,
             k1=none,
             k2=none,

@@ -19,7 +19,7 @@ from torch.nn.modules import module as hooks
 from ..kernels.memory import empty, empty_like
 from ..kernels.products import product
 from ..surrogate import in_forward_mode, is_plain
-from .events import activity, gate_break_even, run, run_backward, run_forward, widened
+from .events import activity, drop, gate_break_even, run, run_backward, run_forward, widened
 from .linear import SpikeLinear, by_events
 
 TASKS = 32
@@ -299,13 +299,7 @@ def _seed_of(seed: int, rows: int, inputs: int) -> int:
 
 def _dropped(x: Tensor, dropout: float, seed: int, start: int) -> Tensor:
     """Rows of x from ``start`` on, after dropout."""
-    from . import event_kernels as kernels
-
-    if not dropout:
-        return x
-    y = torch.empty_like(x)
-    run(kernels.drop, x, 16, dropout, _seed_of(seed, start, x.shape[1]), y=y)
-    return y
+    return drop(x, dropout, _seed_of(seed, start, x.shape[1]))
 
 
 def _dense(
