@@ -40,6 +40,7 @@ def assert_equals_reference():
             7,
             max(1, current.shape[0]) * math.prod(current.shape[1:]),
             dtype=torch.promote_types(current.dtype, space.dtype),
+            device=current.device,
         )
         expected = outputs_and_gradients("reference", space, current, state, weights, **options)
         got = outputs_and_gradients(backend, space, current, state, weights, **options)

@@ -44,7 +44,9 @@ def test_equals_reference_over_shapes(shape, hard_reset, dtype, device, random_p
 @pytest.mark.parametrize("device", DEVICES, indirect=True)
 @pytest.mark.parametrize("lengths", [None, [40, 0, 33]], ids=["full", "lengths"])
 @pytest.mark.parametrize(
-    "surrogate", ["boxcar", ATan(3.0), FastSigmoid(4.0), Triangle(0.3, 1.5), lambda x: ATan(1.5)(x)], ids=str
+    "surrogate",
+    ["boxcar", ATan(3.0), FastSigmoid(4.0), Triangle(0.3, 1.5), lambda x: ATan(1.5)(x)],
+    ids=["boxcar", "atan", "fast_sigmoid", "triangle", "callable"],
 )
 def test_equals_reference_over_surrogates(surrogate, lengths, device, random_problem, assert_equals_reference):
     lengths = None if lengths is None else torch.tensor(lengths, device=device)
