@@ -82,7 +82,8 @@ def train(
     Args:
         config: The settings.
         folder: Where to write; created if need be.
-        resume: Whether to go on with what the folder holds. Without it a folder that holds a run is refused.
+        resume: Whether to go on with what the folder holds, perhaps on another device. Without it a folder that holds
+            a run is refused.
         extend: Whether a resumed run may get more epochs than it was begun with. The learning rates of those to come
             are then the ones of a run of the new length.
         data: Data in memory, in the place of the data set that the settings name: (x, y), a data set of PyTorch or
@@ -309,7 +310,8 @@ class _Run:
         # Settings that are newer than the checkpoint had their defaults then.
         ours, theirs = (json.loads(each.to_json()) for each in (self.config, TrainConfig.from_mapping(facts["config"])))
         longer = extend and ours["epochs"] > theirs["epochs"]
-        if changed := [name for name in ours if ours[name] != theirs[name] and not (longer and name == "epochs")]:
+        free = {"device", *(["epochs"] if longer else [])}  # a run may move to another machine
+        if changed := [name for name in ours if ours[name] != theirs[name] and name not in free]:
             name = changed[0]
             raise RunError(f"{path}: {name}: the run has {theirs[name]}, you gave {ours[name]}; use another folder")
         given = json.loads(json.dumps(self.data.about()))
