@@ -3,8 +3,9 @@
     python -m benchmarks.gpu [--output runs/benchmarks/gpu.md]     # or python -m benchmarks --only gpu
 
 First the kernels are compared with the reference on this GPU. Then each shape runs 30 times, after writes that leave
-none of its numbers in the cache and give the processor time to launch; medians of times by the GPU's own clock count. Bytes are those of
-silif_plugins.scan.gpu: what must move, so that a share cannot be raised by moving more. The goal is 60 %.
+none of its numbers in the cache and give the processor time to launch; medians of times by the GPU's own clock count.
+Bytes are those of silif_plugins.scan.gpu: what must move, so that a share cannot be raised by moving more. The goal is
+60 %.
 """
 
 from __future__ import annotations

@@ -203,6 +203,15 @@ def test_a_checkpoint_from_before_a_setting_existed_resumes(config, splits, tmp_
     assert train(config, tmp_path, data=splits, resume=True)["epochs"] == 4
 
 
+def test_goes_on_on_another_device(config, splits, tmp_path):
+    """A GPU of a machine that somebody had for an hour, and a laptop afterwards."""
+    first = train(config, tmp_path, data=splits)
+    again = train(dataclasses.replace(config, device="cpu:0"), tmp_path, data=splits, resume=True)
+    assert again["test_accuracy"] == first["test_accuracy"]
+    with pytest.raises(RunError, match="learning_rate"):
+        train(dataclasses.replace(config, learning_rate=0.5), tmp_path, data=splits, resume=True)
+
+
 def test_two_runs_cannot_write_one_folder(config, splits, tmp_path):
     def second(entry):
         with pytest.raises(RunError, match="another run is writing here"):

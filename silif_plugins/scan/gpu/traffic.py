@@ -118,9 +118,10 @@ class Gpu(NamedTuple):
 GPUS = {
     "A100 80 GB SXM": Gpu(2.039e12, 108, 65536, 8, 2048, 32),
     "H100 SXM": Gpu(3.35e12, 132, 65536, 8, 2048, 32),
+    "H200 SXM": Gpu(4.8e12, 132, 65536, 8, 2048, 32),
     "MI300X": Gpu(5.3e12, 304, 131072, 8, 2048, 32),
 }
-"""Those of the targets that the kernels are compiled for in the tests; the numbers are their makers'."""
+"""Those of the targets that the kernels are compiled for in the tests, and of what they ran on; by their makers."""
 
 LATENCY = 700e-9
 """Seconds that a load from busy memory is taken to need: an assumption, of the order that others have measured."""
@@ -139,7 +140,7 @@ def resident_lanes(gpu: Gpu, registers: int) -> int:
 
 
 def lanes_to_fill(gpu: Gpu, moved: Traffic, ahead: int, itemsize: int = 4, latency: float = LATENCY) -> int:
-    """Lanes, B N, below which a kernel cannot reach a GPU's bandwidth: its loads come back too late.
+    """Lanes, B N, below which a kernel cannot reach a GPU's bandwidth: its loads come back too late. It may need more.
 
     By Little's law bytes on their way are bytes a second times seconds; each lane has ``ahead`` numbers on their way.
 
