@@ -6,7 +6,8 @@
 S4D and SpikingSSM at three scales and Mamba, with the sizes of the paper's Table 9; SiLIF with two layers of 128 and
 256, and with a learnable delay for each synapse. All have the same data, 15 epochs in batches of 64, and the best of
 three learning rates by validation accuracy, with a seed that is not used again; then three seeds. Runs that are there
-are gone on with: it can be stopped at any time.
+are gone on with: it can be stopped at any time. Learning rates and rows that stand in the results stay, so that parts
+can be trained on several machines: the fast ones on a GPU (--device cuda).
 
 It prints and writes, to benchmarks/results/keywords_DATA.md, .json and .png, accuracy, operations as the paper counts
 them and in full, and what the paper says of half the compute, as found. In full are encoder, state spaces, gated
@@ -67,26 +68,30 @@ class Bench:
         self.arguments = arguments
         source, _ = resolve(arguments.data)
         self.name = source.name
-        self.tuning: dict[str, dict[float, float]] = {}
-        self.results: list[Result] = []
-        self.full: dict[str, float] = {}
+        self.file = arguments.results / f"keywords_{self.name.replace('-', '_')}.json"
+        found = json.loads(self.file.read_text()) if self.file.exists() else {}
+        tried = found.get("tuning", {}).items()
+        self.tuning = {name: {float(rate): valid for rate, valid in rates.items()} for name, rates in tried}
+        self.results: list[Result] = found.get("results", [])
+        self.full: dict[str, float] = found.get("full_operations", {})
 
     def run(self, name: str, rate: float, seeds: list[int]) -> list[Result]:
         """Train a contender, or take what is there."""
-        settings = {"data": str(self.arguments.data), "epochs": self.arguments.epochs, "learning_rate": rate}
+        given = self.arguments
+        settings = {"data": str(given.data), "epochs": given.epochs, "learning_rate": rate, "device": given.device}
         configs = [TrainConfig(**CONTENDERS[name], **settings, seed=seed) for seed in seeds]
-        folder = self.arguments.out / self.name / name.replace(" ", "-") / f"{self.arguments.epochs}-rate-{rate:g}"
-        return [{**each, "neuron": name} for each in compare(configs, folder, jobs=self.arguments.jobs)]
+        folder = given.out / self.name / name.replace(" ", "-") / f"{given.epochs}-rate-{rate:g}"
+        return [{**each, "neuron": name} for each in compare(configs, folder, jobs=given.jobs)]
 
     def contender(self, name: str) -> None:
         """Choose the learning rate of a contender, and train its seeds."""
-        rates = NEURON_RATES if name in NEURONS else SYSTEM_RATES
-        tried = {
-            rate: self.run(name, rate, [TUNING_SEED])[0]["valid_accuracy"] for rate in self.arguments.rates or rates
-        }
-        self.tuning[name] = tried
-        found = self.run(name, max(tried, key=tried.__getitem__), list(range(self.arguments.seeds)))
-        self.results += found
+        rates = self.arguments.rates or (NEURON_RATES if name in NEURONS else SYSTEM_RATES)
+        tried = self.tuning.setdefault(name, {})
+        for rate in (rate for rate in rates if rate not in tried):
+            tried[rate] = self.run(name, rate, [TUNING_SEED])[0]["valid_accuracy"]
+        found = self.run(name, max(rates, key=tried.__getitem__), list(range(self.arguments.seeds)))
+        everything = [each for each in self.results if each["neuron"] != name] + found
+        self.results = sorted(everything, key=lambda each: list(CONTENDERS).index(each["neuron"]))
         self.full[name] = full_operations(Path(found[0]["folder"]))
 
 
@@ -110,6 +115,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("runs/keywords"))
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
@@ -129,7 +135,6 @@ def report(bench: Bench) -> None:
         (each.neuron, f"{each.synaptic_operations / 1e3:,.0f}k", f"{bench.full[each.neuron] / 1e3:,.0f}k")
         for each in summaries
     ]
-    file = f"keywords_{bench.name.replace('-', '_')}"
     lines = [
         f"# Accuracy against operations on {bench.name}",
         "",
@@ -149,11 +154,11 @@ def report(bench: Bench) -> None:
         "",
         *half_the_compute(summaries, bench.full),
     ]
-    write_file(bench.arguments.results / f"{file}.md", ("\n".join(lines) + "\n").encode())
+    write_file(bench.file.with_suffix(".md"), ("\n".join(lines) + "\n").encode())
     kept = [{key: item for key, item in each.items() if key not in ("folder", "data")} for each in bench.results]
     content = {"data": bench.name, "tuning": bench.tuning, "results": kept, "full_operations": bench.full}
-    write_file(bench.arguments.results / f"{file}.json", (json.dumps(content, indent=1) + "\n").encode())
-    plots.save(plots.accuracy_against_operations(summaries), bench.arguments.results / f"{file}.png")
+    write_file(bench.file, (json.dumps(content, indent=1) + "\n").encode())
+    plots.save(plots.accuracy_against_operations(summaries), bench.file.with_suffix(".png"))
     print("\n".join(lines), flush=True)
 
 
