@@ -109,3 +109,24 @@ def test_named_neurons_show_the_arguments_of_their_models():
         assert last == "options"
         of_model = set(inspect.signature(cls.model).parameters) - {"threshold"}
         assert of_model <= set(shown) <= set(inspect.signature(cls).parameters)
+
+
+def test_drawings_are_part_of_their_page(tmp_path):
+    """Under the words of the page, and in its ink: the style of the whole drawing is left out, others stay."""
+    (tmp_path / "images").mkdir()
+    style = (
+        "<style>svg{color:#555}@media(prefers-color-scheme:dark){svg{color:#bbb}}</style><style>.a{opacity:0}</style>"
+    )
+    (tmp_path / "images" / "one.svg").write_text(f'<svg role="img">{style}</svg>\n')
+    content = '<p><img alt="a &amp; b" src="../images/one.svg" /> <img alt="" src="two.png"></p>'
+    made = load("inline_svg").on_page_content(content, page=page("deep/one.md"), config={"docs_dir": tmp_path})
+    drawing = '<svg aria-label="a &amp; b" role="img"><style>.a{opacity:0}</style></svg>'
+    assert made == f'<p>{drawing} <img alt="" src="two.png"></p>'
+
+
+def test_bars_are_drawn_from_the_tables_of_the_page():
+    tables = load("page_tables")
+    table = tables.numbers("explanations/performance.md", 0)
+    assert table["SiLIF"] == {"[250, 32, 512]": 1.0, "[250, 128, 512]": 1.0, "[1000, 16, 256]": 1.0}
+    assert "snn.Leaky in a loop, with unbind" in table
+    assert set(tables.turned(table)["[250, 32, 512]"]) == set(table)

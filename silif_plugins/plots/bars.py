@@ -41,26 +41,26 @@ def grouped_bars(
     if not every or (log and min(every) <= 0):
         raise ValueError(f"numbers: got {dict(numbers)}; there must be some{', all above 0' if log else ''}")
     conditions = list(dict.fromkeys(condition for each in numbers.values() for condition in each))
-    figure, (axes,) = figure_for(ax, 0.8 + (0.13 * len(conditions) + 0.12) * len(numbers))
+    figure, (axes,) = figure_for(ax, 0.8 + (0.16 * len(conditions) + 0.12) * len(numbers))
     start, thick = float(log), 0.8 / len(conditions)
     for index, condition in enumerate(conditions):
-        strength = 1 - 0.7 * index / max(len(conditions) - 1, 1)
+        strength = 1 - 0.9 * index / max(len(conditions) - 1, 1)
+        style = {"facecolor": (COLOURS[0], strength), "edgecolor": COLOURS[0], "linewidth": 0.8}
         shift = (index - (len(conditions) - 1) / 2) * thick
         for place, each in enumerate(numbers.values()):
             if (value := each.get(condition)) is None:
                 continue
-            style = {"color": COLOURS[0], "alpha": strength, "linewidth": 0}
             axes.barh(place + shift, value - start, left=start, height=0.9 * thick, **style)
             beside = f" {value:.2g}" if value < 100 else f" {value:.0f}"
-            axes.text(max(value, start), place + shift, beside, va="center", fontsize=7, color=INK)
-        axes.fill([], [], color=COLOURS[0], alpha=strength, linewidth=0, label=condition)
+            axes.text(max(value, start), place + shift, beside, va="center", fontsize=8.5, color=INK)
+        axes.fill([], [], label=condition, **style)
     axes.set_yticks(range(len(numbers)), [textwrap.fill(name, _LONGEST) for name in numbers])
     axes.set_ylim(len(numbers) - 0.5, -0.5)
     axes.set_xlabel(label)
     if log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_xlim(min(0.8, *every), 1.5 * max(every))
+        axes.set_xlim(min(0.8, *every), 1.6 * max(every))
         axes.axvline(1, color=INK, linewidth=0.8)
     else:
         axes.set_xlim(0, 1.1 * max(every))
