@@ -113,10 +113,10 @@ def test_named_neurons_show_the_arguments_of_their_models():
 
 def test_drawings_are_part_of_their_page(tmp_path):
     """Under the words of the page, and in its ink: the style of the whole drawing is left out, others stay."""
-    (tmp_path / "images").mkdir()
-    style = (
-        "<style>svg{color:#555}@media(prefers-color-scheme:dark){svg{color:#bbb}}</style><style>.a{opacity:0}</style>"
-    )
+    for folder in ("images", "deep"):
+        (tmp_path / folder).mkdir()
+    theme = "<style>svg{color:#555}@media(prefers-color-scheme:dark){svg{color:#bbb}}</style>"
+    style = f"{theme}<style>.a{{opacity:0}}</style>"
     (tmp_path / "images" / "one.svg").write_text(f'<svg role="img">{style}</svg>\n')
     content = '<p><img alt="a &amp; b" src="../images/one.svg" /> <img alt="" src="two.png"></p>'
     made = load("inline_svg").on_page_content(content, page=page("deep/one.md"), config={"docs_dir": tmp_path})
