@@ -3,10 +3,13 @@
 import importlib.util
 import inspect
 import logging
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from silif_plugins import cli
 
 HOOKS = Path(__file__).parents[1] / "docs" / "_build"
 
@@ -130,3 +133,27 @@ def test_bars_are_drawn_from_the_tables_of_the_page():
     assert table["SiLIF"] == {"[250, 32, 512]": 1.0, "[250, 128, 512]": 1.0, "[1000, 16, 256]": 1.0}
     assert "snn.Leaky in a loop, with unbind" in table
     assert set(tables.turned(table)["[250, 32, 512]"]) == set(table)
+
+
+def test_the_page_of_the_command_line_shows_every_command():
+    """Under a heading of its own: a line that says what it does, an example, and its options on demand."""
+    text = (HOOKS.parent / "reference" / "cli.md").read_text()
+    sections = dict(re.findall(r"^### silif ([\w-]+)\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE))
+    assert set(sections) == set(cli.COMMANDS)
+    for command, section in sections.items():
+        assert re.match(r"\n[A-Z][^\n]+", section), command
+        assert re.search(rf"^```text\n(?:cat \S+ \| )?silif {command}\b", section, re.MULTILINE), command
+        assert section.count(f'print(options("{command}"))') == 1
+    folded = load("command_help").options("report")
+    assert folded.startswith("<details><summary>")
+    assert "--out FILE" in folded
+
+
+def test_the_page_of_recipes_has_all_of_them():
+    pytest.importorskip("yaml")
+    from silif_plugins.paper import recipes
+
+    text = (HOOKS.parent / "reference" / "recipes.md").read_text()
+    tables = "".join(map(load("recipe_tables").section, re.findall(r'print\(section\("([\w-]+)"\)\)', text)))
+    assert [name for name in recipes.names() if f"`silif train {name}`" not in tables] == []
+    assert "80.11\u00a0±\u00a00.31\u00a0% (table\u00a01)" in tables
