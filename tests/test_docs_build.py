@@ -157,3 +157,19 @@ def test_the_page_of_recipes_has_all_of_them():
     tables = "".join(map(load("recipe_tables").section, re.findall(r'print\(section\("([\w-]+)"\)\)', text)))
     assert [name for name in recipes.names() if f"`silif train {name}`" not in tables] == []
     assert "80.11\u00a0±\u00a00.31\u00a0% (table\u00a01)" in tables
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table6", "table7"])
+def test_tables_of_the_paper_have_the_rows_of_its_recipes(name):
+    pytest.importorskip("yaml")
+    from silif_plugins.paper import recipes
+
+    table = load("published_tables").section(name)
+    assert [recipe.name for recipe in recipes.in_set(name) if f"`silif reproduce {recipe.name}`" not in table] == []
+    assert "settings" not in table
+    assert name != "table1" or "| 80.11 ± 0.31 % | `silif reproduce ssc/silif-10ms` |" in table
+
+
+def test_numbers_in_tables_keep_their_units():
+    made = load("units").on_page_content("<p>5 % of</p><td>208k ± 10k, 5.1 ± 0.2 % of it</td>")
+    assert made == "<p>5 % of</p><td>208k\u00a0±\u00a010k, 5.1\u00a0±\u00a00.2\u00a0% of it</td>"
