@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 
 def save(
     folder: Path, tables: dict[str, dict[str, float]], sweeps: dict[str, list[tuple[int, float]]] | None
 ) -> list[Path]:
-    """Draw the times per element of the contenders, one figure a table, and of SiLIF over the size.
+    """Draw the times of the contenders, times that of SiLIF, and of SiLIF over the size.
 
     Args:
         folder: Where to put them; it is made.
@@ -19,29 +18,24 @@ def save(
     Returns:
         The files.
     """
-    import matplotlib
+    from silif_plugins import plots
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    folder.mkdir(parents=True, exist_ok=True)
     files = []
-    for title, times in tables.items():
-        figure, axes = pyplot.subplots(figsize=(7, 0.3 * len(times) + 1), layout="constrained")
-        bars = axes.barh(list(times), list(times.values()), color=["C1" if n == "SiLIF" else "C0" for n in times])
-        axes.bar_label(bars, fmt="%.2f", padding=2, fontsize=7)
-        axes.set(xscale="log", xlabel="ns per element, forward + backward", title=title)
-        axes.invert_yaxis()
-        files.append(folder / f"{re.sub('[^0-9]+', '_', title).strip('_')}.png")
-        figure.savefig(files[-1], dpi=150)
-        pyplot.close(figure)
+    if tables:
+        names = dict.fromkeys(name for times in tables.values() for name in times)
+        ratios = {
+            name: {title: times[name] / times["SiLIF"] for title, times in tables.items() if name in times}
+            for name in names
+        }
+        files.append(folder / "layer.png")
+        plots.save(plots.grouped_bars(ratios, label="time, times that of SiLIF (log)", log=True), files[-1])
     if sweeps:
-        figure, axes = pyplot.subplots(figsize=(5, 3.5), layout="constrained")
-        for axis, points in sweeps.items():
-            axes.plot(*zip(*points, strict=True), marker="o", label=f"over {axis}")
+        figure, axes = plots.blank()
+        for index, (axis, points) in enumerate(sweeps.items()):
+            style = {"marker": plots.MARKERS[index], "color": plots.COLOURS[index]}
+            axes.plot(*zip(*points, strict=True), label=f"over {axis}", **style)
         axes.set(xscale="log", xlabel="elements of [T, B, N]", ylabel="ns per element", ylim=(0, None))
-        axes.legend()
+        plots.legend(axes)
         files.append(folder / "scaling.png")
-        figure.savefig(files[-1], dpi=150)
-        pyplot.close(figure)
+        plots.save(figure, files[-1])
     return files

@@ -134,7 +134,7 @@ function lines(canvas, curves, spikes, level) {
   const all = curves.flat().filter(Number.isFinite);
   const low = Math.min(0, ...all), high = Math.max(level || 0, ...all, low + 1e-9);
   const x = (t) => (t * width) / STEPS, y = (v) => height - 6 - ((v - low) * (height - 24)) / (high - low);
-  const colours = ["#3f51b5", "#e65100"];
+  const colours = ["#1e88e5", "#e65100"];
   context.strokeStyle = "#999";
   for (const mark of level === undefined ? [0] : [0, level]) {
     context.beginPath();
@@ -148,7 +148,7 @@ function lines(canvas, curves, spikes, level) {
     curve.forEach((value, t) => (t ? context.lineTo(x(t), y(value)) : context.moveTo(x(t), y(value))));
     context.stroke();
   });
-  context.fillStyle = "#c62828";
+  context.fillStyle = "#e53935";
   spikes.forEach((spike, t) => spike && context.fillRect(x(t) - 1, 0, 2, 12));
 }
 
@@ -162,7 +162,7 @@ function disc(canvas, values) {
   context.moveTo(centre, 0);
   context.lineTo(centre, 2 * centre);
   context.stroke();
-  context.fillStyle = "#3f51b5";
+  context.fillStyle = "#1e88e5";
   for (const [real, imaginary] of values) {
     context.beginPath();
     context.arc(centre + radius * real, centre - radius * imaginary, 5, 0, 2 * Math.PI);

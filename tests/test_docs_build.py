@@ -3,10 +3,13 @@
 import importlib.util
 import inspect
 import logging
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from silif_plugins import cli
 
 HOOKS = Path(__file__).parents[1] / "docs" / "_build"
 
@@ -109,3 +112,64 @@ def test_named_neurons_show_the_arguments_of_their_models():
         assert last == "options"
         of_model = set(inspect.signature(cls.model).parameters) - {"threshold"}
         assert of_model <= set(shown) <= set(inspect.signature(cls).parameters)
+
+
+def test_drawings_are_part_of_their_page(tmp_path):
+    """Under the words of the page, and in its ink: the style of the whole drawing is left out, others stay."""
+    for folder in ("images", "deep"):
+        (tmp_path / folder).mkdir()
+    theme = "<style>svg{color:#555}@media(prefers-color-scheme:dark){svg{color:#bbb}}</style>"
+    style = f"{theme}<style>.a{{opacity:0}}</style>"
+    (tmp_path / "images" / "one.svg").write_text(f'<svg role="img">{style}</svg>\n')
+    content = '<p><img alt="a &amp; b" src="../images/one.svg" /> <img alt="" src="two.png"></p>'
+    made = load("inline_svg").on_page_content(content, page=page("deep/one.md"), config={"docs_dir": tmp_path})
+    drawing = '<svg aria-label="a &amp; b" role="img"><style>.a{opacity:0}</style></svg>'
+    assert made == f'<p>{drawing} <img alt="" src="two.png"></p>'
+
+
+def test_bars_are_drawn_from_the_tables_of_the_page():
+    tables = load("page_tables")
+    table = tables.numbers("explanations/performance.md", 0)
+    assert table["SiLIF"] == {"[250, 32, 512]": 1.0, "[250, 128, 512]": 1.0, "[1000, 16, 256]": 1.0}
+    assert "snn.Leaky in a loop, with unbind" in table
+    assert set(tables.turned(table)["[250, 32, 512]"]) == set(table)
+
+
+def test_the_page_of_the_command_line_shows_every_command():
+    """Under a heading of its own: a line that says what it does, an example, and its options on demand."""
+    text = (HOOKS.parent / "reference" / "cli.md").read_text()
+    sections = dict(re.findall(r"^### silif ([\w-]+)\n(.*?)(?=^##|\Z)", text, re.DOTALL | re.MULTILINE))
+    assert set(sections) == set(cli.COMMANDS)
+    for command, section in sections.items():
+        assert re.match(r"\n[A-Z][^\n]+", section), command
+        assert re.search(rf"^```text\n(?:cat \S+ \| )?silif {command}\b", section, re.MULTILINE), command
+        assert section.count(f'print(options("{command}"))') == 1
+    folded = load("command_help").options("report")
+    assert folded.startswith("<details><summary>")
+    assert "--out FILE" in folded
+
+
+def test_the_page_of_recipes_has_all_of_them():
+    pytest.importorskip("yaml")
+    from silif_plugins.paper import recipes
+
+    text = (HOOKS.parent / "reference" / "recipes.md").read_text()
+    tables = "".join(map(load("recipe_tables").section, re.findall(r'print\(section\("([\w-]+)"\)\)', text)))
+    assert [name for name in recipes.names() if f"`silif train {name}`" not in tables] == []
+    assert "80.11\u00a0±\u00a00.31\u00a0% (table\u00a01)" in tables
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "table6", "table7"])
+def test_tables_of_the_paper_have_the_rows_of_its_recipes(name):
+    pytest.importorskip("yaml")
+    from silif_plugins.paper import recipes
+
+    table = load("published_tables").section(name)
+    assert [recipe.name for recipe in recipes.in_set(name) if f"`silif reproduce {recipe.name}`" not in table] == []
+    assert "settings" not in table
+    assert name != "table1" or "| 80.11 ± 0.31 % | `silif reproduce ssc/silif-10ms` |" in table
+
+
+def test_numbers_in_tables_keep_their_units():
+    made = load("units").on_page_content("<p>5 % of</p><td>208k ± 10k, 5.1 ± 0.2 % of it</td>")
+    assert made == "<p>5 % of</p><td>208k\u00a0±\u00a010k, 5.1\u00a0±\u00a00.2\u00a0% of it</td>"

@@ -137,6 +137,7 @@ def drawings():
         "operations": (1, lambda ax: plots.accuracy_against_operations([summary("LIF")], pareto=True, ax=ax)),
         "accuracies": (1, lambda ax: plots.accuracies([summary("LIF")], published={"LIF": 80.0}, ax=ax)),
         "curves": (2, lambda ax: plots.learning_curves(epochs, ax=ax)),
+        "bars": (1, lambda ax: plots.grouped_bars({"a": {"x": 1.0, "y": 2.0}}, label="time", ax=ax)),
         "confusion": (1, lambda ax: plots.confusion(torch.eye(3), ["a", "b", "c"], ax=ax)),
     }
 
@@ -203,3 +204,17 @@ def test_delay_matrices_share_a_scale():
         plots.delay_matrices({})
     with pytest.raises(ValueError, match=r"delays\['a'\]: got shape \(2, 2, 2\)"):
         plots.delay_matrices({"a": torch.zeros(2, 2, 2)})
+
+
+def test_bars_are_as_long_as_their_numbers():
+    numbers = {"a loop over all that there is": {"short": 10.0, "long": 30.0}, "kernel": {"short": 0.5}}
+    axes = plots.grouped_bars(numbers, label="time", log=True).axes[0]
+    bars = [(each.get_x(), each.get_x() + each.get_width()) for each in axes.patches if hasattr(each, "get_x")]
+    assert bars == [(1, 10), (1, 0.5), (1, 30)]
+    assert [text.get_text().strip() for text in axes.texts] == ["10", "0.5", "30"]
+    assert axes.get_xlim()[0] <= 0.5
+    assert max(map(len, axes.get_yticklabels()[0].get_text().splitlines())) < 23
+    from_zero = plots.grouped_bars({"a": {"": 3.0}}, label="time").axes[0].patches[0]
+    assert (from_zero.get_x(), from_zero.get_width()) == (0, 3)
+    with pytest.raises(ValueError, match="all above 0"):
+        plots.grouped_bars({"a": {"short": 0.0}}, label="time", log=True)

@@ -1,16 +1,13 @@
-"""The command line's own help as a page."""
+"""The command line's own help, folded, for its page."""
 
+import html
 import os
 
 from silif_plugins import cli
 
 
-def sections() -> str:
-    """Return a section of Markdown for each command."""
-    return "\n\n".join(f"## silif {command}\n\n```text\n{help_of(command)}```" for command in cli.COMMANDS)
-
-
-def help_of(command: str) -> str:
-    """Return what ``silif COMMAND --help`` prints, at a width that fits the page."""
+def options(command: str) -> str:
+    """Return what ``silif COMMAND --help`` prints, at a width that fits the page, as HTML that opens on demand."""
     os.environ["COLUMNS"] = "80"
-    return cli.help_of(command)
+    text = html.escape(cli.help_of(command).strip())
+    return f"<details><summary>All of silif {command}</summary><pre><code>{text}</code></pre></details>"

@@ -5,11 +5,11 @@ from silif_plugins.paper import recipes
 
 def section(name: str) -> str:
     """Return a table of the rows of a set of recipes."""
-    table = recipes.SETS[name]
+    place = recipes.SETS[name]
     lines = ["| row | published | command |", "|---|---|---|"]
     for recipe in recipes.in_set(name):
         for row in recipe.rows:
-            if row.table != table:
+            if row.place != place:
                 continue
             value = row.accuracy if row.accuracy is not None else row.sparsity
             spread = "" if row.sd is None else f" ± {row.sd:g}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..deploy import export_c, export_web  # noqa: F401 - formats that deploy registers
 from ..formats import EXPORTERS, Model, export, exporter_named
-from .output import Answer
+from .output import Answer, wrap
 from .parser import Parser
 from .settings import read
 
@@ -41,7 +41,14 @@ def run(settings: argparse.Namespace) -> Answer:
     names = {name for each in EXPORTERS.values() for name in each.options}
     options = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
     said = export(trained, path, to=settings.to, **options)
-    return Answer(said, "\n".join(f"{name}: {value}" for name, value in said.items()))
+    return Answer(said, "\n".join(_lines(name, value) for name, value in said.items()))
+
+
+def _lines(name: str, value: object) -> str:
+    """A fact for people; a list takes a line for each entry."""
+    if isinstance(value, list):
+        return "\n".join([f"{name}:", *(wrap(f"  {each}", "    ") for each in value)])
+    return wrap(f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}", "  ")
 
 
 def _formats() -> str:

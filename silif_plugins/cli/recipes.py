@@ -43,7 +43,7 @@ def listing(chosen: Sequence[recipes.Recipe]) -> str:
         (
             each.name,
             str(each.settings.get("neuron", each.settings.get("architecture", "SiLIF"))),
-            next((_short(row) for row in each.rows if _figures(row)), ""),
+            next((_short(row) for row in each.rows if figures_of(row)), ""),
             ",".join(sorted({row.table_name for row in each.rows})),
         )
         for each in chosen
@@ -56,13 +56,13 @@ def listing(chosen: Sequence[recipes.Recipe]) -> str:
 
 
 def _short(row: recipes.Row) -> str:
-    first = _figures(row).partition(",")[0]
+    first = figures_of(row).partition(",")[0]
     if row.accuracy:
         return first.removeprefix("accuracy ")
     return f"{first.removeprefix('sparsity ')} *" if row.sparsity else first
 
 
-def _figures(row: recipes.Row) -> str:
+def figures_of(row: recipes.Row) -> str:
     """The published figures of a row; empty for a row of settings."""
     figures = {"accuracy": row.accuracy, "sparsity": row.sparsity}
     spread = f" ± {row.sd:g}" if row.sd is not None else ""
@@ -80,7 +80,7 @@ def everything(recipe: recipes.Recipe) -> str:
         ("source", recipe.source),
         ("time step", recipe.resolution),
         ("parameters", f"{recipe.parameters:,}" if recipe.parameters else recipe.published_parameters or ""),
-        *((f"table {row.table_name}", f"{row.method}: {_figures(row) or 'settings only'}") for row in recipe.rows),
+        *((f"table {row.table_name}", f"{row.method}: {figures_of(row) or 'settings only'}") for row in recipe.rows),
         *((name, recipes.CONVENTIONS[name]) for name in recipe.conventions),
         ("data", f"{source.title}; {source.where}" if source and not source.shipped else data),
     ]

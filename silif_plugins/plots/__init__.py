@@ -7,6 +7,7 @@ global state of matplotlib is touched.
 """
 
 from .activity import raster, traces
+from .bars import grouped_bars
 from .canvas import COLOURS, INK, MARKERS, blank, legend, save, svg
 from .neurons import delay_matrices, eigenvalue_plane, impulse_response, parameter_histograms, regimes
 from .results import accuracies, accuracy_against_operations, confusion, learning_curves, pareto_front
@@ -21,6 +22,7 @@ __all__ = [
     "confusion",
     "delay_matrices",
     "eigenvalue_plane",
+    "grouped_bars",
     "impulse_response",
     "learning_curves",
     "legend",

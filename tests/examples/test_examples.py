@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -45,6 +46,32 @@ def test_membranes_and_rasters(tmp_path):
     figures = sorted((tmp_path / "figures").glob("*.png"))
     assert [figure.stem for figure in figures] == ["eigenvalues", "parameters", "raster", "traces"]
     assert all(figure.stat().st_size > 10_000 for figure in figures)
+
+
+@pytest.mark.slow
+def test_training_animation(tmp_path):
+    done = run("training_animation.py", "--epochs", 1, "--out", tmp_path / "training.svg")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("before training: ")
+    check_animation(tmp_path / "training.svg", frames=2)
+
+
+def test_the_animation_of_the_front_page():
+    check_animation(EXAMPLES.parent / "docs" / "images" / "training.svg", frames=16)
+
+
+def check_animation(path, frames):
+    """A frame an epoch, each with spikes, a membrane and a verdict; small, described, and still where that is asked."""
+    content = path.read_bytes()
+    assert len(content) < 300_000
+    picture = ElementTree.fromstring(content)
+    space = "{http://www.w3.org/2000/svg}"
+    assert "before and after" in picture.find(f"{space}title").text
+    groups = picture.findall(f"{space}g")
+    assert [each.get("class") for each in groups] == [f"epoch epoch-{index}" for index in range(frames)]
+    assert all(len(each.findall(f"{space}path")) == 3 for each in groups)
+    style = picture.findall(f"{space}style")[1].text
+    assert f".epoch{{opacity:0}}.epoch-{frames - 1}{{opacity:1}}@media(prefers-reduced-motion:no-preference)" in style
 
 
 @pytest.mark.slow
