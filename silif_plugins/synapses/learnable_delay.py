@@ -342,17 +342,20 @@ class LearnableDelay(DelayedModule):
         Raises:
             ValueError: If the shapes do not fit.
         """
+        shape = self.past_shape(inputs, past)
+        return torch.cat([inputs.new_zeros(shape) if past is None else past, inputs])
+
+    def past_shape(self, inputs: Tensor, past: Tensor | None) -> tuple[int, ...]:
+        """Return the shape of the past of inputs [T, B, N]; raise ValueError if theirs, or its own, does not fit."""
         num_inputs = self.delay.shape[-1]
         if inputs.dim() != 3 or inputs.shape[-1] != num_inputs:
             raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; it must be [T, B, {num_inputs}]")
         shape = (self.max_delay, *inputs.shape[1:])
-        if past is None:
-            past = inputs.new_zeros(shape)
-        elif past.shape != shape:
+        if past is not None and past.shape != shape:
             raise ValueError(
                 f"state: got shape {tuple(past.shape)}; it must be {shape}, the inputs of the steps before"
             )
-        return torch.cat([past, inputs])
+        return shape
 
     def travelling(self, window: Tensor) -> Tensor:
         """Return the end of a window, of which inputs are still to arrive: the state [max_delay, B, N]."""
