@@ -2,6 +2,7 @@
 
 from .layer_neuron import LayerNeuron, reset_ratio
 from .metadata import metadata_of, record_of
+from .nir_connection import Connection, connection_graph, connection_of
 from .nir_delay import delay_node, delays_of
 from .nir_graph import FixedNeuron, Population, graph_of, is_population, population_of
 from .nodes import node_map, timestep_of
@@ -10,11 +11,14 @@ from .restoring import Restored, load, restore, say, with_modules
 
 __all__ = [
     "THRESHOLD",
+    "Connection",
     "FixedNeuron",
     "LayerNeuron",
     "Population",
     "Record",
     "Restored",
+    "connection_graph",
+    "connection_of",
     "delay_node",
     "delays_of",
     "graph_of",

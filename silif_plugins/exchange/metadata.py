@@ -27,16 +27,16 @@ def metadata_of(record: Record) -> dict[str, Any]:
         "size": np.array(record.size),
         "trained": ",".join(sorted(record.trained)),
         "timestep": record.timestep,
-        "threshold": _array(record.threshold),
-        "input_scale": _array(record.input_scale),
-        "reset_scale": _array(record.reset_scale),
+        "threshold": array_of(record.threshold),
+        "input_scale": array_of(record.input_scale),
+        "reset_scale": array_of(record.reset_scale),
         "resets": record.resets,
         "detach_reset": record.detach_reset,
         "autapses": record.autapses,
     }
     if record.own_threshold is not None:
-        kept["own_threshold"] = _array(record.own_threshold)
-    kept |= {VALUE + name: _array(value) for name, value in record.values.items()}
+        kept["own_threshold"] = array_of(record.own_threshold)
+    kept |= {VALUE + name: array_of(value) for name, value in record.values.items()}
     kept |= {SETTING + name: value for name, value in record.settings.items()}
     if record.surrogate is not None:
         name, arguments = record.surrogate
@@ -66,7 +66,7 @@ def record_of(metadata: dict[str, Any], shape: tuple[int, ...], where: str) -> R
 
 
 def _record(held: dict[str, Any], shape: tuple[int, ...]) -> Record:
-    version = _take(held, "version", int)
+    version = take(held, "version", int)
     if version != VERSION:
         raise ValueError(
             f"version: got {version}, and this silif_plugins reads {VERSION}; update it, or leave the metadata out"
@@ -80,22 +80,22 @@ def _record(held: dict[str, Any], shape: tuple[int, ...]) -> Record:
         raise ValueError(f"size: got {sizes}; it must broadcast to the population {shape} of the nodes")
     surrogate = None
     if "surrogate" in held:
-        name = _take(held, "surrogate", str)
-        surrogate = name, {key: _take(held, SURROGATE + key, float) for key in _under(held, SURROGATE)}
+        name = take(held, "surrogate", str)
+        surrogate = name, {key: take(held, SURROGATE + key, float) for key in under(held, SURROGATE)}
     record = Record(
-        model=_take(held, "model", str),
+        model=take(held, "model", str),
         size=sizes,
-        values={name: _tensor(held, VALUE + name) for name in _under(held, VALUE)},
-        trained=frozenset(name for name in _take(held, "trained", str).split(",") if name),
-        settings={name: _setting(held, SETTING + name) for name in _under(held, SETTING)},
-        timestep=_take(held, "timestep", float),
-        threshold=_tensor(held, THRESHOLD),
-        own_threshold=_tensor(held, "own_threshold") if "own_threshold" in held else None,
-        input_scale=_tensor(held, "input_scale"),
-        reset_scale=_tensor(held, "reset_scale"),
-        resets=_take(held, "resets", bool),
-        detach_reset=_take(held, "detach_reset", bool),
-        autapses=_take(held, "autapses", bool),
+        values={name: take_tensor(held, VALUE + name) for name in under(held, VALUE)},
+        trained=frozenset(name for name in take(held, "trained", str).split(",") if name),
+        settings={name: _setting(held, SETTING + name) for name in under(held, SETTING)},
+        timestep=take(held, "timestep", float),
+        threshold=take_tensor(held, THRESHOLD),
+        own_threshold=take_tensor(held, "own_threshold") if "own_threshold" in held else None,
+        input_scale=take_tensor(held, "input_scale"),
+        reset_scale=take_tensor(held, "reset_scale"),
+        resets=take(held, "resets", bool),
+        detach_reset=take(held, "detach_reset", bool),
+        autapses=take(held, "autapses", bool),
         surrogate=surrogate,
     )
     if held:
@@ -104,11 +104,13 @@ def _record(held: dict[str, Any], shape: tuple[int, ...]) -> Record:
     return record
 
 
-def _under(held: dict[str, Any], prefix: str) -> list[str]:
+def under(held: dict[str, Any], prefix: str) -> list[str]:
+    """Return what comes after a prefix in the names of the fields that have it."""
     return sorted(name.removeprefix(prefix) for name in held if name.startswith(prefix))
 
 
-def _take(held: dict[str, Any], name: str, kind: type) -> Any:
+def take(held: dict[str, Any], name: str, kind: type) -> Any:
+    """Remove a field from those of a record and return it; raise ValueError unless it is of a kind."""
     if name not in held:
         raise ValueError(f"{name}: missing")
     value = held.pop(name)
@@ -121,11 +123,12 @@ def _take(held: dict[str, Any], name: str, kind: type) -> Any:
 
 
 def _setting(held: dict[str, Any], name: str) -> Setting:
-    value: Setting = _take(held, name, bool if isinstance(held[name], bool | np.bool_) else float)
+    value: Setting = take(held, name, bool if isinstance(held[name], bool | np.bool_) else float)
     return value
 
 
-def _tensor(held: dict[str, Any], name: str) -> Tensor:
+def take_tensor(held: dict[str, Any], name: str) -> Tensor:
+    """Remove a field from those of a record and return it as a tensor; raise ValueError unless it is of floats."""
     if name not in held:
         raise ValueError(f"{name}: missing")
     value = held.pop(name)
@@ -137,7 +140,7 @@ def _tensor(held: dict[str, Any], name: str) -> Tensor:
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
 
 
-def _array(value: Tensor) -> Any:
+def array_of(value: Tensor) -> Any:
     """Return an array, or a number for a tensor without dimensions: files cannot compress those."""
     value = value.float() if value.dtype is torch.bfloat16 else value
     return value.numpy() if value.dim() else value.numpy()[()]

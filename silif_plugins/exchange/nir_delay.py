@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..optional import require
-from ..synapses import AxonalDelay
+from ..synapses import AxonalDelay, LearnableDelay
 
 STEP = "silif_plugins_dt"
 
@@ -23,6 +24,9 @@ def delay_node(delays: AxonalDelay, dt: float) -> Any:
         delays: One per neuron.
         dt: Time in seconds that one step stands for.
 
+    Raises:
+        ValueError: If they are not in whole steps in evaluation.
+
     Examples:
         >>> delays = AxonalDelay(2, 9, rounded=True)
         >>> delays.delay.data.copy_(torch.tensor([2.0, 7.0]))
@@ -30,8 +34,23 @@ def delay_node(delays: AxonalDelay, dt: float) -> Any:
         >>> delay_node(delays, 0.5).delay
         array([1. , 3.5])
     """
+    return node_of_steps(whole_steps(delays), dt)
+
+
+def whole_steps(delays: LearnableDelay) -> Tensor:
+    """Return delays in steps as they are in evaluation; raise ValueError if those are not whole: NIR has no others."""
+    if not (delays.rounded or delays.round_in_eval):
+        raise ValueError(
+            "its delays are not in whole steps; take silif_plugins.synapses.discretised(net), or the option "
+            "round_in_eval=True"
+        )
+    return delays.whole()
+
+
+def node_of_steps(steps: Tensor, dt: float) -> Any:
+    """Return a ``nir.Delay`` of numbers of steps, one for each neuron."""
     nir = require("nir", extra="nir", purpose="The exchange of networks")
-    return nir.Delay(delays.whole().cpu().double().numpy() * dt, metadata={STEP: dt})
+    return nir.Delay(steps.detach().cpu().double().numpy() * dt, metadata={STEP: dt})
 
 
 def delays_of(node: Any, dt: float) -> AxonalDelay:
@@ -50,11 +69,16 @@ def delays_of(node: Any, dt: float) -> AxonalDelay:
         Parameter containing:
         tensor([1., 3.])
     """
-    dt = float(node.metadata.get(STEP, dt))
-    steps = np.round(np.asarray(node.delay, dtype=float) / dt)
-    if steps.ndim != 1 or not steps.size or not np.isfinite(steps).all() or steps.min() < 0:
-        raise ValueError(f"delay: got {node.delay}; it must be numbers of seconds, 0 or more, one for each neuron")
+    steps = steps_of(node, dt)
     delays = AxonalDelay(len(steps), int(steps.max()), rounded=True)
     with torch.no_grad():
-        delays.delay.copy_(torch.from_numpy(steps))
+        delays.delay.copy_(steps)
     return delays
+
+
+def steps_of(node: Any, dt: float) -> Tensor:
+    """Return the whole steps of a ``nir.Delay``; arguments and errors are those of `delays_of`."""
+    steps = np.round(np.asarray(node.delay, dtype=float) / float(node.metadata.get(STEP, dt)))
+    if steps.ndim != 1 or not steps.size or not np.isfinite(steps).all() or steps.min() < 0:
+        raise ValueError(f"delay: got {node.delay}; it must be numbers of seconds, 0 or more, one for each neuron")
+    return torch.from_numpy(steps)

@@ -14,11 +14,15 @@ from torch import nn
 from ..dynamics import StateSpace
 from ..optional import require
 from .metadata import record_of
+from .nir_connection import Connection, connection_of
 from .nir_graph import Population, has_second_state, is_population, population_of
 from .record import Record
 
 Make = Callable[[Population, Record | None, str], nn.Module]
 """A host's function from a population, its record if that holds, and what to call it in messages, to a module."""
+
+Hold = Callable[[Connection], nn.Module]
+"""A host's module that keeps what travels through a connection with delays."""
 
 
 @dataclass
@@ -70,16 +74,18 @@ def restore(graph: Any, make: Make, where: str) -> nn.Module:
     return make(population, record, where)
 
 
-def with_modules(graph: Any, make: Make, where: str) -> Any:
-    """Return a graph whose populations, at any depth, are replaced by their modules."""
+def with_modules(graph: Any, make: Make, hold: Hold, where: str) -> Any:
+    """Return a graph whose populations and connections with delays, at any depth, are replaced by their modules."""
     nir = require("nir", extra="nir", purpose="The exchange of networks")
     nodes = {}
     for name, node in graph.nodes.items():
         path = f"{where}: {name}" if where else name
         if is_population(node):
             node = Restored(restore(node, make, path))
+        elif (connection := connection_of(node, path)) is not None:
+            node = Restored(hold(connection))
         elif isinstance(node, nir.NIRGraph):
-            node = with_modules(node, make, path)
+            node = with_modules(node, make, hold, path)
         nodes[name] = node
     return nir.NIRGraph(nodes=nodes, edges=graph.edges, type_check=False)
 

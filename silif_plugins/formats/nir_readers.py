@@ -188,6 +188,7 @@ def _run(net: nn.Module, inputs: Tensor) -> Tensor:
     """Run a module of a reader over time: those that keep their state themselves, and those that are given it."""
     like = next((each for each in [*net.parameters(), *net.buffers()] if each.is_floating_point()), inputs)
     outputs, state = [], None
+    net.eval()  # delays that are still learnt are in whole steps there, as in the nodes
     for now in inputs.to(like.dtype):
         output = net(now) if state is None else net(now, state)
         if isinstance(output, tuple):

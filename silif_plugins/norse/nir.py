@@ -16,10 +16,13 @@ from torch import Tensor, nn
 from ..dynamics import StateSpace
 from ..exchange import (
     THRESHOLD,
+    Connection,
     FixedNeuron,
     Population,
     Record,
     Restored,
+    connection_graph,
+    connection_of,
     delay_node,
     delays_of,
     graph_of,
@@ -90,6 +93,8 @@ def to_nir(module: nn.Module, sample_data: Tensor | None = None, *, type_check: 
         if isinstance(inner, Parametrised):
             return _graph_of_module(inner, sizes.get(inner))
         if isinstance(inner, StatefulDelay):
+            if isinstance(inner.connection, Connection):
+                return connection_graph(inner.connection, NORSE_DT)
             if isinstance(inner.connection, AxonalDelay):
                 return delay_node(inner.connection, NORSE_DT)
             raise ValueError(
@@ -157,7 +162,9 @@ def from_nir(
     graph, where = load(graph)
     if is_population(graph):
         return restore(graph, _module_of, where).to(dtype)
-    graph = with_modules(graph, _module_of, where)
+    if (connection := connection_of(graph, where or "graph")) is not None:
+        return StatefulDelay(connection).to(dtype)
+    graph = with_modules(graph, _module_of, StatefulDelay, where)
     options: dict[str, Any] = {"ignore_warnings": ignore_warnings, "dt": dt}
     if reset_method is not None:
         options["reset_method"] = reset_method

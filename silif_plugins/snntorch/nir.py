@@ -20,10 +20,13 @@ from torch import Tensor, nn
 from ..dynamics import StateSpace
 from ..exchange import (
     THRESHOLD,
+    Connection,
     FixedNeuron,
     Population,
     Record,
     Restored,
+    connection_graph,
+    connection_of,
     delay_node,
     delays_of,
     graph_of,
@@ -168,6 +171,8 @@ def import_from_nir(
     make = functools.partial(_module_of, spike_grad=spike_grad)
     if is_population(graph):
         return restore(graph, make, where).to(dtype)
+    if (connection := connection_of(graph, where or "graph")) is not None:
+        return Delayed(connection).to(dtype)
 
     def from_host(node: Any) -> nn.Module:
         return host._nir_to_snntorch_module(node, init_hidden=True)
@@ -178,7 +183,7 @@ def import_from_nir(
     node_map[nir.Flatten] = _flatten_module
     node_map[nir.Delay] = lambda node: Delayed(delays_of(node, HOST_DT if step is None else step))
     node_map[Restored] = lambda node: node.module
-    network: nn.Module = nirtorch.nir_to_torch(with_modules(graph, make, where), node_map, dtype=dtype)
+    network: nn.Module = nirtorch.nir_to_torch(with_modules(graph, make, Delayed, where), node_map, dtype=dtype)
     return network
 
 
@@ -190,6 +195,8 @@ def _node(module: Any, given: torch.Size, returned: torch.Size) -> Any:
     if isinstance(module, Spiking):
         return _graph_of(module, returned)
     if isinstance(module, Delayed):
+        if isinstance(module.connection, Connection):
+            return connection_graph(module.connection, HOST_DT)
         if isinstance(module.connection, AxonalDelay):
             return delay_node(module.connection, HOST_DT)
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..dynamics import StateSpace
-from ..exchange import Population, Record, graph_of, metadata_of
+from ..exchange import Connection, Population, Record, connection_graph, delay_node, graph_of, metadata_of
 from ..optional import require
 from ..surrogate import name_of
-from ..synapses import AxonalDelay, AxonalLinear
+from ..synapses import AxonalLinear
 from .layers import Readout, SpikingLayer
 from .network import SpArchNet
 
@@ -23,8 +24,9 @@ def to_nir(net: SpArchNet, *, dt: float = 0.001) -> Any:
 
     Each hidden layer is a ``Linear``, or with batch norm, which is folded in, an ``Affine``; then the subgraph of its
     neurons with their record (see `silif_plugins.exchange.nir_graph`), from which the plugins of Norse and snnTorch
-    make them again. Delays of the inputs in whole steps are a ``Delay`` before it. The output is the readout's
-    membrane.
+    make them again. Delays are those of evaluation, in whole steps: of the inputs, a ``Delay`` before the weights; of
+    synapses or outputs, a subgraph with their record (see `silif_plugins.exchange.nir_connection`), from which the
+    plugins make the layer again, as far as it was trained. The output is the readout's membrane.
 
     Args:
         net: The network; as in evaluation.
@@ -63,11 +65,11 @@ def _weights(name: str, layer: SpikingLayer | Readout, dt: float) -> dict[str, A
     nodes = {}
     weights, norm = layer.current.weights, layer.current.norm
     if isinstance(weights, AxonalLinear):
-        nodes["delays"] = nir.Delay(delay=_delays(f"{name}.current.weights", weights.delays) * dt)
-        weights = weights.linear
-    if not isinstance(weights, nn.Linear):
+        delays, weights = weights.delays, weights.linear
+        nodes["delays"] = _named(name, lambda: delay_node(delays, dt))
+    if not isinstance(weights, nn.Linear | Connection):
         raise ValueError(
-            f"{name}.current.weights: got {type(weights).__name__}; NIR has linear weights, behind delays of the inputs"
+            f"{name}.current.weights: got {type(weights).__name__}; NIR has linear weights, with delays or without"
         )
     weight, bias = weights.weight.detach().double(), None
     if weights.bias is not None:
@@ -78,22 +80,30 @@ def _weights(name: str, layer: SpikingLayer | Readout, dt: float) -> dict[str, A
         weight, bias = gain.unsqueeze(1) * weight, shift if bias is None else shift + gain * bias
     elif not isinstance(norm, nn.Identity):
         raise ValueError(f"{name}.current.norm: got {type(norm).__name__}; NIR has no node for it")
+    if isinstance(weights, Connection):
+        connection = weights
+        nodes["connection"] = _named(name, lambda: connection_graph(connection, dt, weight, bias))
+        return nodes
     nodes["weights"] = (
         nir.Linear(weight=_array(weight)) if bias is None else nir.Affine(weight=_array(weight), bias=_array(bias))
     )
     return nodes
 
 
-def _delays(name: str, delays: AxonalDelay) -> Any:
-    if not delays.rounded:
-        raise ValueError(f"{name}: its delays are not in whole steps; take silif_plugins.synapses.discretised(net)")
-    return _array(delays.delay.detach().double().round().clamp(0, delays.max_delay))
+def _named(name: str, make: Callable[[], Any]) -> Any:
+    """Return a node of a layer's weights; errors name the layer."""
+    try:
+        return make()
+    except ValueError as error:
+        raise ValueError(f"{name}.current.weights: {error}") from error
 
 
 def _neurons(name: str, layer: SpikingLayer, dt: float) -> Any:
     """Return the subgraph of a hidden layer's neurons."""
     if layer.bidirectional:
         raise ValueError(f"{name}: reads the sequence backwards too, which a graph of NIR cannot")
+    if layer.delayed is not None:
+        raise ValueError(f"{name}: NIR has no nodes for recurrent weights of {type(layer.delayed).__name__}")
     space = layer.dynamics()
     if not isinstance(space, StateSpace):
         raise ValueError(f"{name}: NIR has no nodes for neurons of {type(space).__name__}")

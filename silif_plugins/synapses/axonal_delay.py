@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .channel_filter import spread_over_lags
 from .learnable_delay import DelayMemory, DelaySettings, LearnableDelay
 from .linear import as_weight
-from .taps import convolve
 from .whole_delays import goes_by_events, shift_whole
 
 
@@ -56,14 +56,25 @@ class AxonalDelay(LearnableDelay):
 
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: what arrives, and the state after it, from inputs; all are [T, B, N]."""
+        if not self.is_rounded:
+            window = self.recent(as_weight(inputs, self.delay), state)
+            return spread_over_lags(window, self.taps(), len(inputs)), self.travelling_after(window)
         window = self.window(as_weight(inputs, self.delay), state)
-        if self.is_rounded and goes_by_events(window):
+        if goes_by_events(window):
             outputs = shift_whole(window, self.whole(), self.max_delay)
-        elif self.is_rounded:
-            outputs = window.gather(0, self._sources(inputs))
         else:
-            outputs = convolve(window, self.taps().unsqueeze(-1), groups=inputs.shape[-1])
+            outputs = window.gather(0, self._sources(inputs))
         return outputs, self.travelling(window)
+
+    def recent(self, inputs: Tensor, past: Tensor | None) -> Tensor:
+        """Return inputs [T, B, N] behind their past, if there is one; raise ValueError if the shapes do not fit."""
+        self.past_shape(inputs, past)
+        return inputs if past is None else torch.cat([past, inputs])
+
+    def travelling_after(self, recent: Tensor) -> Tensor:
+        """Return the state [max_delay, B, N] after what `recent` returns, which may be the caller's own memory."""
+        missing = max(0, self.max_delay - len(recent))
+        return functional.pad(self.travelling(recent) if not missing else recent, (0, 0, 0, 0, missing, 0)).clone()
 
     def operations_per_event(self) -> int:
         """Return 1: an input is put into its buffer."""
@@ -77,7 +88,7 @@ class AxonalDelay(LearnableDelay):
     def travelling_on(self, past: Tensor) -> Tensor:
         """See `DelayedModule.travelling_on`."""
         window = functional.pad(past, (0, 0, 0, 0, 0, self.max_delay))
-        return convolve(window, self.taps().unsqueeze(-1), groups=past.shape[-1])
+        return spread_over_lags(window, self.taps(), self.max_delay + 1)
 
     def spread(self) -> Callable[[Tensor], Tensor]:
         """See `DelayedModule.spread`."""

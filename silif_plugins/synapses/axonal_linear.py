@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from .axonal_delay import AxonalDelay
 from .learnable_delay import DelayedModule, DelayMemory, DelaySettings
-from .linear import Events, SpikeLinear, as_weight
+from .linear import Events, SpikeLinear, as_weight, dense_linear
 
 
 class AxonalLinear(DelayedModule):
@@ -75,7 +75,10 @@ class AxonalLinear(DelayedModule):
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
         arrived, state = self.delays.run(dropped, state)
-        return self.linear(arrived), state
+        if self.is_rounded or self.linear.events == "always":
+            return self.linear(arrived), state
+        # A Gaussian makes many numbers of one spike.
+        return dense_linear(arrived, self.weight, self.bias), state
 
     @property
     def is_rounded(self) -> bool:

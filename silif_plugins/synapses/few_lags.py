@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .taps import LEAST_WIDTH, convolve, gaussian_taps, gaussians, pull_back
+from .taps import LEAST_WIDTH, convolve, differentiable, gaussian_taps, gaussians, pull_back
 
 _SMALLEST = 3e-8
 """Values of the Gaussian below this are left out: they are below the rounding of its sum in float32."""
@@ -50,10 +50,11 @@ class ByFewLags(torch.autograd.Function):
         window, weight, delay, sigma = ctx.saved_tensors
         max_delay = ctx.max_delay
         if torch.is_grad_enabled():
-            wanted = [each for each in (window, weight, delay) if each.requires_grad]
-            outputs = convolve(window, weight * gaussian_taps(delay, sigma, max_delay))
-            found = iter(torch.autograd.grad(outputs, wanted, grad, create_graph=True))
-            return *(next(found) if each.requires_grad else None for each in (window, weight, delay)), None, None
+
+            def plain(window: Tensor, weight: Tensor, delay: Tensor) -> Tensor:
+                return convolve(window, weight * gaussian_taps(delay, sigma, max_delay))
+
+            return *differentiable(plain, grad, window, weight, delay), None, None
         first, taps, lags = _near(weight, delay, sigma, max_delay)
         grad_window = grad_weight = grad_delay = None
         if ctx.needs_input_grad[0]:

@@ -22,7 +22,7 @@ from torch import Tensor
 from ..kernels.products import product
 from ..surrogate import in_forward_mode, is_plain
 from .few_lags import ByFewLags, number_of_lags
-from .taps import convolve, gaussian_taps, weighted_taps
+from .taps import convolve, differentiable, gaussian_taps, weighted_taps
 
 _ACCURACY = 3e-8
 """Singular values below this share of the first are left out: shares are then as exact as float32 holds them."""
@@ -94,7 +94,7 @@ class _ByLags(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         window, taps = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return _differentiable(convolve, grad, window, taps)
+            return differentiable(convolve, grad, window, taps)
         steps, last = grad.shape[0], len(taps) - 1
         grad_window = grad_taps = None
         if ctx.needs_input_grad[0]:
@@ -124,7 +124,7 @@ class _BySmoothFunctions(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         window, combined, functions = ctx.saved_tensors
         if torch.is_grad_enabled():
-            grads = _differentiable(
+            grads = differentiable(
                 lambda window, combined: convolve(window, torch.einsum("lr,roi->loi", functions, combined)),
                 grad,
                 window,
@@ -141,13 +141,6 @@ class _BySmoothFunctions(torch.autograd.Function):
             if grad_window is not None:
                 _add_unfiltered(grad_window, product(rows, weights.t()).view(*grad.shape[:2], -1), matrix)
         return grad_window, grad_combined, None
-
-
-def _differentiable(function: Callable[..., Tensor], grad: Tensor, *inputs: Tensor) -> tuple[Tensor | None, ...]:
-    """Return gradients that can be differentiated themselves."""
-    wanted = [each for each in inputs if each.requires_grad]
-    found = iter(torch.autograd.grad(function(*inputs), wanted, grad, create_graph=True))
-    return tuple(next(found) if each.requires_grad else None for each in inputs)
 
 
 def _filters(functions: Tensor) -> Tensor:

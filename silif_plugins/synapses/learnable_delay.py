@@ -214,7 +214,8 @@ class LearnableDelay(DelayedModule):
         self.kernel: DelayKernel = kernel
         self.max_delay, self.rounded, self.round_in_eval = max_delay, rounded, round_in_eval
         self.first_sigma, self.last_sigma, self.narrowing = float(first), float(last), float(narrowing)
-        self.delay_rate, self.delay_schedule = float(rate), schedule
+        self.delay_rate = float(rate)
+        self.delay_schedule: DelaySchedule = schedule
         device, dtype = settings.get("device"), settings.get("dtype")
         self.delay = nn.Parameter(torch.empty(shape, device=device, dtype=dtype), requires_grad=not rounded)
         self.register_parameter("width", nn.Parameter(torch.zeros_like(self.delay)) if learn_width else None)
@@ -227,6 +228,28 @@ class LearnableDelay(DelayedModule):
     def is_rounded(self) -> bool:
         """Whether delays are whole steps now."""
         return self.rounded or (self.round_in_eval and not self.training)
+
+    def settings(self) -> DelaySettings:
+        """Return the options that make a layer like this, but for its device and data type.
+
+        Examples:
+            >>> from silif_plugins.synapses import AxonalDelay
+            >>> delays = AxonalDelay(5, 20, kernel="triangle", kept=0.2)
+            >>> AxonalDelay(5, 20, **delays.settings()).settings() == delays.settings()
+            True
+        """
+        return {
+            "kernel": self.kernel,
+            "learn_width": self.width is not None,
+            "sigma": self.first_sigma,
+            "last_sigma": self.last_sigma,
+            "narrowing": self.narrowing,
+            "delay_rate": self.delay_rate,
+            "delay_schedule": self.delay_schedule,
+            "kept": self.kept,
+            "rounded": self.rounded,
+            "round_in_eval": self.round_in_eval,
+        }
 
     def optimizer_groups(self) -> list[dict[str, Any]]:
         """Return the delays as a group for an optimiser, with the rate and schedule of their own.
@@ -319,17 +342,20 @@ class LearnableDelay(DelayedModule):
         Raises:
             ValueError: If the shapes do not fit.
         """
+        shape = self.past_shape(inputs, past)
+        return torch.cat([inputs.new_zeros(shape) if past is None else past, inputs])
+
+    def past_shape(self, inputs: Tensor, past: Tensor | None) -> tuple[int, ...]:
+        """Return the shape of the past of inputs [T, B, N]; raise ValueError if theirs, or its own, does not fit."""
         num_inputs = self.delay.shape[-1]
         if inputs.dim() != 3 or inputs.shape[-1] != num_inputs:
             raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; it must be [T, B, {num_inputs}]")
         shape = (self.max_delay, *inputs.shape[1:])
-        if past is None:
-            past = inputs.new_zeros(shape)
-        elif past.shape != shape:
+        if past is not None and past.shape != shape:
             raise ValueError(
                 f"state: got shape {tuple(past.shape)}; it must be {shape}, the inputs of the steps before"
             )
-        return torch.cat([past, inputs])
+        return shape
 
     def travelling(self, window: Tensor) -> Tensor:
         """Return the end of a window, of which inputs are still to arrive: the state [max_delay, B, N]."""

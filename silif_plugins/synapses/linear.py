@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..kernels.operators import is_exporting, is_recorded
+from ..kernels.products import product
 from ..surrogate import in_forward_mode, is_plain
 from .events import SpikeLinearFunction, activity, break_even, drop, spike_linear_forward
+from .taps import differentiable
 
 Events = Literal["auto", "always", "never"]
 
@@ -82,6 +85,59 @@ def spike_linear(
     forward = spike_linear_forward if is_recorded() else SpikeLinearFunction.apply
     y: Tensor = forward(rows, weight, bias, open_, dropout, seed)
     return y.view(*spikes.shape[:-1], weight.shape[0])
+
+
+def fits_kernels(*tensors: Tensor) -> bool:
+    """Whether kernels may run: real numbers on the CPU, nothing traced."""
+    return (
+        all(each.device.type == "cpu" and each.dtype == tensors[0].dtype for each in tensors)
+        and tensors[0].dtype in (torch.float32, torch.float64)
+        and is_plain()
+        and not in_forward_mode()
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def dense_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    r"""Return ``functional.linear(x, weight, bias)`` by the products of `silif_plugins.kernels.products`.
+
+    Args:
+        x: [\*, inputs].
+        weight: [outputs, inputs].
+        bias: [outputs].
+
+    Examples:
+        >>> x, weight = torch.rand(7, 3, 5), torch.rand(2, 5)
+        >>> torch.allclose(dense_linear(x, weight), functional.linear(x, weight))
+        True
+    """
+    if x.dtype == torch.float32 and type(weight) in (Tensor, nn.Parameter) and fits_kernels(x, weight) and x.numel():
+        dense: Callable[..., Tensor] = _Dense.apply
+        return dense(x, weight, bias)
+    return functional.linear(x, weight, bias)
+
+
+class _Dense(torch.autograd.Function):
+    """Three products."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight, bias)
+        y = product(x.reshape(-1, x.shape[-1]), weight).view(*x.shape[:-1], len(weight))
+        return y if bias is None else y.add_(bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return differentiable(functional.linear, grad, x, weight, bias)
+        rows = grad.reshape(-1, grad.shape[-1])
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        return (
+            product(rows, weight.t()).view(x.shape) if needs_x else None,
+            product(rows.t(), x.reshape(-1, x.shape[-1]).t()) if needs_weight else None,
+            rows.sum(0) if needs_bias else None,
+        )
 
 
 def as_weight(spikes: Tensor, weight: Tensor) -> Tensor:

@@ -213,3 +213,10 @@ def convolve(window: Tensor, taps: Tensor, groups: int = 1) -> Tensor:
     kernel = taps.flip(0).permute(1, 2, 0).unsqueeze(-1).contiguous(memory_format=torch.channels_last)
     outputs = functional.conv2d(images, kernel, groups=groups)
     return outputs.squeeze(0).permute(1, 2, 0)
+
+
+def differentiable(function: Callable[..., Tensor], grad: Tensor, *inputs: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Return the gradients of inputs from that of a function's result, which can be differentiated themselves."""
+    wanted = [each for each in inputs if each is not None and each.requires_grad]
+    found = iter(torch.autograd.grad(function(*inputs), wanted, grad, create_graph=True))
+    return tuple(next(found) if each is not None and each.requires_grad else None for each in inputs)

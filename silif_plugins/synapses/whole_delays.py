@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..surrogate import in_forward_mode, is_plain
+from .linear import fits_kernels
 
 
 class WholeSynapses(NamedTuple):
@@ -57,15 +57,8 @@ def whole_synapses(weight: Tensor, delay: Tensor, max_delay: int) -> WholeSynaps
 
 
 def goes_by_events(*tensors: Tensor) -> bool:
-    """Whether the kernels may run: real numbers on the CPU, none of which needs a gradient, nothing traced."""
-    return (
-        all(each.device.type == "cpu" and each.dtype == tensors[0].dtype for each in tensors)
-        and tensors[0].dtype in (torch.float32, torch.float64)
-        and not (torch.is_grad_enabled() and any(each.requires_grad for each in tensors))
-        and is_plain()
-        and not in_forward_mode()
-        and not torch.is_autocast_enabled("cpu")
-    )
+    """Whether the kernels of whole delays may run: none of the tensors needs a gradient."""
+    return fits_kernels(*tensors) and not (torch.is_grad_enabled() and any(each.requires_grad for each in tensors))
 
 
 def transmit_whole(window: Tensor, synapses: WholeSynapses, max_delay: int) -> Tensor:

@@ -15,6 +15,8 @@ KINDS = {
     "recurrent": {"neuron": "RadLIF"},
     "no reset": {"reset_mechanism": "none", "normalization": "none", "neuron_options": {"threshold": 0.1}},
     "axonal delays": {"connection": "axonal", "connection_options": {"max_delay": 4, "rounded": True}},
+    "delays of synapses": {"connection": "delayed", "connection_options": {"max_delay": 4, "round_in_eval": True}},
+    "delays of outputs": {"connection": "dendritic", "connection_options": {"max_delay": 4, "rounded": True}},
 }
 
 
@@ -55,11 +57,17 @@ def test_the_nodes_give_the_networks_readout(kind, tmp_path):
         ({"normalization": "layernorm"}, r"hidden\.0\.current\.norm: got LayerNorm"),
         ({"reset_mechanism": "zero"}, r"hidden\.0: NIR has no nodes for neurons of HardReset"),
         ({"neuron": "SE-adLIF"}, r"hidden\.0: NIR has no nodes for neurons of "),
-        (
-            {"connection": "delayed", "connection_options": {"max_delay": 4}},
-            r"hidden\.0\.current\.weights: got DelayedL",
+        *(
+            (
+                {"connection": kind, "connection_options": {"max_delay": 4}},
+                r"hidden\.0\.current\.weights: its delays are not in whole steps",
+            )
+            for kind in ("axonal", "delayed", "dendritic")
         ),
-        ({"connection": "axonal", "connection_options": {"max_delay": 4}}, "its delays are not in whole steps"),
+        (
+            {"recurrent": True, "recurrent_connection": "axonal", "recurrent_options": {"max_delay": 4}},
+            r"hidden\.0: NIR has no nodes for recurrent weights of AxonalLinear",
+        ),
     ],
 )
 def test_what_has_no_node_is_refused_by_name(options, message):

@@ -113,8 +113,14 @@ def test_axonal_delays_are_nodes_of_nir(tmp_path):
     back = from_nir(to_nir(ours))
     lifted = [norse.Lift(each)(inputs)[0] for each in (ours, back)]
     assert torch.equal(*lifted)
-    with pytest.raises(ValueError, match="DelayedLinear, which has no counterpart in NIR; an AxonalDelay"):
-        export_to_nir(nn.Sequential(Delayed(DelayedLinear(N, 5, 3)), SiLIF(5, init_hidden=True)), inputs[0])
+    for connection, message in (
+        (AxonalLinear(N, 5, 3), "AxonalLinear, which has no counterpart in NIR; an AxonalDelay"),
+        (AxonalDelay(N, 3), "its delays are not in whole steps"),
+        (DelayedLinear(N, 5, 3), "its delays are not in whole steps"),
+    ):
+        outputs = connection.step(inputs[0])[0].shape[1]
+        with pytest.raises(ValueError, match=message):
+            export_to_nir(nn.Sequential(Delayed(connection), SiLIF(outputs, init_hidden=True)), inputs[0])
 
 
 def test_operations_and_memory():

@@ -1,0 +1,106 @@
+"""Inputs that arrive spread over lags, each channel by shares of its own, with the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .linear import fits_kernels
+from .taps import convolve, differentiable
+
+
+def spread_over_lags(window: Tensor, taps: Tensor, steps: int) -> Tensor:
+    """Return ``y[t, b, n] = sum over l of taps[l, n] * x[t - l, b, n]`` of the last ``steps`` steps of a window.
+
+    Args:
+        window: x, [past + steps, B, N]; what comes before it is 0.
+        taps: [lags, N]; there are fewer steps of the past than lags.
+        steps: Number T of steps.
+
+    Returns:
+        [T, B, N].
+
+    Examples:
+        >>> x, taps = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 10.0])
+        >>> spread_over_lags(x.view(3, 1, 1), taps.view(2, 1), 3).flatten()
+        tensor([ 1., 12., 23.])
+    """
+    if fits_kernels(window, taps) and window.numel() * steps:
+        spread: Callable[..., Tensor] = _Spread.apply
+        return spread(window, taps, steps)
+    return _convolved(window, taps, steps)
+
+
+def _convolved(window: Tensor, taps: Tensor, steps: int) -> Tensor:
+    missing = len(taps) - 1 + steps - len(window)
+    return convolve(functional.pad(window, (0, 0, 0, 0, missing, 0)), taps.unsqueeze(-1), groups=taps.shape[1])
+
+
+class _Spread(torch.autograd.Function):
+    """The kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, window: Tensor, taps: Tensor, steps: int) -> Tensor:
+        from ..kernels.memory import empty
+        from . import filter_kernels as kernels
+
+        ctx.save_for_backward(window, taps)
+        ctx.steps = steps
+        y = empty(window, (steps, *window.shape[1:]))
+        _run(kernels.spread, window, steps, 2, y=y, taps=taps)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        from ..kernels.memory import empty
+        from . import filter_kernels as kernels
+
+        window, taps = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return *differentiable(lambda x, taps: _convolved(x, taps, ctx.steps), grad, window, taps), None
+        wanted = {}
+        if ctx.needs_input_grad[0]:
+            wanted["y"] = empty(window, window.shape)
+        if ctx.needs_input_grad[1]:
+            lags = -(-len(taps) // kernels.TILE) * kernels.TILE
+            wanted["grad_taps"] = taps.new_zeros(lags, _padded(taps).shape[1])
+        _run(kernels.spread_backward, window, ctx.steps, 3, grad=grad, taps=taps.flip(0), **wanted)
+        found = wanted.get("grad_taps")
+        return wanted.get("y"), None if found is None else found[: len(taps), : taps.shape[1]], None
+
+
+def _padded(taps: Tensor) -> Tensor:
+    """Return taps with zeros up to whole strips."""
+    from . import filter_kernels as kernels
+
+    columns = kernels.STRIP_BYTES // taps.element_size()
+    return functional.pad(taps, (0, -taps.shape[1] % columns)).contiguous()
+
+
+def _run(kernel: Any, window: Tensor, steps: int, strips: int, *, taps: Tensor, **tensors: Tensor) -> None:
+    from ..kernels.compile import machine_code
+    from ..kernels.threads import run_tasks
+    from . import filter_kernels as kernels
+
+    length, batch, channels = window.shape
+    lags, taps = len(taps), _padded(taps.detach())
+    rows = -(-lags // kernels.TILE) * kernels.TILE + -(-length // kernels.TILE) * kernels.TILE
+    tasks = taps.shape[1] * taps.element_size() // kernels.STRIP_BYTES
+    tensors |= {
+        "window": window.contiguous(),
+        "taps": taps,
+        "strips": taps.new_empty(tasks * strips * rows, kernels.STRIP_BYTES // taps.element_size()),
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    layout = kernels.job_dtype(np.dtype(str(window.dtype).removeprefix("torch.")))
+    job = np.zeros((), layout)
+    job["steps"], job["before"], job["batch"], job["channels"] = steps, length - steps, batch, channels
+    job["lags"], job["rows"] = lags, rows
+    for name, tensor in tensors.items():
+        job[name] = tensor.data_ptr()
+    run_tasks(machine_code(kernel, layout), tasks, job.ctypes.data, window.numel() * lags)

@@ -1,0 +1,181 @@
+"""Kernels that filter each channel in time by lags of its own, with the gradients.
+
+Channels are next to each other in a vector. Steps of a sequence [T, B, N] are far apart in memory, so that those of a
+sample, a few channels wide, are put together first, with zeros around them: a strip. The cost is that of a
+multiplication for each lag, whatever the share of spikes.
+"""
+
+# Numba's types, not Python's, are checked here: at the first call.
+# mypy: disable-error-code="untyped-decorator"
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from ..kernels.simd import (
+    REGISTER_BYTES,
+    compiled,
+    element_bytes,
+    fma,
+    inlined,
+    load1,
+    numbers_at,
+    splat,
+    store,
+)
+
+STRIP_BYTES = 256
+"""Width of a strip."""
+
+TILE = 8
+"""Steps, or lags of a gradient, that are summed at a time: their numbers are padded to multiples of it."""
+
+
+def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
+    """What a kernel is told: sizes, ``before`` (how many of the window's steps come before the first), addresses."""
+    sizes = ("steps", "before", "batch", "channels", "lags", "rows")
+    addresses = ("window", "y", "grad", "taps", "grad_taps", "strips")
+    return np.dtype([(name, np.int64) for name in sizes + addresses] + [("one", real)])
+
+
+@inlined
+def gather(source: Any, steps: Any, sample: Any, job: Any, left: Any, width: Any, strip: Any, top: Any) -> None:
+    """Copy ``steps`` steps of a sample to a strip, from row ``top`` on, and zeros around them."""
+    columns, lanes = STRIP_BYTES // element_bytes(strip), REGISTER_BYTES // element_bytes(strip)
+    zero = splat(load1(strip, 0), 0.0)
+    for row in range(job.rows):
+        step, at = row - top, row * columns
+        if step < 0 or step >= steps:
+            for i in range(0, columns, lanes):
+                store(strip, at + i, zero)
+        else:
+            start = (step * job.batch + sample) * job.channels + left
+            if width == columns:
+                for i in range(0, columns, lanes):
+                    store(strip, at + i, load1(source, start + i))
+            else:
+                for i in range(width):
+                    strip[at + i] = source[start + i]
+                for i in range(width, columns):
+                    strip[at + i] = 0
+
+
+@inlined
+def scatter(strip: Any, steps: Any, sample: Any, job: Any, left: Any, width: Any, to: Any) -> None:
+    """Copy the first ``steps`` rows of a strip to a sample."""
+    columns, lanes = STRIP_BYTES // element_bytes(strip), REGISTER_BYTES // element_bytes(strip)
+    for step in range(steps):
+        at, start = step * columns, (step * job.batch + sample) * job.channels + left
+        if width == columns:
+            for i in range(0, columns, lanes):
+                store(to, start + i, load1(strip, at + i))
+        else:
+            for i in range(width):
+                to[start + i] = strip[at + i]
+
+
+@compiled
+def filtered(strip: Any, taps: Any, left: Any, pitch: Any, lags: Any, first: Any, steps: Any, result: Any) -> None:
+    """``result[t] = sum over l of taps[l] * strip[first + t - l]``."""
+    columns, lanes = STRIP_BYTES // element_bytes(strip), REGISTER_BYTES // element_bytes(strip)
+    for i in range(0, columns, lanes):
+        zero = splat(load1(strip, i), 0.0)
+        for t in range(0, steps, TILE):
+            a = b = c = d = e = f = g = h = zero
+            for lag in range(lags):
+                tap, at = load1(taps, lag * pitch + left + i), (first + t - lag) * columns + i
+                a = fma(tap, load1(strip, at), a)
+                b = fma(tap, load1(strip, at + columns), b)
+                c = fma(tap, load1(strip, at + 2 * columns), c)
+                d = fma(tap, load1(strip, at + 3 * columns), d)
+                e = fma(tap, load1(strip, at + 4 * columns), e)
+                f = fma(tap, load1(strip, at + 5 * columns), f)
+                g = fma(tap, load1(strip, at + 6 * columns), g)
+                h = fma(tap, load1(strip, at + 7 * columns), h)
+            to = t * columns + i
+            store(result, to, a)
+            store(result, to + columns, b)
+            store(result, to + 2 * columns, c)
+            store(result, to + 3 * columns, d)
+            store(result, to + 4 * columns, e)
+            store(result, to + 5 * columns, f)
+            store(result, to + 6 * columns, g)
+            store(result, to + 7 * columns, h)
+
+
+@compiled
+def add_tap_gradient(
+    strip: Any, grad: Any, steps: Any, first: Any, lags: Any, grad_taps: Any, left: Any, pitch: Any
+) -> None:
+    """Add ``sum over t of grad[t] * strip[first + t - l]`` to ``grad_taps[l]``, for TILE lags at a time."""
+    columns, lanes = STRIP_BYTES // element_bytes(strip), REGISTER_BYTES // element_bytes(strip)
+    for i in range(0, columns, lanes):
+        zero = splat(load1(strip, i), 0.0)
+        for lag in range(0, lags, TILE):
+            a = b = c = d = e = f = g = h = zero
+            for t in range(steps):
+                value, at = load1(grad, t * columns + i), (first + t - lag) * columns + i
+                a = fma(value, load1(strip, at), a)
+                b = fma(value, load1(strip, at - columns), b)
+                c = fma(value, load1(strip, at - 2 * columns), c)
+                d = fma(value, load1(strip, at - 3 * columns), d)
+                e = fma(value, load1(strip, at - 4 * columns), e)
+                f = fma(value, load1(strip, at - 5 * columns), f)
+                g = fma(value, load1(strip, at - 6 * columns), g)
+                h = fma(value, load1(strip, at - 7 * columns), h)
+            to = lag * pitch + left + i
+            store(grad_taps, to, load1(grad_taps, to) + a)
+            store(grad_taps, to + pitch, load1(grad_taps, to + pitch) + b)
+            store(grad_taps, to + 2 * pitch, load1(grad_taps, to + 2 * pitch) + c)
+            store(grad_taps, to + 3 * pitch, load1(grad_taps, to + 3 * pitch) + d)
+            store(grad_taps, to + 4 * pitch, load1(grad_taps, to + 4 * pitch) + e)
+            store(grad_taps, to + 5 * pitch, load1(grad_taps, to + 5 * pitch) + f)
+            store(grad_taps, to + 6 * pitch, load1(grad_taps, to + 6 * pitch) + g)
+            store(grad_taps, to + 7 * pitch, load1(grad_taps, to + 7 * pitch) + h)
+
+
+def spread(begin: Any, end: Any, call: Any) -> None:
+    """``y[t] = sum over l of taps[l] * window[before + t - l]``, for strips of channels."""
+    job = carray(call, 1)[0]
+    window, y, taps = numbers_at(job.window, job.one), numbers_at(job.y, job.one), numbers_at(job.taps, job.one)
+    columns = STRIP_BYTES // element_bytes(taps)
+    pitch, first = -(-job.channels // columns) * columns, -(-job.lags // TILE) * TILE - 1
+    for task in range(begin, end):
+        memory = job.strips + task * 2 * job.rows * STRIP_BYTES
+        strip = numbers_at(memory, job.one)
+        result = numbers_at(memory + job.rows * STRIP_BYTES, job.one)
+        left = task * columns
+        width = min(columns, job.channels - left)
+        for sample in range(job.batch):
+            gather(window, job.before + job.steps, sample, job, left, width, strip, first - job.before)
+            filtered(strip, taps, left, pitch, job.lags, first, job.steps, result)
+            scatter(result, job.steps, sample, job, left, width, y)
+
+
+def spread_backward(begin: Any, end: Any, call: Any) -> None:
+    """The gradients of `spread` from that of its result, of the window to y and of the taps, for strips of channels.
+
+    Taps come in reverse order. Those of the gradient are as many as whole tiles have, and 0 at first.
+    """
+    job = carray(call, 1)[0]
+    window, grad, y = numbers_at(job.window, job.one), numbers_at(job.grad, job.one), numbers_at(job.y, job.one)
+    taps, grad_taps = numbers_at(job.taps, job.one), numbers_at(job.grad_taps, job.one)
+    columns, length = STRIP_BYTES // element_bytes(taps), job.before + job.steps
+    pitch, first = -(-job.channels // columns) * columns, -(-job.lags // TILE) * TILE - 1
+    for task in range(begin, end):
+        memory = job.strips + task * 3 * job.rows * STRIP_BYTES
+        strip, result = numbers_at(memory, job.one), numbers_at(memory + job.rows * STRIP_BYTES, job.one)
+        back = memory + 2 * job.rows * STRIP_BYTES
+        given, ahead = numbers_at(back, job.one), numbers_at(back + job.before * STRIP_BYTES, job.one)
+        left = task * columns
+        width = min(columns, job.channels - left)
+        for sample in range(job.batch):
+            gather(grad, job.steps, sample, job, left, width, given, job.before)
+            if job.y != 0:
+                filtered(given, taps, left, pitch, job.lags, job.lags - 1, length, result)
+                scatter(result, length, sample, job, left, width, y)
+            if job.grad_taps != 0:
+                gather(window, length, sample, job, left, width, strip, first - job.before)
+                add_tap_gradient(strip, ahead, job.steps, first, job.lags, grad_taps, left, pitch)
