@@ -14,6 +14,7 @@ from ..surrogate import SpikeFunction
 from .fused import check_sequence, refuse
 from .layout import GIVEN, chunk_count, in_kernel
 from .system_layout import (
+    Form,
     SystemBackward,
     SystemForward,
     SystemOutputs,
@@ -24,14 +25,16 @@ from .system_layout import (
 
 def check_inputs(call: SystemForward | SystemBackward) -> None:
     """Raise TypeError unless the inputs of a scan are what the kernels take them for."""
-    current, initial, numbers = call.current, call.initial, call.coefficients.shape[0]
+    current, form = call.current, Form.of(call)
     check_sequence(current)
-    states = initial.shape[0] - 2
-    if states < 2 or numbers not in (states * states + 3 * states + 1, 5 * states + 1):
-        raise TypeError(f"coefficients: got {numbers} rows; for {states} states there must be others")
+    if form.states < 1 or form.entries not in (form.states**2, 2 * form.states):
+        got = f"{call.coefficients.shape[0]} rows"
+        raise TypeError(f"coefficients: got {got}; for {form.states} states there must be others")
     _, batch, neurons = current.shape
     check_operands(
-        current, coefficients=(call.coefficients, (numbers, neurons)), initial=(initial, (states + 2, batch, neurons))
+        current,
+        coefficients=(call.coefficients, (form.numbers, neurons)),
+        initial=(call.initial, (form.fields, batch, neurons)),
     )
     check_operands(current, torch.int64, lengths=(call.lengths, (batch,)))
 
@@ -57,14 +60,14 @@ def run_backward(call: SystemBackward) -> tuple[Tensor, Tensor, Tensor]:
     from . import cpu
 
     check_inputs(call)
-    current, states = call.current, call.initial.shape[0] - 2
+    current, form = call.current, Form.of(call)
     steps, batch, neurons = current.shape
     check_operands(
         current,
-        chunks=(call.chunks, (states * chunk_count(steps), batch, neurons)),
-        grad_spikes=(call.grad_spikes, current.shape),
+        chunks=(call.chunks, (form.kept * chunk_count(steps), batch, neurons)),
+        grad_spikes=(call.grad_spikes, (form.outputs * steps, batch, neurons)),
         grad_final=(call.grad_final, call.initial.shape),
-        grad_trace=(call.grad_trace, ((states + 1) * steps, batch, neurons)),
+        grad_trace=(call.grad_trace, ((form.states + form.outputs) * steps, batch, neurons)),
     )
     grads: Any = cpu.backward_system(call)
     return tuple(grads)
@@ -95,7 +98,8 @@ def _differentiate(
     grad_gates: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
     current, coefficients, initial, lengths, chunks = ctx.saved_tensors
-    trace, *surrogate, detach_reset, _, spikes, proportional = ctx.options
+    trace, *surrogate, detach_reset, _ = ctx.options[:6]
+    form = ctx.options[6:]
     adjoint: Any = SystemScanBackward.apply if torch.is_grad_enabled() else run_backward
     needs_current = ctx.needs_input_grad[0]
     grads = adjoint(
@@ -110,8 +114,7 @@ def _differentiate(
         *surrogate,
         detach_reset,
         needs_current,
-        spikes,
-        proportional,
+        *form,
     )
     wanted = grads[0] if needs_current else None, grads[1], grads[2]
     return *wanted, *[None] * (len(SystemForward._fields) - len(wanted))
