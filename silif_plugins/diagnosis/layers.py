@@ -45,6 +45,12 @@ class Layer(ABC):
         return type(self.module).__name__
 
     @property
+    def neuron(self) -> Neuron | None:
+        """The neurons, if they are of this package."""
+        found = getattr(self.module, "neuron", None)
+        return found if isinstance(found, Neuron) else None
+
+    @property
     @abstractmethod
     def surrogate(self) -> SpikeFunction | None:
         """The spike function, if it can be told."""
@@ -78,6 +84,11 @@ class Layer(ABC):
     @abstractmethod
     def record(self, into: Recording) -> RemovableHandle:
         """Record what it does from now on, until the handle is removed."""
+
+    def fired(self, spikes: Tensor) -> Tensor:
+        """Return whether neurons fired, from spikes: one with several outputs, if any of them did."""
+        several = self.neuron is not None and self.neuron.outputs > 1
+        return spikes.any(-1) if several else spikes != 0
 
 
 class SpArchLayer(Layer):
@@ -143,6 +154,7 @@ class SpArchLayer(Layer):
         def look(module: nn.Module, args: tuple[Any, ...], options: dict[str, Any], current: Tensor) -> None:
             valid = args[1] if len(args) > 1 else options.get("valid")
             spikes, margins = self._run(current)
+            spikes = self.fired(spikes)
             if valid is None:
                 into.add(*_in_bins(spikes, margins, True), len(current))
             else:
@@ -182,6 +194,12 @@ class NorseLayer(Layer):
         dynamics = self._dynamics()
         return None if dynamics is None else between_spikes(dynamics)
 
+    @property
+    def neuron(self) -> Neuron | None:
+        """That of the parameters, if they hold one."""
+        found = getattr(self.module.p, "neuron", None)
+        return found if isinstance(found, Neuron) else None
+
     def _dynamics(self) -> Dynamics[Any] | None:
         """How our neurons move, whose parameters say so."""
         p = self.module.p
@@ -195,8 +213,8 @@ class NorseLayer(Layer):
     def timestep(self) -> Tensor | None:
         """The module's, times that of the parameters, which is relative to it; or a hosted neuron's own."""
         p = self.module.p
-        if isinstance(neuron := getattr(p, "neuron", None), Neuron):
-            return neuron.timestep
+        if self.neuron is not None:
+            return self.neuron.timestep
         if self.space is None:
             return None
         return self.module.dt * torch.as_tensor(getattr(p, "log_relative_dt", 0.0)).exp()
@@ -228,7 +246,7 @@ class NorseLayer(Layer):
             spikes = spikes.to_dense() if spikes.is_sparse else spikes
             dynamics = self._dynamics()
             margins = None if dynamics is None else margins_of(dynamics, state.v)
-            into.add(*_in_bins(spikes, margins, over_time), len(spikes) if over_time else 1)
+            into.add(*_in_bins(self.fired(spikes), margins, over_time), len(spikes) if over_time else 1)
             if is_ours and over_time and not recorded:
                 return output[0], type(state)(*(field[-1] for field in state))
             return None
@@ -268,8 +286,7 @@ class SnnTorchLayer(Layer):
     @property
     def timestep(self) -> Tensor | None:
         """That of our neurons."""
-        neuron = getattr(self.module, "neuron", None)
-        return neuron.timestep if isinstance(neuron, Neuron) else None
+        return None if self.neuron is None else self.neuron.timestep
 
     @property
     def remedies(self) -> Remedies:
@@ -301,7 +318,7 @@ class SnnTorchLayer(Layer):
                 mem = getattr(mem, "mem", mem)  # of both states packed
                 fits = isinstance(mem, Tensor) and mem.shape == spikes.shape
                 margins = self._margin(mem) if fits else None
-            into.add(*_in_bins(spikes, margins, over_time), len(spikes) if over_time else 1)
+            into.add(*_in_bins(self.fired(spikes), margins, over_time), len(spikes) if over_time else 1)
 
         handle: RemovableHandle = self.module.register_forward_hook(look, with_kwargs=True)
         return handle

@@ -31,20 +31,20 @@ class Recording:
         self._passing = self._looked_at = 0
         self._floor: float | None = None
 
-    def add(self, spikes: Tensor, margins: Tensor | None, steps: int) -> None:
+    def add(self, fired: Tensor, margins: Tensor | None, steps: int) -> None:
         """Take in a call.
 
         Args:
-            spikes: [bins, *neurons], a bin being a time step of a sample; other than zero where a neuron fired.
+            fired: Booleans [bins, *neurons], a bin being a time step of a sample.
             margins: mem - threshold of the same shape, or None if that is not known.
             steps: Time steps of the call.
         """
         if not self.steps:
             self._ran.append(self)
-        shape = spikes.shape[1:]
-        count = (spikes != 0).sum(0)
+        shape = fired.shape[1:]
+        count = fired.sum(0)
         self._spikes[shape] = count + self._spikes[shape] if shape in self._spikes else count
-        self._bins[shape] = self._bins.get(shape, 0) + len(spikes)
+        self._bins[shape] = self._bins.get(shape, 0) + len(fired)
         self.steps += steps
         if margins is not None and self.surrogate is not None:
             if self._floor is None:
@@ -54,7 +54,7 @@ class Recording:
 
     @property
     def rates(self) -> Tensor:
-        """Spikes per step of every neuron, float64 [neurons]."""
+        """Share of the steps at which every neuron fired, float64 [neurons]."""
         return torch.cat([self._spikes[shape].double().flatten() / max(1, self._bins[shape]) for shape in self._spikes])
 
     @property

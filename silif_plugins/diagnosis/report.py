@@ -37,7 +37,7 @@ class LayerDiagnosis:
         name: Name in the network, as ``net.named_modules()`` has it.
         kind: Class of the neurons.
         size: Number of neurons; after a convolution all positions count.
-        firing_rate: Spikes per neuron and time step.
+        firing_rate: Share of the time steps at which a neuron fires; one with several outputs, by any of them.
         silent: Share of neurons that never fired.
         saturated: Share of neurons that fired at more than :data:`ALWAYS` of the steps.
         gradient: Share of bins (a neuron at a step of a sample) whose membrane is so near to the threshold that the

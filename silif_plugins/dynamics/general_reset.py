@@ -13,7 +13,7 @@ from torch.nn import functional
 from ..surrogate import SpikeFunction
 from .dense_space import DenseSpace
 from .graded import is_graded, levels, quantised
-from .linear_system import FEWEST, MOST, LinearSystem
+from .linear_system import FEWEST, MOST, LinearSystem, dot
 from .modal_space import ModalSpace
 from .state_space import StateSpace
 
@@ -126,6 +126,16 @@ class GeneralReset:
         """Data type in which the state is kept."""
         return self.input.dtype
 
+    @property
+    def states(self) -> int:
+        """Number of states, a complex one counting twice."""
+        return self.input.shape[-1] * (2 if self.transition.is_complex() else 1)
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs m."""
+        return self.readout.shape[-2]
+
     def spectral_radius(self) -> Tensor:
         r"""Return the largest |eigenvalue| of A, float64 [\*neurons]."""
         if self.transition.is_complex():
@@ -194,7 +204,8 @@ class GeneralReset:
         complex_ = (2,) if self.transition.is_complex() else ()
         out = () if outputs == 1 else (outputs,)
         # None at rest: no condition but one of the user's own depends on more than the number of outputs.
-        resets = self._resets(self.input.new_zeros(1, states), self.input.new_zeros(1, outputs), torch.zeros_like)
+        at_rest = self.input.new_zeros(1, states, *complex_), self.input.new_zeros(1, outputs)
+        resets = self.resets(*at_rest, torch.zeros_like, at_rest[1])
         sizes = (out, (states, *complex_), resets.shape[-1:], out)
         return GeneralState(*(torch.zeros((*shape, *size), dtype=dtype, device=device) for size in sizes))
 
@@ -203,40 +214,59 @@ class GeneralReset:
     ) -> GeneralState:
         """Advance by one time step, as :meth:`silif_plugins.dynamics.Dynamics.step` says."""
         resets = state.resets.detach() if detach_reset else state.resets
-        is_complex = self.transition.is_complex()
-        before = torch.view_as_complex(state.x.contiguous()) if is_complex else state.x
-        moved = self.transition * before if is_complex else (self.transition @ before.unsqueeze(-1)).squeeze(-1)
         now = current.unsqueeze(-1)
-        x = self._reset(moved, resets) + self.input * now
-        read = (self.readout * x.unsqueeze(-2)).sum(-1)
-        outputs = 2 * read.real if is_complex else read
+        x = self._after(state.x, resets, self.input * now)
+        outputs = self._read(x)
         if self.skip is not None:
             outputs = outputs + self.skip * now
         spikes = quantised(outputs, self.level.unsqueeze(-1), surrogate, self.spikes)
-        after = self._resets(x, outputs, surrogate, spikes)
+        after = self.resets(x, outputs, surrogate, spikes)
         mem, spk = (part.squeeze(-1) if part.shape[-1] == 1 else part for part in (outputs, spikes))
-        return GeneralState(mem, torch.view_as_real(x) if is_complex else x, after, spk)
+        return GeneralState(mem, x, after, spk)
 
-    def _reset(self, moved: Tensor, resets: Tensor) -> Tensor:
+    def _after(self, x: Tensor, resets: Tensor, given: Tensor) -> Tensor:
+        """Return the states after a step, the terms added from left to right as in all implementations."""
+        is_complex = self.transition.is_complex()
+        if is_complex:
+            (re, im), (real, imaginary) = x.unbind(-1), (self.transition.real, self.transition.imag)
+            moved = torch.stack([real * re - imaginary * im, imaginary * re + real * im], dim=-1)
+            given = torch.stack([given, torch.zeros_like(given)], dim=-1)
+        else:
+            moved = dot(self.transition.unbind(-1), x.unsqueeze(-2).unbind(-1))
         if self.action == "none":
-            return moved
+            return moved + given
         if self.action == "subtract":
             assert self.reset is not None
-            return moved - (self.reset * resets.unsqueeze(-2)).sum(-1)
-        # Of 0 and 1 alone the largest is the same, and lets the gradient of a spike that was not fired through.
-        whole = resets.amax(-1, keepdim=True)
-        if is_graded(self.spikes) or not isinstance(self.condition, str):
-            whole = resets.abs().amax(-1, keepdim=True).clamp(max=1)
-        if self.action == "zero":
-            return moved * (1 - whole)
-        assert self.reset is not None
-        return moved * (1 - self.reset.unsqueeze(-1) * whole)
+            columns = torch.view_as_real(self.reset.resolve_conj()).unbind(-2) if is_complex else self.reset.unbind(-1)
+            each = resets.unsqueeze(-2).unsqueeze(-2) if is_complex else resets.unsqueeze(-2)
+            return moved + given - dot(columns, each.unbind(-1))
+        whole = self._whole(resets)
+        if self.action == "scale":
+            assert self.reset is not None
+            whole = self.reset.unsqueeze(-1) * whole
+        return moved * (1 - (whole.unsqueeze(-1) if is_complex else whole)) + given
 
-    def _resets(self, x: Tensor, outputs: Tensor, surrogate: SpikeFunction, spikes: Tensor | None = None) -> Tensor:
+    def _whole(self, resets: Tensor) -> Tensor:
+        """Return one reset for all: 1 where there is any."""
+        # Of 0 and 1 alone the largest is the same, and lets the gradient of a spike that was not fired through.
+        if is_graded(self.spikes) or not isinstance(self.condition, str):
+            return resets.abs().amax(-1, keepdim=True).clamp(max=1)
+        return resets.amax(-1, keepdim=True)
+
+    def _read(self, x: Tensor) -> Tensor:
+        """Return 2 Re(C x), or C x."""
+        if not self.transition.is_complex():
+            return dot(self.readout.unbind(-1), x.unsqueeze(-2).unbind(-1))
+        numbers = torch.view_as_real(2 * self.readout.conj().resolve_conj()).flatten(-2)
+        return dot(numbers.unbind(-1), x.flatten(-2).unsqueeze(-2).unbind(-1))
+
+    def resets(self, x: Tensor, outputs: Tensor, surrogate: SpikeFunction, spikes: Tensor) -> Tensor:
+        """Return the resets that follow from a step: from states as they are kept, and outputs and spikes [..., m]."""
         level = self.level.unsqueeze(-1)
-        spikes = torch.zeros_like(outputs) if spikes is None else spikes
         if self.condition == "any" and not is_graded(self.spikes):
             return spikes.amax(-1, keepdim=True)
+        if self.transition.is_complex():
+            x = torch.view_as_complex(x.contiguous())
         return reset_condition(self.condition)(x - level, outputs - level, spikes, surrogate)
 
 

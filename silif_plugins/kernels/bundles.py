@@ -70,31 +70,134 @@ def fused(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
 
 
 @intrinsic
-def dot(typing_context: Any, x: Any, y: Any) -> Any:
-    """The sum of products, each rounded, from left to right."""
+def chosen(typing_context: Any, mask: Any, yes: Any, no: Any) -> Any:
+    """``yes`` in the lanes where the mask holds, ``no`` elsewhere, each."""
+    return _bundle(yes, no)(mask, yes, no), _each(lambda builder, *each: builder.select(*each))
+
+
+def mapping(function: Any) -> Any:
+    """Return ``each(x, others)``: a function of each vector of a bundle and of what the tuple ``others`` holds.
+
+    Of a function that returns a tuple it makes a tuple of bundles.
+    """
+
+    @intrinsic
+    def each(typing_context: Any, x: Any, others: Any) -> Any:
+        callee = types.Dispatcher(function)
+        signature = callee.get_call_type(typing_context, (x.dtype, *others), {})
+        found, count = signature.return_type, x.count
+        several = isinstance(found, types.UniTuple)
+        kind = types.UniTuple(found.dtype if several else found, count)
+        result = types.UniTuple(kind, found.count) if several else kind
+
+        def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            code, more = context.get_function(callee, signature), cgutils.unpack_tuple(builder, args[1])
+            context.add_linking_libs(getattr(code, "libs", ()))
+            results = [code(builder, (vector, *more)) for vector in cgutils.unpack_tuple(builder, args[0])]
+            if not several:
+                return context.make_tuple(builder, kind, results)
+            columns = zip(*(cgutils.unpack_tuple(builder, each) for each in results), strict=True)
+            return context.make_tuple(builder, result, [context.make_tuple(builder, kind, each) for each in columns])
+
+        return result(x, others), build
+
+    return each
+
+
+def _sum(builder: Any, pairs: Any, *, fused: bool, total: Any = None) -> Any:
+    """The sum of products from left to right, each of them rounded, or added as fast as it goes."""
+    for one, other in pairs:
+        if fused and total is not None:
+            total = _fma(builder, one, other, total)
+        else:
+            product = builder.fmul(one, other)
+            total = product if total is None else builder.fadd(total, product)
+    return total
+
+
+def _columns(matrix: Sequence[Any], x: Sequence[Any]) -> list[Any]:
+    """The columns of a matrix that has as many rows as a bundle has vectors."""
+    width = len(matrix) // len(x)
+    return [matrix[first::width] for first in range(width)]
+
+
+def _rows(matrix: Sequence[Any], x: Sequence[Any]) -> list[Any]:
+    """The rows of a matrix that has as many columns as a bundle has vectors."""
+    return [matrix[first : first + len(x)] for first in range(0, len(matrix), len(x))]
+
+
+def _product(lines: Callable[..., Any], *, fused: bool) -> Callable[..., Any]:
+    """Return the code of a product of a matrix, or its transpose, and a bundle; added to another bundle, if given."""
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        result = None
-        for one, other in zip(*(cgutils.unpack_tuple(builder, arg) for arg in args), strict=True):
-            product = builder.fmul(one, other)
-            result = product if result is None else builder.fadd(result, product)
-        return result
+        *given, matrix, x = (cgutils.unpack_tuple(builder, arg) for arg in args)
+        begins = given[0] if given else [None] * sig.return_type.count
+        pairs = zip(lines(matrix, x), begins, strict=True)
+        sums = [_sum(builder, zip(line, x, strict=True), fused=fused, total=total) for line, total in pairs]
+        return context.make_tuple(builder, sig.return_type, sums)
 
-    return x.dtype(x, y), build
+    return build
 
 
 @intrinsic
-def fused_dot(typing_context: Any, x: Any, y: Any) -> Any:
-    """The sum of products, as fast as it goes."""
+def gathered(typing_context: Any, matrix: Any, x: Any) -> Any:
+    """Mᵀ x of a matrix of any width, row by row: products rounded, and added from left to right."""
+    return types.UniTuple(x.dtype, matrix.count // x.count)(matrix, x), _product(_columns, fused=False)
+
+
+@intrinsic
+def fused_gathered(typing_context: Any, matrix: Any, x: Any) -> Any:
+    """Mᵀ x, as fast as it goes."""
+    return types.UniTuple(x.dtype, matrix.count // x.count)(matrix, x), _product(_columns, fused=True)
+
+
+@intrinsic
+def spread(typing_context: Any, matrix: Any, x: Any) -> Any:
+    """M x of a matrix of any height, row by row: products rounded, and added from left to right."""
+    return types.UniTuple(x.dtype, matrix.count // x.count)(matrix, x), _product(_rows, fused=False)
+
+
+@intrinsic
+def with_spread(typing_context: Any, y: Any, matrix: Any, x: Any) -> Any:
+    """Y + M x, as fast as it goes."""
+    return y(y, matrix, x), _product(_rows, fused=True)
+
+
+@intrinsic
+def thinned(typing_context: Any, like: Any, x: Any) -> Any:
+    """Every second vector, or every one: as many as a tuple has elements."""
+    kind = types.UniTuple(x.dtype, len(like))
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pairs = list(zip(*(cgutils.unpack_tuple(builder, arg) for arg in args), strict=True))
-        result = builder.fmul(*pairs[0])
-        for one, other in pairs[1:]:
-            result = _fma(builder, one, other, result)
+        return context.make_tuple(builder, kind, cgutils.unpack_tuple(builder, args[1])[:: x.count // kind.count])
+
+    return kind(like, x), build
+
+
+@intrinsic
+def with_thinned(typing_context: Any, x: Any, y: Any) -> Any:
+    """X, with y added to every second of its vectors, or to every one."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        values, more = (cgutils.unpack_tuple(builder, arg) for arg in args)
+        step = x.count // y.count
+        values = [builder.fadd(one, more[i // step]) if i % step == 0 else one for i, one in enumerate(values)]
+        return context.make_tuple(builder, x, values)
+
+    return x(x, y), build
+
+
+@intrinsic
+def total(typing_context: Any, x: Any) -> Any:
+    """The sum of all vectors."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        result, *others = cgutils.unpack_tuple(builder, args[0])
+        for other in others:
+            result = builder.fadd(result, other)
         return result
 
-    return x.dtype(x, y), build
+    return x.dtype(x), build
 
 
 @intrinsic
@@ -122,13 +225,8 @@ def applied(typing_context: Any, matrix: Any, x: Any) -> Any:
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         a, values = (cgutils.unpack_tuple(builder, arg) for arg in args)
-        rows = []
-        for i in range(x.count):
-            products = [builder.fmul(a[place], values[j]) for j, place in _row(x.count, matrix.count, i)]
-            total = products[0]
-            for product in products[1:]:
-                total = builder.fadd(total, product)
-            rows.append(total)
+        places = [_row(x.count, matrix.count, i) for i in range(x.count)]
+        rows = [_sum(builder, [(a[place], values[j]) for j, place in row], fused=False) for row in places]
         return context.make_tuple(builder, x, rows)
 
     return x(matrix, x), build

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import Dynamics, Flow, HardReset, LinearSystem, PackedSpace, State, StateSpace, linear_part
+from ..dynamics import Dynamics, Flow, GeneralReset, HardReset, LinearSystem, PackedSpace, State, StateSpace, linear_part
 from ..kernels.operators import is_direct, is_exporting, is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
 from . import fused_flow, fused_system
@@ -82,7 +82,7 @@ def _obstacle(
     durations: Tensor | None,
 ) -> str | None:
     """Why a fused backend cannot run a scan; None if it can."""
-    system = neurons if isinstance(neurons, LinearSystem) else None
+    system = neurons if isinstance(neurons, LinearSystem | GeneralReset) else None
     flow = neurons if isinstance(neurons, Flow) else None
     if system is None and flow is None and linear_part(neurons) is None:
         return f"the dynamics {type(neurons).__name__} are neither a StateSpace nor a HardReset of one"
@@ -122,7 +122,7 @@ def _obstacle(
 
 
 def run(
-    neurons: StateSpace | HardReset | LinearSystem | Flow,
+    neurons: StateSpace | HardReset | LinearSystem | GeneralReset | Flow,
     current: Tensor,
     state: Any,
     surrogate: SpikeFunction,
@@ -158,7 +158,7 @@ def run(
         The states of all steps, the last one, with ``gate_width`` booleans of the shape of ``current``, and with
         ``count`` the number of spikes of each neuron, float64 [*neurons].
     """
-    if isinstance(neurons, LinearSystem):
+    if isinstance(neurons, LinearSystem | GeneralReset):
         options = lengths, trace, detach_reset, gate_width
         return *fused_system.run(neurons, current, state, surrogate, *options), None
     if isinstance(neurons, Flow):

@@ -173,7 +173,7 @@ def scan(
         if states:
             trace = type(last)(*(torch.stack(field) for field in zip(*states, strict=True)))
         else:
-            trace = type(last)(*(field.new_empty((0, *shape)) for field in last))
+            trace = type(last)(*(field.new_empty((0, *field.shape)) for field in last))
     elif name == "graph":
         initial = initial or space.rest(tuple(shape), dtype=dtype, device=current.device)
         trace, last = graph.run(space, current, initial, spike_function, weights, steps)
@@ -307,8 +307,9 @@ def scan_layer(
     """
     space = dynamics_of(neurons)
     spike_function = spike_function_of(neurons, surrogate)
-    # Graded spikes have a surrogate at every level.
-    width = None if getattr(space, "graded", False) else support(spike_function)
+    # Graded spikes have a surrogate at every level, and outputs each their own.
+    one_level = space.threshold is not None and not getattr(space, "graded", False)
+    width = support(spike_function) if one_level else None
     dtype = state_dtype(space, current)
     check_current(space, current, time=True)
     name = backends.choose(backend, space, current, dtype, spike_function, recurrent)

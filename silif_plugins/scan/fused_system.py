@@ -8,12 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..dynamics import LinearSystem
+from ..dynamics import GeneralReset, LinearSystem
 from ..kernels.operators import check_operands, differentiable_function, is_recorded, one_by_one, operator, shapes_of
 from ..surrogate import SpikeFunction
+from . import fused_general
 from .fused import check_sequence, refuse
 from .layout import GIVEN, chunk_count, in_kernel
 from .system_layout import (
+    Form,
     SystemBackward,
     SystemForward,
     SystemOutputs,
@@ -24,14 +26,16 @@ from .system_layout import (
 
 def check_inputs(call: SystemForward | SystemBackward) -> None:
     """Raise TypeError unless the inputs of a scan are what the kernels take them for."""
-    current, initial, numbers = call.current, call.initial, call.coefficients.shape[0]
+    current, form = call.current, Form.of(call)
     check_sequence(current)
-    states = initial.shape[0] - 2
-    if states < 2 or numbers not in (states * states + 3 * states + 1, 5 * states + 1):
-        raise TypeError(f"coefficients: got {numbers} rows; for {states} states there must be others")
+    if form.states < 1 or form.entries not in (form.states**2, 2 * form.states):
+        got = f"{call.coefficients.shape[0]} rows"
+        raise TypeError(f"coefficients: got {got}; for {form.states} states there must be others")
     _, batch, neurons = current.shape
     check_operands(
-        current, coefficients=(call.coefficients, (numbers, neurons)), initial=(initial, (states + 2, batch, neurons))
+        current,
+        coefficients=(call.coefficients, (form.numbers, neurons)),
+        initial=(call.initial, (form.fields, batch, neurons)),
     )
     check_operands(current, torch.int64, lengths=(call.lengths, (batch,)))
 
@@ -57,14 +61,14 @@ def run_backward(call: SystemBackward) -> tuple[Tensor, Tensor, Tensor]:
     from . import cpu
 
     check_inputs(call)
-    current, states = call.current, call.initial.shape[0] - 2
+    current, form = call.current, Form.of(call)
     steps, batch, neurons = current.shape
     check_operands(
         current,
-        chunks=(call.chunks, (states * chunk_count(steps), batch, neurons)),
-        grad_spikes=(call.grad_spikes, current.shape),
+        chunks=(call.chunks, (form.kept * chunk_count(steps), batch, neurons)),
+        grad_spikes=(call.grad_spikes, (form.outputs * steps, batch, neurons)),
         grad_final=(call.grad_final, call.initial.shape),
-        grad_trace=(call.grad_trace, ((states + 1) * steps, batch, neurons)),
+        grad_trace=(call.grad_trace, ((form.states + form.outputs) * steps, batch, neurons)),
     )
     grads: Any = cpu.backward_system(call)
     return tuple(grads)
@@ -95,7 +99,8 @@ def _differentiate(
     grad_gates: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
     current, coefficients, initial, lengths, chunks = ctx.saved_tensors
-    trace, *surrogate, detach_reset, _, spikes, proportional = ctx.options
+    trace, *surrogate, detach_reset, _ = ctx.options[:6]
+    form = ctx.options[6:]
     adjoint: Any = SystemScanBackward.apply if torch.is_grad_enabled() else run_backward
     needs_current = ctx.needs_input_grad[0]
     grads = adjoint(
@@ -110,8 +115,7 @@ def _differentiate(
         *surrogate,
         detach_reset,
         needs_current,
-        spikes,
-        proportional,
+        *form,
     )
     wanted = grads[0] if needs_current else None, grads[1], grads[2]
     return *wanted, *[None] * (len(SystemForward._fields) - len(wanted))
@@ -125,9 +129,13 @@ torch.library.register_vmap(run_forward, one_by_one(run_forward))
 torch.library.register_vmap(run_backward, one_by_one(run_backward))
 
 
-def obstacle(system: LinearSystem, surrogate: SpikeFunction, recurrent: Tensor | None) -> str | None:
+def obstacle(
+    system: LinearSystem | GeneralReset, surrogate: SpikeFunction, recurrent: Tensor | None
+) -> str | None:
     """Why there is no kernel for a system with these options; None if there is."""
-    if system.proportional and system.graded:
+    if isinstance(system, GeneralReset) and (reason := fused_general.obstacle(system)):
+        return reason
+    if isinstance(system, LinearSystem) and system.proportional and system.graded:
         return "graded spikes reset in proportion"
     if recurrent is not None:
         return "it has recurrent weights, and more than two states"
@@ -137,7 +145,7 @@ def obstacle(system: LinearSystem, surrogate: SpikeFunction, recurrent: Tensor |
 
 
 def run(
-    system: LinearSystem,
+    system: LinearSystem | GeneralReset,
     current: Tensor,
     state: Any,
     surrogate: SpikeFunction,
@@ -147,10 +155,17 @@ def run(
     gate_width: float | None = None,
 ) -> tuple[Any, Any, Tensor]:
     """Run neurons of any shape; as :func:`.backends.run`."""
-    kind = type(system.rest(()))
     shape, sizes = current.shape, _sizes(system, current)
     neurons = math.prod(sizes)
     flat = current.reshape(shape[0], math.prod(shape[1:]) // max(1, neurons), neurons)
+    each = None if lengths is None else lengths.repeat_interleave(flat.shape[1] // max(1, shape[1]))
+    options = *in_kernel(surrogate), detach_reset, gate_width
+    if isinstance(system, GeneralReset):
+        before = state or system.rest(tuple(shape[1:]), dtype=current.dtype)
+        coefficients, initial, form = fused_general.packed(system, flat, sizes, before)
+        outputs = _called(SystemForward(flat, coefficients, initial, each, trace, *options, *form))
+        return *fused_general.unpacked(system, outputs, before, surrogate, lengths, trace), outputs.gates
+    kind = type(system.rest(()))
     batch = flat.shape[1:]
     numbers = [number.to(flat.dtype).expand(sizes) for number in system.coefficients()]
     coefficients = torch.stack(numbers).reshape(len(numbers), neurons)
@@ -158,11 +173,8 @@ def run(
         initial = flat.new_zeros((len(kind._fields), *batch))
     else:
         initial = torch.stack([field.reshape(batch) for field in state])
-    if lengths is not None:
-        lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
-    options = *in_kernel(surrogate), detach_reset, gate_width, system.spikes, system.proportional
-    call = SystemForward(flat, coefficients, initial, lengths, trace, *options)
-    outputs = SystemOutputs(*(run_forward(*call) if is_recorded() else SystemScan.apply(*call)))
+    form = system.spikes, system.proportional
+    outputs = _called(SystemForward(flat, coefficients, initial, each, trace, *options, *form))
     spikes = outputs.spikes.reshape(shape)
     if trace:
         states = kind(*outputs.trace.reshape(shape[0], len(kind._fields) - 1, *shape[1:]).unbind(1), spikes)
@@ -172,7 +184,11 @@ def run(
     return states, last, outputs.gates.reshape(shape) if gate_width is not None else outputs.gates
 
 
-def _sizes(system: LinearSystem, current: Tensor) -> torch.Size:
+def _called(call: SystemForward) -> SystemOutputs:
+    return SystemOutputs(*(run_forward(*call) if is_recorded() else SystemScan.apply(*call)))
+
+
+def _sizes(system: LinearSystem | GeneralReset, current: Tensor) -> torch.Size:
     """The shape of the population, as the current has it."""
     dims = max(1, len(system.shape))
     return current.shape[-dims:] if current.dim() > dims else current.shape[1:]

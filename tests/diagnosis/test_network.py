@@ -360,6 +360,25 @@ class TestSpArch:
             expected = slowest if step is None else slowest * step
             assert layer.membrane.median == pytest.approx(expected.quantile(0.5).item(), rel=1e-5)
 
+    @pytest.mark.parametrize("hosted", [False, True])
+    def test_several_outputs_are_one_neuron(self, hosted):
+        """Size, silent and unstable neurons are counted alike; one fires if any of its outputs does."""
+        options = {"outputs": 3, "stable": False, "decay": -0.1}
+        inputs = 3 * torch.randn(4, 60, 10)
+        if hosted:
+            neuron = neurons.GeneralResetNeuron(10, **options)
+            net, sample, name = NeuronLayer(neuron), inputs.transpose(0, 1), "net"
+            spikes = net(sample)[0]
+        else:
+            net = SpArchNet(10, (8,), 3, neuron="General-Reset", neuron_options=options).eval()
+            sample, name = inputs, "hidden.0"
+            spikes = net.hidden[0].spikes(inputs.transpose(0, 1)).unflatten(-1, (8, 3))
+        layer, fired = diagnose(net, sample)[name], spikes.any(-1).double()
+        assert layer.size == layer.unstable == fired.shape[-1]
+        assert layer.firing_rate == pytest.approx(fired.mean().item())
+        assert layer.silent == (fired.sum((0, 1)) == 0).double().mean()
+        assert fired.any()
+
 
 class Nested(nn.Module):
     """All hosts in one network, with a batch norm, dropout and states that stay."""

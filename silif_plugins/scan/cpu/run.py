@@ -19,6 +19,7 @@ from ..flow_layout import (
 )
 from ..layout import Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from ..system_layout import (
+    Form,
     SystemBackward,
     SystemForward,
     SystemGradients,
@@ -249,10 +250,7 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
 
 
 def _system_code(name: str, call: SystemForward | SystemBackward) -> Code:
-    states = call.initial.shape[0] - 2
-    entries = call.coefficients.shape[0] - 3 * states - 1
-    kernel = systems.kernel(name, states, entries, call.spikes, call.proportional)
-    return code_of_kernel(kernel, call.current.dtype)
+    return code_of_kernel(systems.kernel(name, Form.of(call)), call.current.dtype)
 
 
 def view_of(tensor: Tensor) -> tuple[int, ...]:

@@ -1,19 +1,19 @@
-"""The kernels for systems of two to eight states: those of ``kernels.py``, with bundles in the place of mem and ada.
+"""The kernels for systems of one to eight states: those of ``kernels.py``, with bundles in the place of mem and ada.
 
-    mem[t] = C·x[t]
-    g = dL/dmem[t] + σ'(mem[t] - threshold) (dL/ds[t] + R·λ[t+1])
-    λ[t] = Aᵀ λ[t+1] + C g + dL/dx[t]
-    dL/dI[t] = B·λ[t],  dL/dA += λ[t] x[t-1]ᵀ,  dL/dB += λ[t] I[t],  dL/dR += λ[t] s[t-1],  dL/dC += g x[t]
+    y[t] = C x[t] + D I[t]
+    g = dL/dy[t] + σ'(y[t] - threshold) (dL/ds[t] + dL/dr[t]),   dL/dr[t] = Rᵀ λ[t+1]
+    λ[t] = Aᵀ λ[t+1] + Cᵀ g + dL/dx[t]
+    dL/dI[t] = B·λ[t] + D·g,  dL/dA += λ[t] x[t-1]ᵀ,  dL/dB += λ[t] I[t],  dL/dR += λ[t] r[t-1]ᵀ,  dL/dC += g x[t]ᵀ
 
 One vector of lanes runs at a time: its states alone are as many chains of operations as a processor runs side by side.
 Backward goes through a chunk a third time for the sums of the gradients of A, B, R and C, a few states after the other:
 all of them would not fit into the registers.
 
-The kernels are made for a kind of system: tuples as long as there are states n, entries of A, and for these sums states
-in a group, entries in a row and entries in a group; levels of spikes above the first, and below -threshold; and 1 for a
-reset in proportion. Graded spikes are a staircase, sum_k H(mem - k threshold); σ' above is then the sum of the
-derivatives at all levels. With x[t] = (1 + R s[t-1]) A x[t-1] + B I[t] the adjoint has q = (1 + R s[t-1]) λ[t] in the
-place of λ[t] before Aᵀ and in dL/dA, and w = λ[t] A x[t-1] before R and s[t-1].
+The kernels are made for a :class:`Kind` of system. There are one or more outputs y, each with its spikes. Resets r are
+the spikes; or resets of their own, where outputs or states are above the threshold, and then λ[t], or g, has their
+surrogates besides. Graded spikes are a staircase, sum_k H(y - k threshold); σ' above is then the sum of the
+derivatives at all levels. With x[t] = (1 + R r[t-1]) A x[t-1] + B I[t] the adjoint has q = (1 + R r[t-1]) λ[t] in the
+place of λ[t] before Aᵀ and in dL/dA, and w = λ[t] A x[t-1] before R and r[t-1].
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import carray
@@ -49,90 +49,217 @@ from ...kernels.simd import (
     store_bytes,
 )
 from ..layout import CHUNK
+from ..system_layout import Form
 from .kernels import FIRST, OCTET_BYTES, TOTAL, derivative, get, put
 from .tiles import ADDRESS, LOAD, OUT, PITCH, SAVE, TIME, add_lanes, clear, copy, locate, place, reading, span
 
 
-def numbers_of(states: int, entries: int) -> int:
-    """How many numbers describe a neuron: A, B, R, C and the threshold."""
-    return entries + 3 * states + 1
+class Kind(NamedTuple):
+    """A kind of system: tuples of None that are as long as there are ...; for numba, so, lengths are constants.
 
+    Attributes:
+        states: States n.
+        outputs: Outputs m.
+        resets: Resets k.
+        entries: Numbers of A, those of its blocks or all, row by row.
+        reset: Numbers of R, n x k, row by row.
+        readout: Numbers of Cᵀ, n x m, row by row.
+        skip: Numbers of D, m or none.
+        group: States whose sums of gradients are added up at a time.
+        row: Numbers of a row of A.
+        block: Numbers of A in a group.
+        block_r: Numbers of R in a group.
+        block_c: Numbers of C in a group.
+        more: Levels of spikes above the first.
+        below: 1 if there are spikes below -threshold.
+        hard: 1 if resets are in proportion.
+        own: k resets that are no spikes, or none.
+        by_state: 1 if they are those of the states.
+        kept: k resets that are saved with the states before a chunk, or none: spikes that follow from them are not.
+        back: Numbers that a step leaves for the sums of the gradients: g, resets before it, λ and what else there is.
+    """
 
-def vectors_of(states: int, hard: bool) -> int:
-    """How many vectors of a chunk are kept: mem and states before and after its steps; g, spikes before and λ."""
-    return (states + 1) * (CHUNK + 1) + (states * (3 if hard else 1) + 2) * CHUNK
-
-
-def rows_of(states: int, entries: int, hard: bool) -> int:
-    """Rows of the scratch memory."""
-    history = -(-vectors_of(states, hard) * REGISTER_BYTES // PITCH)
-    return 2 * numbers_of(states, entries) + 3 * (states + 2) + history + CHUNK * (3 + states + 1)
+    states: Any
+    outputs: Any
+    resets: Any
+    entries: Any
+    reset: Any
+    readout: Any
+    skip: Any
+    group: Any
+    row: Any
+    block: Any
+    block_r: Any
+    block_c: Any
+    more: Any
+    below: Any
+    hard: Any
+    own: Any
+    by_state: Any
+    kept: Any
+    back: Any
 
 
 @inlined
 def layout(kind: Any) -> Any:
     """First rows of the scratch memory for sums, carry, state, saved state, history, x, spikes, gradients and traces.
 
-    The first of all are those of the coefficients.
+    The first of all are those of the coefficients, and behind the last of them the memory ends.
     """
-    n, entries, _, _, _, _, _, hard = kind
-    sums = len(entries) + 3 * len(n) + 1
-    carry, fields = 2 * sums, len(n) + 2
+    n, m = len(kind.states), len(kind.outputs)
+    sums = len(kind.entries) + n + len(kind.reset) + len(kind.readout) + len(kind.skip) + 1
+    carry, fields = 2 * sums, 2 * m + n + len(kind.own)
     state, saved, history = carry + fields, carry + 2 * fields, carry + 3 * fields
-    vectors = (len(n) + 1) * (CHUNK + 1) + (len(n) * (1 + 2 * len(hard)) + 2) * CHUNK
+    vectors = (n + m) * (CHUNK + 1) + len(kind.back) * CHUNK
     x = history + (vectors * REGISTER_BYTES + PITCH - 1) // PITCH
-    return sums, carry, state, saved, history, x, x + CHUNK, x + 2 * CHUNK, x + 3 * CHUNK
+    spikes, trace = x + CHUNK, x + (2 + m) * CHUNK
+    return sums, carry, state, saved, history, x, spikes, spikes + m * CHUNK, trace, trace + (n + m) * CHUNK
 
 
 @inlined
 def load_all(rows: Any, row: Any, i: Any, kind: Any) -> Any:
-    """A, B, R, C and the threshold, or their gradients, from rows of the scratch memory."""
-    n, entries, _, _, _, _, _, _ = kind
+    """A, B, R, C, D and the threshold from rows of the scratch memory."""
     pitch = PITCH // element_bytes(rows)
-    m, k, at = len(entries), len(n), row * pitch + i
-    a, b = bundles.load(entries, rows, at, pitch), bundles.load(n, rows, at + m * pitch, pitch)
-    r, c = bundles.load(n, rows, at + (m + k) * pitch, pitch), bundles.load(n, rows, at + (m + 2 * k) * pitch, pitch)
-    return a, b, r, c, load1(rows, at + (m + 3 * k) * pitch)
+    at = row * pitch + i
+    in_b = at + len(kind.entries) * pitch
+    in_r = in_b + len(kind.states) * pitch
+    in_c = in_r + len(kind.reset) * pitch
+    in_d = in_c + len(kind.readout) * pitch
+    a, b = bundles.load(kind.entries, rows, at, pitch), bundles.load(kind.states, rows, in_b, pitch)
+    r, c = bundles.load(kind.reset, rows, in_r, pitch), bundles.load(kind.readout, rows, in_c, pitch)
+    threshold = load1(rows, in_d + len(kind.skip) * pitch)
+    return a, b, r, c, skip_at(rows, in_d, threshold, kind.skip), threshold
 
 
 @inlined
-def step(x: Any, current: Any, s: Any, coefficients: Any, kind: Any) -> Any:
+def skip_at(rows: Any, at: Any, other: Any, skip: Any) -> Any:
+    """D, or something else where there is none."""
+    if len(skip):
+        return bundles.load(skip, rows, at, PITCH // element_bytes(rows))
+    return other
+
+
+@inlined
+def step(x: Any, current: Any, r: Any, coefficients: Any, kind: Any) -> Any:
     """The states after a step, in the order of the reference: its results to the last bit."""
-    a, b, r, _, threshold = coefficients
-    _, _, _, _, _, _, _, hard = kind
-    moved, reset, given = bundles.applied(a, x), bundles.times(r, s), bundles.times(b, current)
-    if len(hard):
-        return bundles.plus(bundles.times(moved, bundles.plus(reset, splat(threshold, 1.0))), given)
-    return bundles.plus(bundles.plus(moved, given), reset)
+    a, b, reset, _, _, threshold = coefficients
+    moved, taken, given = bundles.applied(a, x), bundles.spread(reset, r), bundles.times(b, current)
+    if len(kind.hard):
+        return bundles.plus(bundles.times(moved, bundles.plus(taken, splat(threshold, 1.0))), given)
+    return bundles.plus(bundles.plus(moved, given), taken)
 
 
 @inlined
-def spikes_of(m: Any, threshold: Any, kind: Any) -> Any:
-    """The spikes of a membrane; of one level above 0 nothing else is left in the machine code."""
-    _, _, _, _, _, more, below, _ = kind
-    zero, one = splat(m, 0.0), splat(m, 1.0)
-    s = select(m > threshold, one, zero)
+def outputs_of(x: Any, current: Any, coefficients: Any, skip: Any) -> Any:
+    """The outputs of states, likewise."""
+    _, _, _, c, d, _ = coefficients
+    y = bundles.gathered(c, x)
+    if len(skip):
+        return bundles.plus(y, bundles.times(d, current))
+    return y
+
+
+@inlined
+def input_gradient(p: Any, g: Any, coefficients: Any, skip: Any) -> Any:
+    """What the gradients of states and outputs make for the current."""
+    _, b, _, _, d, _ = coefficients
+    through_states = bundles.fused_gathered(b, p)[0]
+    if len(skip):
+        return through_states + bundles.fused_gathered(d, g)[0]
+    return through_states
+
+
+@inlined
+def spikes_of(y: Any, threshold: Any, more: Any, below: Any) -> Any:
+    """The spikes of an output; of one level above 0 nothing else is left in the machine code."""
+    zero, one = splat(y, 0.0), splat(y, 1.0)
+    s = select(y > threshold, one, zero)
     for number in range(len(more)):
-        s = s + select(m > splat(m, number + 2.0) * threshold, one, zero)
+        s = s + select(y > splat(y, number + 2.0) * threshold, one, zero)
     for _ in range(len(below)):
-        s = s - select(zero - m > threshold, one, zero)
+        s = s - select(zero - y > threshold, one, zero)
     return s
 
 
 @inlined
-def slopes(m: Any, threshold: Any, kind: Any, job: Any) -> Any:
-    """What the surrogates of all levels make of a spike's gradient: for the membrane, and for the threshold."""
-    _, _, _, _, _, more, below, _ = kind
-    for_mem = derivative(m - threshold, job)
-    for_threshold = for_mem
+def slopes(y: Any, threshold: Any, more: Any, below: Any, job: Any) -> Any:
+    """What the surrogates of all levels make of a spike's gradient: for the output, and for the threshold."""
+    for_y = derivative(y - threshold, job)
+    for_threshold = for_y
     for number in range(len(more)):
-        level = splat(m, number + 2.0)
-        slope = derivative(m - level * threshold, job)
-        for_mem, for_threshold = for_mem + slope, fma(level, slope, for_threshold)
+        level = splat(y, number + 2.0)
+        slope = derivative(y - level * threshold, job)
+        for_y, for_threshold = for_y + slope, fma(level, slope, for_threshold)
     for _ in range(len(below)):
-        slope = derivative(splat(m, 0.0) - m - threshold, job)
-        for_mem, for_threshold = for_mem + slope, for_threshold - slope
-    return for_mem, for_threshold
+        slope = derivative(splat(y, 0.0) - y - threshold, job)
+        for_y, for_threshold = for_y + slope, for_threshold - slope
+    return for_y, for_threshold
+
+
+@inlined
+def own_reset(value: Any, threshold: Any) -> Any:
+    """The reset of an output, or a state."""
+    return select(value > threshold, splat(value, 1.0), splat(value, 0.0))
+
+
+@inlined
+def own_slope(value: Any, threshold: Any, job: Any) -> Any:
+    """The derivative of its surrogate."""
+    return derivative(value - threshold, job)
+
+
+all_spikes, all_slopes = bundles.mapping(spikes_of), bundles.mapping(slopes)
+own_resets, own_slopes = bundles.mapping(own_reset), bundles.mapping(own_slope)
+"""The same for bundles."""
+
+
+@inlined
+def resets_of(x: Any, y: Any, s: Any, threshold: Any, kind: Any, own: Any, by_state: Any) -> Any:
+    """The resets that follow from a step. Numba leaves out the ways that the lengths of arguments rule out."""
+    if len(by_state):
+        return own_resets(bundles.thinned(own, x), (threshold,))
+    if len(own):
+        return own_resets(y, (threshold,))
+    return s
+
+
+@inlined
+def through_resets(
+    x: Any, y: Any, p: Any, g: Any, total: Any, carry: Any, threshold: Any, job: Any, own: Any, by_state: Any
+) -> Any:
+    """Gradients of states, outputs and threshold with those through resets that are no spikes."""
+    if len(by_state):
+        found = bundles.times(own_slopes(bundles.thinned(own, x), (threshold, job)), carry)
+        return bundles.with_thinned(p, found), g, total - bundles.total(found)
+    if len(own):
+        found = bundles.times(own_slopes(y, (threshold, job)), carry)
+        return p, bundles.plus(g, found), total - bundles.total(found)
+    return p, g, total
+
+
+@inlined
+def resets_at(numbers: Any, at: Any, stride: Any, s: Any, own: Any) -> Any:
+    """Resets that are no spikes, or their gradients, from where they are; those of spikes otherwise."""
+    if len(own):
+        return bundles.load(own, numbers, at, stride)
+    return s
+
+
+@inlined
+def saved_resets(numbers: Any, at: Any, stride: Any, x: Any, coefficients: Any, kind: Any, kept: Any) -> Any:
+    """The resets before a chunk: saved, or those of spikes that follow from the states."""
+    if len(kept):
+        return bundles.load(kept, numbers, at, stride)
+    _, _, _, c, _, threshold = coefficients
+    return all_spikes(bundles.gathered(c, x), (threshold, kind.more, kind.below))
+
+
+@inlined
+def carried(of_resets: Any, zero: Any, outputs: Any, own: Any) -> Any:
+    """Gradients of the spikes and of the resets of the step before."""
+    if len(own):
+        return bundles.repeat(outputs, zero), of_resets
+    return of_resets, of_resets
 
 
 @inlined
@@ -156,40 +283,50 @@ def fetch(numbers: Any, index: Any, i: Any) -> None:
 def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, soon: Any, out: Any, kind: Any) -> None:
     """Run a tile through a chunk: ``active`` steps, and zeros in the rest of ``steps``."""
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
-    n, _, _, _, _, _, _, _ = kind
-    _, _, state, _, _, _, _, _, _ = layout(kind)
+    n, m = len(kind.states), len(kind.outputs)
+    _, _, state, _, _, _, _, _, _, _ = layout(kind)
+    in_x, in_s, in_r = state + m, state + m + n, state + 2 * m + n
     saves, chunks, spk, trace, gates = out
     fetched, opened = numbers_at(job.x[ADDRESS], like), numbers_at(gates[0], np.uint8(0))
-    traced, gated, fields = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0, len(n) + 1
+    traced, gated, fields = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0, n + m
     for i in range(0, count, lanes):
         coefficients = load_all(rows, FIRST, i, kind)
-        _, _, _, c, threshold = coefficients
+        _, _, _, _, _, threshold = coefficients
         zero = splat(threshold, 0.0)
-        m, y = load1(rows, state * pitch + i), bundles.load(n, rows, (state + 1) * pitch + i, pitch)
-        s, none = load1(rows, (state + len(n) + 1) * pitch + i), bundles.repeat(n, zero)
+        y = bundles.load(kind.outputs, rows, state * pitch + i, pitch)
+        z = bundles.load(kind.states, rows, in_x * pitch + i, pitch)
+        s = bundles.load(kind.outputs, rows, in_s * pitch + i, pitch)
+        r = resets_at(rows, in_r * pitch + i, pitch, s, kind.own)
+        no_state, no_output = bundles.repeat(kind.states, zero), bundles.repeat(kind.outputs, zero)
         if saves:
-            put_all(chunks, 0, i, y, like)
+            put_all(chunks, 0, i, z, like)
+            if len(kind.kept):
+                put_all(chunks, n, i, r, like)
         for t in range(active):
             fetch(fetched, soon + t * x[1], i)
-            y = step(y, get(load1, x, t, i, like), s, coefficients, kind)
-            m = bundles.dot(c, y)
-            s = spikes_of(m, threshold, kind)
-            put(spk, t, i, s, like)
+            current = get(load1, x, t, i, like)
+            z = step(z, current, r, coefficients, kind)
+            y = outputs_of(z, current, coefficients, kind.skip)
+            s = all_spikes(y, (threshold, kind.more, kind.below))
+            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state)
+            put_all(spk, t * m, i, s, like)
             if traced:
-                put(trace, t * fields, i, m, like)
-                put_all(trace, t * fields + 1, i, y, like)
+                put_all(trace, t * fields, i, y, like)
+                put_all(trace, t * fields + m, i, z, like)
             if gated:
-                store_bytes(opened, t * gates[1] + i, magnitude(m - threshold) <= splat(m, job.gate_width))
-        store(rows, state * pitch + i, m)
-        bundles.store(rows, (state + 1) * pitch + i, pitch, y)
-        store(rows, (state + len(n) + 1) * pitch + i, s)
+                store_bytes(opened, t * gates[1] + i, magnitude(y[0] - threshold) <= splat(zero, job.gate_width))
+        bundles.store(rows, state * pitch + i, pitch, y)
+        bundles.store(rows, in_x * pitch + i, pitch, z)
+        bundles.store(rows, in_s * pitch + i, pitch, s)
+        if len(kind.own):
+            bundles.store(rows, in_r * pitch + i, pitch, r)
         for t in range(active, steps):
-            put(spk, t, i, zero, like)
+            put_all(spk, t * m, i, no_output, like)
             if traced:
-                put(trace, t * fields, i, zero, like)
-                put_all(trace, t * fields + 1, i, none, like)
+                put_all(trace, t * fields, i, no_output, like)
+                put_all(trace, t * fields + m, i, no_state, like)
             if gated:
-                store_bytes(opened, t * gates[1] + i, magnitude(threshold) <= splat(m, job.gate_width))
+                store_bytes(opened, t * gates[1] + i, magnitude(threshold) <= splat(zero, job.gate_width))
 
 
 @compiled
@@ -218,195 +355,246 @@ def adjoint(
 
 @inlined
 def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, soon: Any, kind: Any) -> Any:
-    """Write mem and the states before and after the steps of a chunk to the history; return the spikes before it."""
+    """Write outputs and states before and after the steps of a chunk to the history; return the resets before it."""
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
-    n, _, _, _, _, _, _, _ = kind
-    begins, _, before = state
+    n, m = len(kind.states), len(kind.outputs)
+    begins, _, (address, stride, _) = state
     x, grad, _ = spans
-    _, _, _, _, history, _, _, _, _ = layout(kind)
-    at, size = history * pitch, (len(n) + 1) * lanes
+    _, _, _, _, history, _, _, _, _, _ = layout(kind)
+    at, size = history * pitch, (n + m) * lanes
     coefficients = load_all(rows, FIRST, i, kind)
-    _, _, _, c, threshold = coefficients
-    saved, skipped = numbers_at(before[0], like), 1 if begins else 0  # an initial state begins with mem
-    y = bundles.load(n, saved, skipped * before[1] + i, before[1])
-    for k in range(len(n)):
+    _, _, _, _, _, threshold = coefficients
+    # An initial state begins with the outputs, and has the spikes after the states.
+    saved, skipped = numbers_at(address, like), m if begins else 0
+    z = bundles.load(kind.states, saved, skipped * stride + i, stride)
+    for k in range(n + len(kind.kept)):
         fetch(numbers_at(job.chunks[ADDRESS], like), soon[2] + k * job.chunks[TIME], i)
-    m = bundles.dot(c, y)
-    s = get(load1, before, len(n) + 1, i, like) if begins else spikes_of(m, threshold, kind)
-    first = s
-    store(rows, at, m)
-    bundles.store(rows, at + lanes, lanes, y)
+    if begins:
+        s = bundles.load(kind.outputs, saved, (m + n) * stride + i, stride)
+        r = resets_at(saved, (2 * m + n) * stride + i, stride, s, kind.own)
+    else:
+        r = saved_resets(saved, n * stride + i, stride, z, coefficients, kind, kind.kept)
+    first = r
+    bundles.store(rows, at + m * lanes, lanes, z)
     for t in range(active):
         fetch(numbers_at(job.x[ADDRESS], like), soon[0] + t * x[1], i)
-        fetch(numbers_at(job.grad_spk[ADDRESS], like), soon[1] + t * grad[1], i)
-        y = step(y, get(load1, x, t, i, like), s, coefficients, kind)
-        m = bundles.dot(c, y)
-        s = spikes_of(m, threshold, kind)
-        store(rows, at + (t + 1) * size, m)
-        bundles.store(rows, at + (t + 1) * size + lanes, lanes, y)
+        for k in range(m):
+            fetch(numbers_at(job.grad_spk[ADDRESS], like), soon[1] + (t * m + k) * grad[1], i)
+        current = get(load1, x, t, i, like)
+        z = step(z, current, r, coefficients, kind)
+        y = outputs_of(z, current, coefficients, kind.skip)
+        s = all_spikes(y, (threshold, kind.more, kind.below))
+        r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state)
+        bundles.store(rows, at + (t + 1) * size, lanes, y)
+        bundles.store(rows, at + (t + 1) * size + m * lanes, lanes, z)
     return first
 
 
 @inlined
 def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, out: Any, kind: Any) -> None:
     """Run the adjoint over a chunk, for one vector: gradients of the input and, for :func:`add_up`, λ."""
-    n, _, _, _, _, _, _, hard = kind
+    n, m, k = len(kind.states), len(kind.outputs), len(kind.resets)
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
     _, grad, grad_trace = spans
-    _, carry, _, _, history, _, _, _, _ = layout(kind)
-    traced, fields, size = job.grad_mem[ADDRESS] != 0, len(n) + 1, (len(n) + 1) * lanes
+    _, carry, _, _, history, _, _, _, _, _ = layout(kind)
+    traced, fields, size = job.grad_mem[ADDRESS] != 0, n + m, (n + m) * lanes
     at, back = history * pitch, history * pitch + size * (CHUNK + 1)
-    a, b, r, c, threshold = load_all(rows, FIRST, i, kind)
+    coefficients = load_all(rows, FIRST, i, kind)
+    a, _, reset, c, _, threshold = coefficients
     zero = splat(threshold, 0.0)
     flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
-    carry_mem, carry_x = load1(rows, carry * pitch + i), bundles.load(n, rows, (carry + 1) * pitch + i, pitch)
-    carry_spk, total = load1(rows, (carry + len(n) + 1) * pitch + i), load1(rows, (carry - 1) * pitch + i)
-    mem = load1(rows, at + active * size)
+    in_x, in_s, in_r = (carry + m) * pitch + i, (carry + m + n) * pitch + i, (carry + 2 * m + n) * pitch + i
+    carry_y, carry_x = (
+        bundles.load(kind.outputs, rows, carry * pitch + i, pitch),
+        bundles.load(kind.states, rows, in_x, pitch),
+    )
+    carry_s = bundles.load(kind.outputs, rows, in_s, pitch)
+    carry_r = resets_at(rows, in_r, pitch, carry_s, kind.own)
+    total = load1(rows, (carry - 1) * pitch + i)
+    grads, traces = numbers_at(grad[0], like), numbers_at(grad_trace[0], like)
+    y = bundles.load(kind.outputs, rows, at + active * size, lanes)
+    z = bundles.load(kind.states, rows, at + active * size + m * lanes, lanes)
     for t in range(active - 1, -1, -1):
-        slope, for_threshold = slopes(mem, threshold, kind, job)
-        through = get(load1, grad, t, i, like) + carry_spk
-        g, p, total = slope * through + carry_mem, carry_x, total - for_threshold * through
+        slope, for_threshold = all_slopes(y, (threshold, kind.more, kind.below, job))
+        through = bundles.plus(bundles.load(kind.outputs, grads, t * m * grad[1] + i, grad[1]), carry_s)
+        g, p = bundles.plus(bundles.times(slope, through), carry_y), carry_x
+        total = total - bundles.fused_gathered(for_threshold, through)[0]
         if traced:
-            g = g + get(load1, grad_trace, t * fields, i, like)
-            numbers = numbers_at(grad_trace[0], like)
-            p = bundles.plus(p, bundles.load(n, numbers, (t * fields + 1) * grad_trace[1] + i, grad_trace[1]))
-        p = bundles.fused(c, g, p)
-        put(out, t, i, bundles.fused_dot(b, p), like)
-        mem = load1(rows, at + t * size)
-        s = spikes_of(mem, threshold, kind) if t > 0 else first
-        store(rows, back, g)
-        store(rows, back + lanes, s)
-        bundles.store(rows, back + 2 * lanes, lanes, p)
+            row = t * fields
+            g = bundles.plus(g, bundles.load(kind.outputs, traces, row * grad_trace[1] + i, grad_trace[1]))
+            p = bundles.plus(p, bundles.load(kind.states, traces, (row + m) * grad_trace[1] + i, grad_trace[1]))
+        p, g, total = through_resets(z, y, p, g, total, carry_r, threshold, job, kind.own, kind.by_state)
+        p = bundles.with_spread(p, c, g)
+        put(out, t, i, input_gradient(p, g, coefficients, kind.skip), like)
+        y = bundles.load(kind.outputs, rows, at + t * size, lanes)
+        z = bundles.load(kind.states, rows, at + t * size + m * lanes, lanes)
+        r = first
+        if t > 0:
+            s = all_spikes(y, (threshold, kind.more, kind.below))
+            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state)
+        bundles.store(rows, back, lanes, g)
+        bundles.store(rows, back + m * lanes, lanes, r)
+        in_p = back + (m + k) * lanes
+        bundles.store(rows, in_p, lanes, p)
         q, w = p, p
-        if len(hard):
-            moved = bundles.applied(a, bundles.load(n, rows, at + t * size + lanes, lanes))
-            q, w = bundles.times(p, bundles.plus(bundles.times(r, s), splat(zero, 1.0))), bundles.times(p, moved)
-            bundles.store(rows, back + (2 + len(n)) * lanes, lanes, q)
-            bundles.store(rows, back + (2 + 2 * len(n)) * lanes, lanes, w)
-        carry_x = bundles.applied_back(a, q)
-        carry_spk, carry_mem = select(flows, bundles.fused_dot(r, w), zero), zero
-        back += (len(n) * (1 + 2 * len(hard)) + 2) * lanes
-    store(rows, carry * pitch + i, carry_mem)
-    bundles.store(rows, (carry + 1) * pitch + i, pitch, carry_x)
-    store(rows, (carry + len(n) + 1) * pitch + i, carry_spk)
+        if len(kind.hard):
+            whole = bundles.plus(bundles.spread(reset, r), splat(zero, 1.0))
+            q, w = bundles.times(p, whole), bundles.times(p, bundles.applied(a, z))
+            bundles.store(rows, in_p + n * lanes, lanes, q)
+            bundles.store(rows, in_p + 2 * n * lanes, lanes, w)
+        carry_x, carry_y = bundles.applied_back(a, q), bundles.repeat(kind.outputs, zero)
+        of_resets = bundles.chosen(flows, bundles.fused_gathered(reset, w), zero)
+        carry_s, carry_r = carried(of_resets, zero, kind.outputs, kind.own)
+        back += len(kind.back) * lanes
+    bundles.store(rows, carry * pitch + i, pitch, carry_y)
+    bundles.store(rows, in_x, pitch, carry_x)
+    bundles.store(rows, in_s, pitch, carry_s)
+    if len(kind.own):
+        bundles.store(rows, in_r, pitch, carry_r)
     store(rows, (carry - 1) * pitch + i, total)
 
 
 @inlined
 def add_up(rows: Any, totals: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, kind: Any) -> None:
     """Add the gradients of the coefficients over a chunk to their sums, a group of states after the other."""
-    n, entries, group, row, block, _, _, hard = kind
+    n, m, k = len(kind.states), len(kind.outputs), len(kind.resets)
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
-    sums, _, _, _, history, _, _, _, _ = layout(kind)
-    size, m, k = (len(n) + 1) * lanes, len(entries), len(n)
-    x, due = spans[0], state[1]
+    sums, _, _, _, history, _, _, _, _, _ = layout(kind)
+    size, x, due = (n + m) * lanes, spans[0], state[1]
     zero = splat(load1(rows, i), 0.0)
-    none = bundles.repeat(group, zero)
-    for first in range(0, k, len(group)):
-        before = history * pitch + (active - 1) * size + lanes
-        back = history * pitch + (CHUNK + 1) * size
-        left = 0 if len(row) == k else first  # the first state that a row of A takes
-        in_a, in_b, in_r, in_c = first * len(row), m + first, m + k + first, m + 2 * k + first
-        at = sums * pitch + i
-        sa, sb = (
-            bundles.load(block, rows, at + in_a * pitch, pitch),
-            bundles.load(group, rows, at + in_b * pitch, pitch),
+    none = bundles.repeat(kind.group, zero)
+    at = sums * pitch + i
+    first_b = len(kind.entries)
+    first_r = first_b + n
+    first_c = first_r + n * k
+    newest = history * pitch + (CHUNK + 1) * size
+    for first in range(0, n, len(kind.group)):
+        before = history * pitch + (active - 1) * size + m * lanes
+        back = newest
+        column = 0 if len(kind.row) == n else first  # the first state that a row of A takes
+        in_a, in_b, in_r, in_c = first * len(kind.row), first_b + first, first_r + first * k, first_c + first * m
+        sa, sb, sr, sc = (
+            bundles.load(kind.block, rows, at + in_a * pitch, pitch),
+            bundles.load(kind.group, rows, at + in_b * pitch, pitch),
+            bundles.load(kind.block_r, rows, at + in_r * pitch, pitch),
+            bundles.load(kind.block_c, rows, at + in_c * pitch, pitch),
         )
-        sr, sc = (
-            bundles.load(group, rows, at + in_r * pitch, pitch),
-            bundles.load(group, rows, at + in_c * pitch, pitch),
-        )
-        after = bundles.load(group, rows, before + size + first * lanes, lanes)
+        after = bundles.load(kind.group, rows, before + size + first * lanes, lanes)
         for t in range(active - 1, -1, -1):
-            g, s, at_p = load1(rows, back), load1(rows, back + lanes), back + (2 + first) * lanes
-            p = bundles.load(group, rows, at_p, lanes)
-            q = bundles.load(group, rows, at_p + len(hard) * k * lanes, lanes)
-            w = bundles.load(group, rows, at_p + 2 * len(hard) * k * lanes, lanes)
-            sc = bundles.fused(g, after, sc)
-            after = bundles.load(group, rows, before + first * lanes, lanes)
-            sa = bundles.with_outer(sa, q, bundles.load(row, rows, before + left * lanes, lanes))
-            sb, sr = bundles.fused(p, get(load1, x, t, i, like), sb), bundles.fused(w, s, sr)
-            before, back = before - size, back + (k * (1 + 2 * len(hard)) + 2) * lanes
+            g, r = (
+                bundles.load(kind.outputs, rows, back, lanes),
+                bundles.load(kind.resets, rows, back + m * lanes, lanes),
+            )
+            in_p = back + (m + k + first) * lanes
+            p = bundles.load(kind.group, rows, in_p, lanes)
+            q = bundles.load(kind.group, rows, in_p + len(kind.hard) * n * lanes, lanes)
+            w = bundles.load(kind.group, rows, in_p + 2 * len(kind.hard) * n * lanes, lanes)
+            sc = bundles.with_outer(sc, after, g)
+            after = bundles.load(kind.group, rows, before + first * lanes, lanes)
+            sa = bundles.with_outer(sa, q, bundles.load(kind.row, rows, before + column * lanes, lanes))
+            sb, sr = bundles.fused(p, get(load1, x, t, i, like), sb), bundles.with_outer(sr, w, r)
+            before, back = before - size, back + len(kind.back) * lanes
         if due:
             bundles.accumulate(totals, in_a * pitch + i, pitch, sa)
             bundles.accumulate(totals, in_b * pitch + i, pitch, sb)
             bundles.accumulate(totals, in_r * pitch + i, pitch, sr)
             bundles.accumulate(totals, in_c * pitch + i, pitch, sc)
-            sa, sb, sr, sc = bundles.repeat(block, zero), none, none, none
+            sa, sb = bundles.repeat(kind.block, zero), none
+            sr, sc = bundles.repeat(kind.block_r, zero), bundles.repeat(kind.block_c, zero)
         bundles.store(rows, at + in_a * pitch, pitch, sa)
         bundles.store(rows, at + in_b * pitch, pitch, sb)
         bundles.store(rows, at + in_r * pitch, pitch, sr)
         bundles.store(rows, at + in_c * pitch, pitch, sc)
+    last = first_c + n * m
+    add_skip(rows, totals, job, i, (active, len(kind.back) * lanes, newest, at, last), x, due, kind.skip)
+    last += len(kind.skip)
     if due:
-        last = m + 3 * k
-        accumulate(totals, last * pitch + i, load1(rows, (sums + last) * pitch + i))
-        store(rows, (sums + last) * pitch + i, zero)
+        accumulate(totals, last * pitch + i, load1(rows, at + last * pitch))
+        store(rows, at + last * pitch, zero)
+
+
+@inlined
+def add_skip(rows: Any, totals: Any, job: Any, i: Any, places: Any, x: Any, due: Any, skip: Any) -> None:
+    """The same for D, if there is one."""
+    if len(skip):
+        active, left, back, at, first = places
+        pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
+        sums = bundles.load(skip, rows, at + first * pitch, pitch)
+        for t in range(active - 1, -1, -1):
+            g = bundles.load(skip, rows, back, lanes)
+            sums, back = bundles.fused(g, get(load1, x, t, i, like), sums), back + left
+        if due:
+            bundles.accumulate(totals, first * pitch + i, pitch, sums)
+            sums = bundles.repeat(skip, splat(load1(rows, i), 0.0))
+        bundles.store(rows, at + first * pitch, pitch, sums)
 
 
 @compiled
 def run_tiles(begin: Any, end: Any, job: Any, rows: Any, octets: Any, kind: Any) -> None:
     """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request."""
-    n, entries, _, _, _, _, _, _ = kind
-    scratch, size, k = address_of(rows), element_bytes(rows), len(n)
-    numbers = len(entries) + 3 * k + 1
-    _, _, state, saved_row, _, x_row, spk_row, _, trace_row = layout(kind)
+    scratch, size, n, m = address_of(rows), element_bytes(rows), len(kind.states), len(kind.outputs)
+    kept, seen = n + len(kind.kept), n + m
+    numbers, carry, state, saved_row, _, x_row, spk_row, _, trace_row, _ = layout(kind)
+    fields = state - carry
     for index in range(begin * job.tiles // job.tasks, end * job.tiles // job.tasks):
         tile = locate(job, index)
         _, _, _, count, length = tile
         copy(rows, FIRST, job.coefficients, job, tile, FIRST, numbers, LOAD)
-        copy(rows, state, job.initial, job, tile, FIRST, k + 2, LOAD)
+        copy(rows, state, job.initial, job, tile, FIRST, fields, LOAD)
         for time in range(0, job.steps, CHUNK):
             steps = min(CHUNK, job.steps - time)
             active = max(0, min(steps, length - time))
-            saved = (time // CHUNK - 1) * k
+            saved = (time // CHUNK - 1) * kept
             chunks = span(scratch, saved_row, job.chunks, job, tile, saved, size)
             x = reading(rows, scratch, x_row, job.x, job, tile, time, active)
-            spk = span(scratch, spk_row, job.spk, job, tile, time, size)
-            trace = span(scratch, trace_row, job.mem, job, tile, time * (k + 1), size)
+            spk = span(scratch, spk_row, job.spk, job, tile, time * m, size)
+            trace = span(scratch, trace_row, job.mem, job, tile, time * seen, size)
             gates = span(address_of(octets), FIRST, job.gates, job, tile, time, FIRST + 1)
             soon = place(job.x, tile, time + CHUNK)
             if time + CHUNK >= job.steps:
                 soon = place(job.x, locate(job, min(index + 1, job.tiles - 1)), FIRST)
             advance(rows, job, count, active, steps, x, soon, (time > 0, chunks, spk, trace, gates), kind)
             if time > 0:
-                copy(rows, saved_row, job.chunks, job, tile, saved, k, OUT)
-            copy(rows, spk_row, job.spk, job, tile, time, steps, OUT)
-            copy(rows, trace_row, job.mem, job, tile, time * (k + 1), steps * (k + 1), OUT)
+                copy(rows, saved_row, job.chunks, job, tile, saved, kept, OUT)
+            copy(rows, spk_row, job.spk, job, tile, time * m, steps * m, OUT)
+            copy(rows, trace_row, job.mem, job, tile, time * seen, steps * seen, OUT)
             copy(octets, FIRST, job.gates, job, tile, time, steps, OUT)
-        copy(rows, state, job.final, job, tile, FIRST, k + 2, SAVE)
+        copy(rows, state, job.final, job, tile, FIRST, fields, SAVE)
     fence()
 
 
 @compiled
 def run_adjoint(begin: Any, end: Any, job: Any, rows: Any, totals: Any, kind: Any) -> None:
     """Run the adjoint of tasks ``begin`` to ``end``; each task sums its coefficients' gradients in its own place."""
-    n, entries, _, _, _, _, _, _ = kind
-    scratch, size, sums, k = address_of(rows), element_bytes(rows), numbers_at(job.sums, 1.0), len(n)
-    pitch, numbers = PITCH // size, len(entries) + 3 * k + 1
-    sums_row, carry, _, saved_row, _, x_row, spk_row, grad_row, trace_row = layout(kind)
+    scratch, size, sums, n = address_of(rows), element_bytes(rows), numbers_at(job.sums, 1.0), len(kind.states)
+    m, pitch = len(kind.outputs), PITCH // size
+    kept, seen = n + len(kind.kept), n + m
+    numbers, carry, state_row, saved_row, _, x_row, spk_row, grad_row, trace_row, _ = layout(kind)
+    fields = state_row - carry
     for task in range(begin, end):
         for index in range(task * job.tiles // job.tasks, (task + 1) * job.tiles // job.tasks):
             tile = locate(job, index)
             _, _, _, count, length = tile
             copy(rows, FIRST, job.coefficients, job, tile, FIRST, numbers, LOAD)
-            clear(rows, sums_row, pitch, count, numbers)
-            clear(rows, carry, pitch, count, k + 2)
+            clear(rows, numbers, pitch, count, numbers)
+            clear(rows, carry, pitch, count, fields)
             clear(totals, FIRST, pitch, count, numbers)
             if job.grad_final[ADDRESS]:
-                copy(rows, carry, job.grad_final, job, tile, FIRST, k + 2, LOAD)
+                copy(rows, carry, job.grad_final, job, tile, FIRST, fields, LOAD)
             if job.grad_spk[ADDRESS] == 0:
-                clear(rows, spk_row, pitch, count, CHUNK)
+                clear(rows, spk_row, pitch, count, CHUNK * m)
             for time in range((job.steps - 1) // CHUNK * CHUNK, -1, -CHUNK):
                 steps = min(CHUNK, job.steps - time)
                 active = max(0, min(steps, length - time))
                 if time == 0:
-                    before = reading(rows, scratch, saved_row, job.initial, job, tile, FIRST, k + 2)
+                    before = reading(rows, scratch, saved_row, job.initial, job, tile, FIRST, fields)
                 else:
-                    before = reading(rows, scratch, saved_row, job.chunks, job, tile, (time // CHUNK - 1) * k, k)
+                    saved = (time // CHUNK - 1) * kept
+                    before = reading(rows, scratch, saved_row, job.chunks, job, tile, saved, kept)
                 spans = (
                     reading(rows, scratch, x_row, job.x, job, tile, time, active),
-                    reading(rows, scratch, spk_row, job.grad_spk, job, tile, time, active),
-                    reading(rows, scratch, trace_row, job.grad_mem, job, tile, time * (k + 1), active * (k + 1)),
+                    reading(rows, scratch, spk_row, job.grad_spk, job, tile, time * m, active * m),
+                    reading(rows, scratch, trace_row, job.grad_mem, job, tile, time * seen, active * seen),
                 )
                 out = span(scratch, grad_row, job.grad_x, job, tile, time, size)
                 state = time == 0, time // CHUNK % TOTAL == 0, before
@@ -415,24 +603,47 @@ def run_adjoint(begin: Any, end: Any, job: Any, rows: Any, totals: Any, kind: An
                     then, ahead = locate(job, min(index + 1, job.tiles - 1)), (job.steps - 1) // CHUNK * CHUNK
                 soon = (
                     place(job.x, then, ahead),
-                    place(job.grad_spk, then, ahead),
-                    place(job.chunks, then, (ahead // CHUNK - 1) * k),
+                    place(job.grad_spk, then, ahead * m),
+                    place(job.chunks, then, (ahead // CHUNK - 1) * kept),
                 )
                 adjoint(rows, totals, job, count, active, steps, state, spans, soon, out, kind)
                 copy(rows, grad_row, job.grad_x, job, tile, time, steps, OUT)
-            copy(rows, carry, job.grad_initial, job, tile, FIRST, k + 2, SAVE)
+            copy(rows, carry, job.grad_initial, job, tile, FIRST, fields, SAVE)
             add_lanes(sums, task * numbers * job.neurons, totals, pitch, numbers, job, tile)
     fence()
 
 
 @cache
-def kernel(name: str, states: int, entries: int, spikes: str, hard: bool) -> Callable[..., None]:
-    """Return the kernel ``"forward"`` or ``"backward"`` for states, entries of A, and kinds of spikes and reset."""
-    row = states if entries == states * states else 2
-    group = 1 if row > 2 else 2
-    lengths = (states, entries, group, row, group * row, levels(spikes) - 1, int(spikes == "ternary"), int(hard))
-    kind = tuple((None,) * length for length in lengths)
-    scratch_bytes, total_bytes = rows_of(states, entries, hard) * PITCH, numbers_of(states, entries) * PITCH * 2
+def kernel(name: str, form: Form) -> Callable[..., None]:
+    """Return the kernel ``"forward"`` or ``"backward"`` for systems of a form."""
+    n, m, k, entries = form.states, form.outputs, form.resets, form.entries
+    row = n if entries == n * n else 2
+    group = 1 if row > 2 or n == 1 else 2
+    own = 0 if form.condition == "spike" else k
+    skip = m if form.skip else 0
+    lengths = Kind(
+        states=n,
+        outputs=m,
+        resets=k,
+        entries=entries,
+        reset=n * k,
+        readout=n * m,
+        skip=skip,
+        group=group,
+        row=row,
+        block=group * row,
+        block_r=group * k,
+        block_c=group * m,
+        more=levels(form.spikes) - 1,
+        below=int(form.spikes == "ternary"),
+        hard=int(form.proportional),
+        own=own,
+        by_state=int(form.condition == "state"),
+        kept=k if own or skip else 0,
+        back=m + k + n * (3 if form.proportional else 1),
+    )
+    kind = Kind(*((None,) * length for length in lengths))
+    scratch_bytes, total_bytes = layout.py_func(kind)[-1] * PITCH, layout.py_func(kind)[0] * PITCH * 2
 
     def forward(begin: Any, end: Any, call: Any) -> None:
         job = carray(call, 1)[0]
@@ -446,5 +657,6 @@ def kernel(name: str, states: int, entries: int, spikes: str, hard: bool) -> Cal
 
     function = forward if name == "forward" else backward
     # The cache of machine code knows kernels by their names.
-    function.__qualname__ = f"{name}_{states}_{entries}_{spikes.replace('-', '_')}" + "_hard" * hard
+    words = [form.spikes.replace("-", "_"), form.condition, *["skip"] * form.skip, *["hard"] * form.proportional]
+    function.__qualname__ = "_".join([name, *map(str, (n, entries, m, k)), *words])
     return function
