@@ -126,4 +126,3 @@ def unpacked(
         runs = torch.arange(steps, device=resets.device).unsqueeze(-1) < lengths
         resets = torch.where(runs.view(*runs.shape, *[1] * (resets.dim() - 2)), resets, 0)
     return GeneralState(mem.reshape(steps, *before.mem.shape), x, resets, spk), last
-
