@@ -67,7 +67,8 @@ class SystemForward(NamedTuple):
         coefficients: A, B, R, C, D and threshold, [., N]: those of A that may differ from zero, row by row, n of B,
             n x k of R and n x m of Cᵀ, row by row, with ``skip`` m of D, and one threshold. With one output and one
             reset it is what :class:`silif_plugins.dynamics.LinearSystem` lists.
-        initial: Before the first step m outputs, n states, m spikes, and k resets unless they are the spikes, [., B, N].
+        initial: Before the first step m outputs, n states, m spikes, and k resets unless they are the spikes,
+            [., B, N].
         lengths: Number of steps of each sequence, int64 [B]; all by default.
         trace: Whether outputs and states of all steps are wanted.
         surrogate: Number of the derivative, for backward; with its shape parameters.
