@@ -173,3 +173,18 @@ def test_tables_of_the_paper_have_the_rows_of_its_recipes(name):
 def test_numbers_in_tables_keep_their_units():
     made = load("units").on_page_content("<p>5 % of</p><td>208k ± 10k, 5.1 ± 0.2 % of it</td>")
     assert made == "<p>5 % of</p><td>208k\u00a0±\u00a010k, 5.1\u00a0±\u00a00.2\u00a0% of it</td>"
+
+
+def test_pages_of_the_reference_begin_with_what_is_used_first():
+    griffe = pytest.importorskip("griffe")
+    docstrings = load("docstrings")
+    root = Path(__file__).parents[1]
+    package = griffe.load(
+        "silif_plugins", search_paths=[root], extensions=griffe.load_extensions(docstrings.References)
+    )
+    for name, first in docstrings.FIRST.items():
+        members = [each for each in package[name].members.values() if each.is_alias]
+        order = [each.name for each in sorted(members, key=lambda each: each.alias_lineno)]
+        assert order[: len(first)] == list(first)
+    neurons = [each for each in package["neurons"].members.values() if each.is_alias]
+    assert max(neurons, key=lambda each: each.alias_lineno).name in ("COUPLING", "SPIKE_COUPLING", "Init", "Learn")
