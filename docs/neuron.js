@@ -78,7 +78,7 @@ const MODELS = {
       tau_u: [0.004, 0.1, 0.03, "τ_u: time constant of the membrane [s]"],
       tau_w: [0.1, 0.4, 0.15, "τ_w: time constant of the adaptation [s]"],
       dt: [0.0005, 0.03, 0.004, "Δ: timestep [s]"],
-      a: [0, 1, 0.5, "a: membrane to adaptation"],
+      a: [0, 1, 0.1, "a: membrane to adaptation"],
       b: [0, 2, 0.5, "b: spike to adaptation"],
     },
   },

@@ -125,7 +125,7 @@ def picture(frames: Sequence[Frame], utterance: Tensor, words: Sequence[str], sa
             + _text(0, PANELS["is it"][0] + 58, verdict)
         )
     title = f"Spikes, membrane and verdict of a network on the word “{words[said]}”, before and after each epoch"
-    head = '<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 560 408" width="560"'
+    head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 560 408" width="560"'
     return (
         f'{head} font-family="sans-serif" font-size="17" fill="none" stroke-width="1.6"><title>{escape(title)}</title>'
         f"<style>{THEME}</style><style>{_turns(len(frames))}</style>{''.join(still)}"

@@ -120,10 +120,10 @@ def test_drawings_are_part_of_their_page(tmp_path):
         (tmp_path / folder).mkdir()
     theme = "<style>svg{color:#555}@media(prefers-color-scheme:dark){svg{color:#bbb}}</style>"
     style = f"{theme}<style>.a{{opacity:0}}</style>"
-    (tmp_path / "images" / "one.svg").write_text(f'<svg role="img">{style}</svg>\n')
+    (tmp_path / "images" / "one.svg").write_text(f'<?xml version="1.0"?>\n<svg width="5">{style}</svg>\n')
     content = '<p><img alt="a &amp; b" src="../images/one.svg" /> <img alt="" src="two.png"></p>'
     made = load("inline_svg").on_page_content(content, page=page("deep/one.md"), config={"docs_dir": tmp_path})
-    drawing = '<svg aria-label="a &amp; b" role="img"><style>.a{opacity:0}</style></svg>'
+    drawing = '<svg role="img" aria-label="a &amp; b" width="5"><style>.a{opacity:0}</style></svg>'
     assert made == f'<p>{drawing} <img alt="" src="two.png"></p>'
 
 
@@ -173,3 +173,31 @@ def test_tables_of_the_paper_have_the_rows_of_its_recipes(name):
 def test_numbers_in_tables_keep_their_units():
     made = load("units").on_page_content("<p>5 % of</p><td>208k ± 10k, 5.1 ± 0.2 % of it</td>")
     assert made == "<p>5 % of</p><td>208k\u00a0±\u00a010k, 5.1\u00a0±\u00a00.2\u00a0% of it</td>"
+
+
+def test_pages_of_the_reference_begin_with_what_is_used_first():
+    griffe = pytest.importorskip("griffe")
+    docstrings = load("docstrings")
+    root = Path(__file__).parents[1]
+    package = griffe.load(
+        "silif_plugins", search_paths=[root], extensions=griffe.load_extensions(docstrings.References)
+    )
+    for name, first in docstrings.FIRST.items():
+        members = [each for each in package[name].members.values() if each.is_alias]
+        order = [each.name for each in sorted(members, key=lambda each: each.alias_lineno)]
+        assert order[: len(first)] == list(first)
+    neurons = [each for each in package["neurons"].members.values() if each.is_alias]
+    assert max(neurons, key=lambda each: each.alias_lineno).name in ("COUPLING", "SPIKE_COUPLING", "Init", "Learn")
+
+
+def test_the_figure_of_the_readme_is_made_of_its_table():
+    """The file is written by the script; what it reads is the table beside the figure."""
+    pytest.importorskip("matplotlib")
+    found = load("readme_figure").summaries()
+    assert [each.neuron for each in found] == ["LIF", "RF", "AdLIF", "cAdLIF", "SiLIF", "C-SiLIF"]
+    text = (HOOKS.parents[1] / "README.md").read_text()
+    for each in found:
+        row = next(line for line in text.splitlines() if line.startswith(f"| {each.neuron} "))
+        assert f"| {100 * each.accuracy:.1f} ± {100 * each.accuracy_sd:.1f} %" in row
+        assert f"{each.synaptic_operations / 1e3:.0f}k ± {each.synaptic_operations_sd / 1e3:.0f}k" in row
+    assert (HOOKS.parent / "images" / "accuracy_against_operations.svg").read_text().startswith("<?xml")

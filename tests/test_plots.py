@@ -218,3 +218,14 @@ def test_bars_are_as_long_as_their_numbers():
     assert (from_zero.get_x(), from_zero.get_width()) == (0, 3)
     with pytest.raises(ValueError, match="all above 0"):
         plots.grouped_bars({"a": {"short": 0.0}}, label="time", log=True)
+
+
+@pytest.mark.parametrize(("panels", "columns"), [(1, 2), (2, 2), (3, 2), (6, 3)])
+def test_the_titles_of_eigenvalues_are_in_the_picture(panels, columns):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = plots.eigenvalue_plane({str(each): CSiLIF(9).state_space() for each in range(panels)}, columns=columns)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    for axes in figure.axes:
+        assert axes.title.get_window_extent(canvas.get_renderer()).y1 < figure.bbox.y1

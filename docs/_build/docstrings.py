@@ -10,6 +10,27 @@ from typing import Any
 import griffe
 
 PACKAGE = "silif_plugins"
+FIRST = {
+    "neurons": (
+        *("SiLIF", "CSiLIF", "CAdLIF", "AdLIF", "LIF", "RF", "ALIF", "SEAdLIF", "BRF", "HRF", "PRF", "S5RF", "RAFNode"),
+        *("FITS", "FITSTS", "DRF", "DLinOSS", "GeneralResetNeuron", "LI", "Neuron", "register_neuron", "neuron_class"),
+    ),
+    "snntorch": ("SiLIF", "CSiLIF", "replace", "from_leaky", "over_time", "reset", "CAdLIF", "AdLIF", "RF"),
+    "norse": ("SiLIF", "CSiLIF", "replace", "from_lif", "SiLIFParameters", "CSiLIFParameters"),
+    "sparch": ("SpArchNet", "SpArchOutput", "load_official", "save_official", "register"),
+    "training": ("TrainConfig", "train", "load_network", "Trained", "evaluate", "compare", "zoo"),
+    "datasets": ("load", "SpokenDigits", "SequentialDigits", "SHD", "SSC", "SpeechCommands", "FrameDataset"),
+    "synapses": ("SpikeLinear", "spike_linear", "DelayedLinear", "AxonalLinear", "DendriticLinear"),
+    "dynamics": ("StateSpace", "Dynamics", "HardReset", "ModalSpace", "DenseSpace", "eigenvalues", "is_stable"),
+    "scan": ("scan", "step", "scan_with_gate", "scan_layer"),
+    "ssm": ("S4DNet", "SpikingSSMNet", "MambaNet"),
+    "formats": ("export", "check_nir", "Exporter", "register_exporter"),
+    "deploy": ("quantise", "to_c", "Stream", "chip_report"),
+    "metrics": ("OperationCount", "Operations", "synaptic_operations", "sparsity", "firing_rates"),
+    "plots": ("raster", "traces", "accuracy_against_operations", "grouped_bars", "save", "svg"),
+}
+"""What a page of the reference begins with, in the order of use; constants and names of types come last."""
+
 ROLE = re.compile(r":(?:attr|class|data|func|meth|mod):`([\w.]+)`")
 HOSTED = re.compile(r"hosts\(neurons\.(\w+)")
 LITERAL_BLOCK = re.compile(r"::(?=\n\n {4})")
@@ -29,6 +50,25 @@ class References(griffe.Extension):
         for each in _objects(pkg):
             if each.is_class:
                 _show_arguments_of_model(each, pkg)
+        for name, first in FIRST.items():
+            if name in pkg.members:
+                _put_first(pkg[name], first)
+
+
+def _put_first(module: griffe.Module, first: tuple[str, ...]) -> None:
+    """Order what a package shows; pages take the order of the lines in which it is imported."""
+    for member in module.members.values():
+        if member.is_alias and _is_constant(member):
+            member.alias_lineno += 10_000
+    for place, name in enumerate(first):
+        module[name].alias_lineno = place - len(first)
+
+
+def _is_constant(alias: griffe.Alias) -> bool:
+    try:
+        return alias.is_attribute
+    except griffe.AliasResolutionError:  # of another package
+        return False
 
 
 def _show_arguments_of_model(neuron: griffe.Class, package: griffe.Module) -> None:

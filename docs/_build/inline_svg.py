@@ -23,8 +23,9 @@ def on_page_content(content: str, *, page: Page, config: Any, **_: Any) -> str:
     folder = (Path(config["docs_dir"]) / page.file.src_uri).parent
 
     def drawing(image: re.Match[str]) -> str:
-        text = THEME.sub("", (folder / image[2]).read_text(encoding="utf-8")).strip()
+        text = (folder / image[2]).read_text(encoding="utf-8")
+        text = THEME.sub("", text[text.index("<svg") :]).strip()
         words = html.escape(html.unescape(image[1]), quote=True)
-        return text.replace("<svg ", f'<svg aria-label="{words}" ', 1)
+        return text.replace("<svg ", f'<svg role="img" aria-label="{words}" ', 1)
 
     return IMAGE.sub(drawing, content)

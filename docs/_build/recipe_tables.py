@@ -4,7 +4,7 @@ import html
 import re
 
 from silif_plugins.cli.recipes import everything, figures_of
-from silif_plugins.datasets import SOURCES
+from silif_plugins.datasets import SOURCES, DataSource
 from silif_plugins.neurons import canonical_name, neuron_class
 from silif_plugins.paper import recipes
 
@@ -26,16 +26,13 @@ def section(data: str) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     text = html.escape("\n\n".join(map(everything, found)))
     more = f"<details><summary>Settings and sources of these</summary><pre><code>{text}</code></pre></details>"
-    return "\n".join([_where(data), *lines, "", more, ""])
+    data_first = f"To get the data, {where(source)}. The commands take that folder as `--data FOLDER`.\n"
+    return "\n".join(["" if source.shipped else data_first, *lines, "", more, ""])
 
 
-def _where(data: str) -> str:
-    """How to get the data; nothing for those that are there."""
-    source = SOURCES[data]
-    if source.shipped:
-        return ""
-    where = LITERAL.sub(lambda found: f"`{found[1]}`" if found[1] else f"<{found[2]}>", source.where)
-    return f"To get the data, {where}. The commands take that folder as `--data FOLDER`.\n"
+def where(source: DataSource) -> str:
+    """Return how to get a data set as Markdown; empty for those that are there."""
+    return LITERAL.sub(lambda found: f"`{found[1]}`" if found[1] else f"<{found[2]}>", source.where)
 
 
 def _what(recipe: recipes.Recipe) -> str:

@@ -43,7 +43,7 @@ def eigenvalue_plane(
     side = WIDTH / max(columns, 2)
     figure, panels = figure_for(
         ax,
-        0.2 + 1.08 * side * rows,
+        0.3 + 1.14 * side * rows,
         width=0.6 + side * columns,
         panels=len(spaces),
         nrows=rows,
