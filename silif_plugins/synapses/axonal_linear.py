@@ -75,26 +75,21 @@ class AxonalLinear(DelayedModule):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return outputs [T, B, out_features] from inputs [T, B, in_features]; nothing came before them."""
-        if self.is_rounded:
-            return super().forward(inputs)
         return self._outputs(self._recent(inputs, None), len(inputs))
 
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
-        if self.is_rounded:
-            arrived, state = self.delays.run(self._dropped(inputs), state)
-            return self.linear(arrived), state
         recent = self._recent(inputs, state)
         return self._outputs(recent, len(inputs)), self.delays.travelling_after(recent)
 
-    def _dropped(self, inputs: Tensor) -> Tensor:
-        return functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
-
     def _recent(self, inputs: Tensor, past: Tensor | None) -> Tensor:
-        return self.delays.recent(self._dropped(inputs), past)
+        dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
+        return self.delays.recent(dropped, past)
 
     def _outputs(self, recent: Tensor, steps: int) -> Tensor:
-        """Return outputs from inputs that a Gaussian spreads: by events where they leave gaps, or by dense products."""
+        """Return outputs from inputs: by events where delays keep them few, or the Gaussian leaves gaps."""
+        if self.is_rounded:
+            return self.linear(self.delays.arrived(recent, steps))
         taps, events = self.delays.taps(), self.linear.events
         fits = type(self.weight) is nn.Parameter and fits_kernels(recent, self.weight, taps)
         fits = fits and steps * recent.numel() * self.weight.numel() > 0
