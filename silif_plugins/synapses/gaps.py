@@ -80,21 +80,22 @@ class _WithGaps(torch.autograd.Function):
         from ..kernels.memory import empty
         from . import gap_kernels as kernels
 
-        job = _Job(window, weight, without_ends(taps), steps)
-        job.run(kernels.pack, window.shape[1], 2, window=window)
+        job = _Job(window, weight, len(taps), steps)
+        lists = job.lists(window)
+        job.run(kernels.pack, window.shape[1], 2, window=window, taps=padded_taps(without_ends(taps)), **lists)
         y = empty(window, (steps, window.shape[1], len(weight)))
         start = weight.new_zeros(len(weight)) if bias is None else bias
         panels = {"weight": job.panels(weight), "bias": job.panels(start.unsqueeze(1))}
-        job.run(kernels.transmit, window.shape[1], 1, y=y, **panels)
-        ctx.save_for_backward(window, weight, taps, bias)
-        ctx.job = job
+        job.run(kernels.transmit, window.shape[1], 1, y=y, **panels, **lists)
+        ctx.save_for_backward(window, weight, taps, bias, *lists.values())
+        ctx.job, ctx.names = job, tuple(lists)
         return y
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         from . import gap_kernels as kernels
 
-        window, weight, taps, bias = ctx.saved_tensors
+        window, weight, taps, bias, *saved = ctx.saved_tensors
         job = ctx.job
         if torch.is_grad_enabled():
 
@@ -110,39 +111,44 @@ class _WithGaps(torch.autograd.Function):
             grad_window, grad_taps = spread_gradients(window, taps, arrived, needs_window, needs_taps)
         if needs_weight:
             panels = weight.new_zeros(-(-len(weight) // job.columns), weight.shape[1], job.columns)
-            job.run(kernels.weight_gradient, len(panels), 1, grad=grad, grad_weight=panels)
+            lists = dict(zip(ctx.names, saved, strict=True))
+            job.run(kernels.weight_gradient, len(panels), 1, grad=grad, grad_weight=panels, **lists)
             grad_weight = panels.transpose(1, 2).flatten(0, 1)[: len(weight)]
         return grad_window, grad_weight, grad_taps, rows.sum(0) if needs_bias else None, None
 
 
 class _Job:
-    """What the kernels are told, and the lists of inputs that are not zero, which the backward pass uses again."""
+    """What the kernels are told."""
 
-    def __init__(self, window: Tensor, weight: Tensor, taps: Tensor, steps: int) -> None:
-        from ..kernels.memory import empty
+    def __init__(self, window: Tensor, weight: Tensor, lags: int, steps: int) -> None:
         from . import gap_kernels as kernels
         from .filter_kernels import STRIP_BYTES
 
         self.columns = STRIP_BYTES // window.element_size()
-        self.steps, self.taps = steps, padded_taps(taps)
         self.layout = kernels.job_dtype(np.dtype(str(window.dtype).removeprefix("torch.")))
         length, batch, inputs = window.shape
-        self.rows, tiles = padded_rows(length, len(taps)), -(-steps // kernels.ROWS)
+        self.steps, self.rows, self.tiles = steps, padded_rows(length, lags), -(-steps // kernels.ROWS)
         self.sizes = {
             "steps": steps,
             "before": length - steps,
             "batch": batch,
             "inputs": inputs,
             "outputs": len(weight),
-            "lags": len(taps),
+            "lags": lags,
             "rows": self.rows,
-            "tiles": tiles,
+            "tiles": self.tiles,
         }
-        self.tensors = {
-            "taps": self.taps,
-            "ends": torch.empty(batch, tiles, self.taps.shape[1] // self.columns, dtype=torch.int32),
-            "places": empty(window, (batch, tiles, inputs)).view(torch.int32),
-            "shares": empty(window, (batch, tiles, inputs, kernels.ROWS)),
+
+    def lists(self, window: Tensor) -> dict[str, Tensor]:
+        """Return memory for the lists of inputs that are not zero."""
+        from ..kernels.memory import empty
+        from .gap_kernels import ROWS
+
+        batch, inputs = window.shape[1:]
+        return {
+            "ends": torch.empty(batch, self.tiles, -(-inputs // self.columns), dtype=torch.int32),
+            "places": empty(window, (batch, self.tiles, inputs)).view(torch.int32),
+            "shares": empty(window, (batch, self.tiles, inputs, ROWS)),
         }
 
     def panels(self, weight: Tensor) -> Tensor:
@@ -151,16 +157,16 @@ class _Job:
         padded = functional.pad(weight, (0, 0, 0, missing)) if missing else weight
         return padded.reshape(-1, self.columns, weight.shape[1]).transpose(1, 2).contiguous()
 
-    def run(self, kernel: Any, tasks: int, strips: int, **tensors: Tensor) -> None:
-        """Run a kernel with so many strips for a task."""
+    def run(self, kernel: Any, tasks: int, strips: int, *, shares: Tensor, **others: Tensor) -> None:
+        """Run a kernel, with memory for so many strips for each task."""
         from ..kernels.compile import machine_code
         from ..kernels.threads import run_tasks
 
+        memory = shares.new_empty(tasks * strips * self.rows, self.columns)
+        tensors = {name: tensor.contiguous() for name, tensor in others.items()}  # alive until the kernel has run
         job = np.zeros((), self.layout)
-        tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-        memory = self.taps.new_empty(tasks * strips * self.rows, self.columns)
-        for name, tensor in {**self.tensors, **tensors, "strips": memory}.items():
+        for name, tensor in {**tensors, "shares": shares, "strips": memory}.items():
             job[name] = tensor.data_ptr()
         for name, size in self.sizes.items():
             job[name] = size
-        run_tasks(machine_code(kernel, self.layout), tasks, job.ctypes.data, self.tensors["shares"].numel())
+        run_tasks(machine_code(kernel, self.layout), tasks, job.ctypes.data, shares.numel())
