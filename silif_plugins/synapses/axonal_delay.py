@@ -56,12 +56,12 @@ class AxonalDelay(LearnableDelay):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return what arrives from inputs; both are [T, B, N], and nothing came before them."""
-        return self.arrived(self.recent(inputs, None), len(inputs))
+        return self.arrived(self.recent(inputs, None), inputs.shape[0])
 
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: what arrives, and the state after it, from inputs; all are [T, B, N]."""
         recent = self.recent(inputs, state)
-        return self.arrived(recent, len(inputs)), self.travelling_after(recent)
+        return self.arrived(recent, inputs.shape[0]), self.travelling_after(recent)
 
     def arrived(self, recent: Tensor, steps: int) -> Tensor:
         """Return what arrives in the last steps of what `recent` returns."""
@@ -69,7 +69,7 @@ class AxonalDelay(LearnableDelay):
             return spread_over_lags(recent, self.taps(), steps)
         if goes_by_events(recent):
             return shift_whole(recent, self.whole(), steps)
-        missing = self.max_delay + steps - len(recent)
+        missing = self.max_delay + steps - recent.shape[0]
         return functional.pad(recent, (0, 0, 0, 0, missing, 0)).gather(0, self._sources(steps, recent))
 
     def recent(self, inputs: Tensor, past: Tensor | None) -> Tensor:
@@ -80,7 +80,7 @@ class AxonalDelay(LearnableDelay):
 
     def travelling_after(self, recent: Tensor) -> Tensor:
         """Return the state [max_delay, B, N] after what `recent` returns, which may be the caller's own memory."""
-        missing = max(0, self.max_delay - len(recent))
+        missing = max(0, self.max_delay - recent.shape[0])
         return functional.pad(self.travelling(recent) if not missing else recent, (0, 0, 0, 0, missing, 0)).clone()
 
     def operations_per_event(self) -> int:

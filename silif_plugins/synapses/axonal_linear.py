@@ -75,12 +75,12 @@ class AxonalLinear(DelayedModule):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return outputs [T, B, out_features] from inputs [T, B, in_features]; nothing came before them."""
-        return self._outputs(self._recent(inputs, None), len(inputs))
+        return self._outputs(self._recent(inputs, None), inputs.shape[0])
 
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
         recent = self._recent(inputs, state)
-        return self._outputs(recent, len(inputs)), self.delays.travelling_after(recent)
+        return self._outputs(recent, inputs.shape[0]), self.delays.travelling_after(recent)
 
     def _recent(self, inputs: Tensor, past: Tensor | None) -> Tensor:
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)

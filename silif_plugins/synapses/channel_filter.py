@@ -38,7 +38,7 @@ def spread_over_lags(window: Tensor, taps: Tensor, steps: int) -> Tensor:
 
 def plainly_spread(window: Tensor, taps: Tensor, steps: int) -> Tensor:
     """Return what `spread_over_lags` returns, by PyTorch's convolution."""
-    missing = len(taps) - 1 + steps - len(window)
+    missing = len(taps) - 1 + steps - window.shape[0]  # len() would fix it in a traced graph
     return convolve(functional.pad(window, (0, 0, 0, 0, missing, 0)), taps.unsqueeze(-1), groups=taps.shape[1])
 
 
