@@ -54,26 +54,33 @@ class AxonalDelay(LearnableDelay):
         super().__init__((num_neurons,), max_delay, **settings)
         self.reset_parameters()
 
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return what arrives from inputs; both are [T, B, N], and nothing came before them."""
+        return self.arrived(self.recent(inputs, None), inputs.shape[0])
+
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: what arrives, and the state after it, from inputs; all are [T, B, N]."""
+        recent = self.recent(inputs, state)
+        return self.arrived(recent, inputs.shape[0]), self.travelling_after(recent)
+
+    def arrived(self, recent: Tensor, steps: int) -> Tensor:
+        """Return what arrives in the last steps of what `recent` returns."""
         if not self.is_rounded:
-            window = self.recent(as_weight(inputs, self.delay), state)
-            return spread_over_lags(window, self.taps(), len(inputs)), self.travelling_after(window)
-        window = self.window(as_weight(inputs, self.delay), state)
-        if goes_by_events(window):
-            outputs = shift_whole(window, self.whole(), self.max_delay)
-        else:
-            outputs = window.gather(0, self._sources(inputs))
-        return outputs, self.travelling(window)
+            return spread_over_lags(recent, self.taps(), steps)
+        if goes_by_events(recent):
+            return shift_whole(recent, self.whole(), steps)
+        missing = self.max_delay + steps - recent.shape[0]
+        return functional.pad(recent, (0, 0, 0, 0, missing, 0)).gather(0, self._sources(steps, recent))
 
     def recent(self, inputs: Tensor, past: Tensor | None) -> Tensor:
         """Return inputs [T, B, N] behind their past, if there is one; raise ValueError if the shapes do not fit."""
+        inputs = as_weight(inputs, self.delay)
         self.past_shape(inputs, past)
         return inputs if past is None else torch.cat([past, inputs])
 
     def travelling_after(self, recent: Tensor) -> Tensor:
         """Return the state [max_delay, B, N] after what `recent` returns, which may be the caller's own memory."""
-        missing = max(0, self.max_delay - len(recent))
+        missing = max(0, self.max_delay - recent.shape[0])
         return functional.pad(self.travelling(recent) if not missing else recent, (0, 0, 0, 0, missing, 0)).clone()
 
     def operations_per_event(self) -> int:
@@ -95,11 +102,10 @@ class AxonalDelay(LearnableDelay):
         taps = self.taps().unsqueeze(1)
         return lambda inputs: taps * as_weight(inputs, self.delay)
 
-    def _sources(self, inputs: Tensor) -> Tensor:
-        """Return the places in the window, [T, B, N], from which whole delays read."""
-        lags = self.whole().long()
-        steps = torch.arange(inputs.shape[0], device=inputs.device).view(-1, 1, 1)
-        return (steps + self.max_delay - lags).expand(inputs.shape)
+    def _sources(self, steps: int, like: Tensor) -> Tensor:
+        """Return the places in a whole window, [T, B, N], from which whole delays read."""
+        times = torch.arange(steps, device=like.device).view(-1, 1, 1)
+        return (times + self.max_delay - self.whole().long()).expand(steps, *like.shape[1:])
 
     def extra_repr(self) -> str:
         """Show size and options."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Unpack
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from .axonal_delay import AxonalDelay
+from .channel_filter import spread_over_lags
+from .gaps import has_gaps, linear_with_gaps
 from .learnable_delay import DelayedModule, DelayMemory, DelaySettings
-from .linear import Events, SpikeLinear, as_weight, dense_linear
+from .linear import Events, SpikeLinear, as_weight, dense_linear, fits_kernels
 
 
 class AxonalLinear(DelayedModule):
@@ -22,8 +24,8 @@ class AxonalLinear(DelayedModule):
         max_delay: The longest delay, in steps.
         bias: Whether to add a bias.
         dropout: Share of inputs that are dropped in training, before they are delayed.
-        events: Whether the weights visit only inputs that are not zero. Delays in whole steps keep spikes few; the
-            Gaussian spreads each one over several steps.
+        events: Whether the weights leave out inputs that are zero. Delays in whole steps keep spikes few; the Gaussian
+            spreads each one over several steps, of which ``"auto"`` leaves those out that are zero where it is faster.
         settings: Options by name of how delays start, learn and run: see `DelaySettings`.
 
     Raises:
@@ -71,14 +73,30 @@ class AxonalLinear(DelayedModule):
         """[out_features]."""
         return self.linear.bias
 
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return outputs [T, B, out_features] from inputs [T, B, in_features]; nothing came before them."""
+        return self._outputs(self._recent(inputs, None), inputs.shape[0])
+
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
+        recent = self._recent(inputs, state)
+        return self._outputs(recent, inputs.shape[0]), self.delays.travelling_after(recent)
+
+    def _recent(self, inputs: Tensor, past: Tensor | None) -> Tensor:
         dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
-        arrived, state = self.delays.run(dropped, state)
-        if self.is_rounded or self.linear.events == "always":
-            return self.linear(arrived), state
-        # A Gaussian makes many numbers of one spike.
-        return dense_linear(arrived, self.weight, self.bias), state
+        return self.delays.recent(dropped, past)
+
+    def _outputs(self, recent: Tensor, steps: int) -> Tensor:
+        """Return outputs from inputs: by events where delays keep them few, or the Gaussian leaves gaps."""
+        if self.is_rounded:
+            return self.linear(self.delays.arrived(recent, steps))
+        taps, events = self.delays.taps(), self.linear.events
+        fits = type(self.weight) is nn.Parameter and fits_kernels(recent, self.weight, taps)
+        fits = fits and steps * recent.numel() * self.weight.numel() > 0
+        if fits and (events == "always" or (events == "auto" and has_gaps(recent, taps, len(self.weight)))):
+            return linear_with_gaps(recent, self.weight, taps, self.bias, steps)
+        arrived = spread_over_lags(recent, taps, steps)
+        return self.linear(arrived) if events == "always" else dense_linear(arrived, self.weight, self.bias)
 
     @property
     def is_rounded(self) -> bool:

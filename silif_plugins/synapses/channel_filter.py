@@ -33,11 +33,12 @@ def spread_over_lags(window: Tensor, taps: Tensor, steps: int) -> Tensor:
     if fits_kernels(window, taps) and window.numel() * steps:
         spread: Callable[..., Tensor] = _Spread.apply
         return spread(window, taps, steps)
-    return _convolved(window, taps, steps)
+    return plainly_spread(window, taps, steps)
 
 
-def _convolved(window: Tensor, taps: Tensor, steps: int) -> Tensor:
-    missing = len(taps) - 1 + steps - len(window)
+def plainly_spread(window: Tensor, taps: Tensor, steps: int) -> Tensor:
+    """Return what `spread_over_lags` returns, by PyTorch's convolution."""
+    missing = len(taps) - 1 + steps - window.shape[0]  # len() would fix it in a traced graph
     return convolve(functional.pad(window, (0, 0, 0, 0, missing, 0)), taps.unsqueeze(-1), groups=taps.shape[1])
 
 
@@ -57,29 +58,43 @@ class _Spread(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        from ..kernels.memory import empty
-        from . import filter_kernels as kernels
-
         window, taps = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return *differentiable(lambda x, taps: _convolved(x, taps, ctx.steps), grad, window, taps), None
-        wanted = {}
-        if ctx.needs_input_grad[0]:
-            wanted["y"] = empty(window, window.shape)
-        if ctx.needs_input_grad[1]:
-            lags = -(-len(taps) // kernels.TILE) * kernels.TILE
-            wanted["grad_taps"] = taps.new_zeros(lags, _padded(taps).shape[1])
-        _run(kernels.spread_backward, window, ctx.steps, 3, grad=grad, taps=taps.flip(0), **wanted)
-        found = wanted.get("grad_taps")
-        return wanted.get("y"), None if found is None else found[: len(taps), : taps.shape[1]], None
+            return *differentiable(lambda x, taps: plainly_spread(x, taps, ctx.steps), grad, window, taps), None
+        return *spread_gradients(window, taps, grad, *ctx.needs_input_grad[:2]), None
 
 
-def _padded(taps: Tensor) -> Tensor:
+def spread_gradients(
+    window: Tensor, taps: Tensor, grad: Tensor, needs_window: bool, needs_taps: bool
+) -> tuple[Tensor | None, Tensor | None]:
+    """Return the gradients of `spread_over_lags` from that of its result, None where they are not needed."""
+    from ..kernels.memory import empty
+    from . import filter_kernels as kernels
+
+    wanted = {}
+    if needs_window:
+        wanted["y"] = empty(window, window.shape)
+    if needs_taps:
+        lags = -(-len(taps) // kernels.TILE) * kernels.TILE
+        wanted["grad_taps"] = taps.new_zeros(lags, padded_taps(taps).shape[1])
+    _run(kernels.spread_backward, window, len(grad), 3, grad=grad, taps=taps.flip(0), **wanted)
+    found = wanted.get("grad_taps")
+    return wanted.get("y"), None if found is None else found[: len(taps), : taps.shape[1]]
+
+
+def padded_taps(taps: Tensor) -> Tensor:
     """Return taps with zeros up to whole strips."""
     from . import filter_kernels as kernels
 
     columns = kernels.STRIP_BYTES // taps.element_size()
     return functional.pad(taps, (0, -taps.shape[1] % columns)).contiguous()
+
+
+def padded_rows(length: int, lags: int) -> int:
+    """Return how many rows a strip has for a window of a length: whole tiles of it, and of the lags before it."""
+    from .filter_kernels import TILE
+
+    return -(-lags // TILE) * TILE + -(-length // TILE) * TILE
 
 
 def _run(kernel: Any, window: Tensor, steps: int, strips: int, *, taps: Tensor, **tensors: Tensor) -> None:
@@ -88,8 +103,8 @@ def _run(kernel: Any, window: Tensor, steps: int, strips: int, *, taps: Tensor, 
     from . import filter_kernels as kernels
 
     length, batch, channels = window.shape
-    lags, taps = len(taps), _padded(taps.detach())
-    rows = -(-lags // kernels.TILE) * kernels.TILE + -(-length // kernels.TILE) * kernels.TILE
+    lags, taps = len(taps), padded_taps(taps.detach())
+    rows = padded_rows(length, lags)
     tasks = taps.shape[1] * taps.element_size() // kernels.STRIP_BYTES
     tensors |= {
         "window": window.contiguous(),

@@ -82,7 +82,10 @@ def transmit(begin: Any, end: Any, call: Any) -> None:
 
 
 def shift(begin: Any, end: Any, call: Any) -> None:
-    """Move inputs that are not zero by the whole delay of each, into y [T, B, inputs], for samples; y starts as 0."""
+    """Move inputs that are not zero by the whole delay of each, into y [T, B, inputs], for samples; y starts as 0.
+
+    The window starts as many steps before y as ``max_delay`` tells here.
+    """
     job = carray(call, 1)[0]
     window, y = numbers_at(job.window, job.one), numbers_at(job.y, job.one)
     delays, inputs, last = numbers_at(job.delays, np.int32(0)), job.inputs, job.steps + job.max_delay

@@ -26,7 +26,7 @@ from ..kernels.simd import (
     store,
 )
 
-STRIP_BYTES = 256
+STRIP_BYTES = 4 * REGISTER_BYTES
 """Width of a strip."""
 
 TILE = 8
@@ -41,39 +41,39 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
 
 
 @inlined
-def gather(source: Any, steps: Any, sample: Any, job: Any, left: Any, width: Any, strip: Any, top: Any) -> None:
-    """Copy ``steps`` steps of a sample to a strip, from row ``top`` on, and zeros around them."""
+def gather(source: Any, start: Any, pitch: Any, steps: Any, width: Any, strip: Any, rows: Any, top: Any) -> None:
+    """Copy steps, ``pitch`` numbers apart, to a strip of so many rows, from row ``top`` on, and zeros around them."""
     columns, lanes = STRIP_BYTES // element_bytes(strip), REGISTER_BYTES // element_bytes(strip)
     zero = splat(load1(strip, 0), 0.0)
-    for row in range(job.rows):
+    for row in range(rows):
         step, at = row - top, row * columns
         if step < 0 or step >= steps:
             for i in range(0, columns, lanes):
                 store(strip, at + i, zero)
         else:
-            start = (step * job.batch + sample) * job.channels + left
+            place = start + step * pitch
             if width == columns:
                 for i in range(0, columns, lanes):
-                    store(strip, at + i, load1(source, start + i))
+                    store(strip, at + i, load1(source, place + i))
             else:
                 for i in range(width):
-                    strip[at + i] = source[start + i]
+                    strip[at + i] = source[place + i]
                 for i in range(width, columns):
                     strip[at + i] = 0
 
 
 @inlined
-def scatter(strip: Any, steps: Any, sample: Any, job: Any, left: Any, width: Any, to: Any) -> None:
-    """Copy the first ``steps`` rows of a strip to a sample."""
+def scatter(strip: Any, to: Any, start: Any, pitch: Any, steps: Any, width: Any) -> None:
+    """Copy the first rows of a strip to steps, ``pitch`` numbers apart."""
     columns, lanes = STRIP_BYTES // element_bytes(strip), REGISTER_BYTES // element_bytes(strip)
     for step in range(steps):
-        at, start = step * columns, (step * job.batch + sample) * job.channels + left
+        at, place = step * columns, start + step * pitch
         if width == columns:
             for i in range(0, columns, lanes):
-                store(to, start + i, load1(strip, at + i))
+                store(to, place + i, load1(strip, at + i))
         else:
             for i in range(width):
-                to[start + i] = strip[at + i]
+                to[place + i] = strip[at + i]
 
 
 @compiled
@@ -140,7 +140,7 @@ def spread(begin: Any, end: Any, call: Any) -> None:
     """``y[t] = sum over l of taps[l] * window[before + t - l]``, for strips of channels."""
     job = carray(call, 1)[0]
     window, y, taps = numbers_at(job.window, job.one), numbers_at(job.y, job.one), numbers_at(job.taps, job.one)
-    columns = STRIP_BYTES // element_bytes(taps)
+    columns, length = STRIP_BYTES // element_bytes(taps), job.before + job.steps
     pitch, first = -(-job.channels // columns) * columns, -(-job.lags // TILE) * TILE - 1
     for task in range(begin, end):
         memory = job.strips + task * 2 * job.rows * STRIP_BYTES
@@ -149,9 +149,10 @@ def spread(begin: Any, end: Any, call: Any) -> None:
         left = task * columns
         width = min(columns, job.channels - left)
         for sample in range(job.batch):
-            gather(window, job.before + job.steps, sample, job, left, width, strip, first - job.before)
+            start = sample * job.channels + left
+            gather(window, start, job.batch * job.channels, length, width, strip, job.rows, first - job.before)
             filtered(strip, taps, left, pitch, job.lags, first, job.steps, result)
-            scatter(result, job.steps, sample, job, left, width, y)
+            scatter(result, y, start, job.batch * job.channels, job.steps, width)
 
 
 def spread_backward(begin: Any, end: Any, call: Any) -> None:
@@ -172,10 +173,11 @@ def spread_backward(begin: Any, end: Any, call: Any) -> None:
         left = task * columns
         width = min(columns, job.channels - left)
         for sample in range(job.batch):
-            gather(grad, job.steps, sample, job, left, width, given, job.before)
+            start = sample * job.channels + left
+            gather(grad, start, job.batch * job.channels, job.steps, width, given, job.rows, job.before)
             if job.y != 0:
                 filtered(given, taps, left, pitch, job.lags, job.lags - 1, length, result)
-                scatter(result, length, sample, job, left, width, y)
+                scatter(result, y, start, job.batch * job.channels, length, width)
             if job.grad_taps != 0:
-                gather(window, length, sample, job, left, width, strip, first - job.before)
+                gather(window, start, job.batch * job.channels, length, width, strip, job.rows, first - job.before)
                 add_tap_gradient(strip, ahead, job.steps, first, job.lags, grad_taps, left, pitch)

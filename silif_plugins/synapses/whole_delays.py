@@ -79,12 +79,13 @@ def transmit_whole(window: Tensor, synapses: WholeSynapses, max_delay: int) -> T
     return y
 
 
-def shift_whole(window: Tensor, delay: Tensor, max_delay: int) -> Tensor:
-    """Return [T, B, N], each input moved by its delay [N], from a window [max_delay + T, B, N]."""
+def shift_whole(window: Tensor, delay: Tensor, steps: int) -> Tensor:
+    """Return the last steps [T, B, N], each input moved by its delay [N], from a window [past + T, B, N]."""
+    from ..kernels.memory import empty
     from . import delay_kernels as kernels
 
-    y = window.new_zeros(window.shape[0] - max_delay, *window.shape[1:])
-    _run(kernels.shift, window, y, max_delay, delays=delay.int())
+    y = empty(window, (steps, *window.shape[1:])).zero_()
+    _run(kernels.shift, window, y, window.shape[0] - steps, delays=delay.int())
     return y
 
 
