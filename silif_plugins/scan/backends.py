@@ -10,7 +10,17 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from ..dynamics import Dynamics, Flow, GeneralReset, HardReset, LinearSystem, PackedSpace, State, StateSpace, linear_part
+from ..dynamics import (
+    Dynamics,
+    Flow,
+    GeneralReset,
+    HardReset,
+    LinearSystem,
+    PackedSpace,
+    State,
+    StateSpace,
+    linear_part,
+)
 from ..kernels.operators import is_direct, is_exporting, is_recorded
 from ..surrogate import SpikeFunction, in_forward_mode
 from . import fused_flow, fused_system

@@ -23,8 +23,6 @@ def obstacle(general: GeneralReset) -> str | None:
         return f"it has more than {MOST_OUTPUTS} outputs"
     if condition_of(general) is None:
         return "its reset condition must be spike, output or state"
-    if general.action in ("zero", "scale") and (is_graded(general.spikes) or general.outputs > 1):
-        return "more than a single binary spike resets in proportion"
     return None
 
 
@@ -33,7 +31,7 @@ def condition_of(general: GeneralReset) -> str | None:
     binary = not is_graded(general.spikes)
     if binary and (general.condition == "output" or (general.condition == "any" and general.outputs == 1)):
         return "spike"  # the same
-    return general.condition if general.condition in ("spike", "output", "state") else None  # type: ignore[return-value]
+    return general.condition if general.condition in ("spike", "output", "state") else None
 
 
 def packed(
@@ -72,7 +70,7 @@ def numbers_of(general: GeneralReset, resets: int) -> list[Tensor]:
     else:
         share = {"none": 0.0, "zero": 1.0, "scale": general.reset}[general.action]
         share = torch.as_tensor(share, dtype=b.dtype, device=b.device)
-        r = -share[..., None, None].expand(*b.shape, resets)
+        r = -share[..., None, None].expand(*b.shape, resets if general.action == "none" else 1)
     if a.is_complex():
         a = torch.stack([a.real, -a.imag, a.imag, a.real], dim=-1)
         b = torch.stack([b, torch.zeros_like(b)], dim=-1).flatten(-2)
@@ -126,4 +124,3 @@ def unpacked(
         runs = torch.arange(steps, device=resets.device).unsqueeze(-1) < lengths
         resets = torch.where(runs.view(*runs.shape, *[1] * (resets.dim() - 2)), resets, 0)
     return GeneralState(mem.reshape(steps, *before.mem.shape), x, resets, spk), last
-

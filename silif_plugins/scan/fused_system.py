@@ -129,9 +129,7 @@ torch.library.register_vmap(run_forward, one_by_one(run_forward))
 torch.library.register_vmap(run_backward, one_by_one(run_backward))
 
 
-def obstacle(
-    system: LinearSystem | GeneralReset, surrogate: SpikeFunction, recurrent: Tensor | None
-) -> str | None:
+def obstacle(system: LinearSystem | GeneralReset, surrogate: SpikeFunction, recurrent: Tensor | None) -> str | None:
     """Why there is no kernel for a system with these options; None if there is."""
     if isinstance(system, GeneralReset) and (reason := fused_general.obstacle(system)):
         return reason
