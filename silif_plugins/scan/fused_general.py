@@ -22,16 +22,16 @@ def obstacle(general: GeneralReset) -> str | None:
     if general.outputs > MOST_OUTPUTS:
         return f"it has more than {MOST_OUTPUTS} outputs"
     if condition_of(general) is None:
-        return "its reset condition must be spike, output or state"
+        return "its reset condition is a function"
     return None
 
 
 def condition_of(general: GeneralReset) -> str | None:
     """Return the condition by the name that kernels know; None for another."""
-    binary = not is_graded(general.spikes)
-    if binary and (general.condition == "output" or (general.condition == "any" and general.outputs == 1)):
-        return "spike"  # the same
-    return general.condition if general.condition in ("spike", "output", "state") else None
+    if not isinstance(general.condition, str):
+        return None
+    same = {"output"} | ({"any"} if general.outputs == 1 else set())
+    return "spike" if general.condition in same and not is_graded(general.spikes) else general.condition
 
 
 def packed(

@@ -71,9 +71,9 @@ class SystemForward(NamedTuple):
     Attributes:
         current: [T, B, N], in any layout.
         coefficients: A, B, R, C, D and threshold, [., N]: those of A that may differ from zero, row by row, n of B,
-            n x k of R (n if ``proportional``) and n x m of Cᵀ, row by row, with ``skip`` m of D, and one threshold. With one output and one
-            reset it is what :class:`silif_plugins.dynamics.LinearSystem` lists.
-        initial: m outputs, n states, m spikes, and k resets unless they are the spikes, before the first step, [., B, N].
+            n x k of R (n if ``proportional``) and n x m of Cᵀ, row by row, with ``skip`` m of D, and one threshold. With
+            one output and one reset it is what :class:`silif_plugins.dynamics.LinearSystem` lists.
+        initial: Before the first step: m outputs, n states, m spikes, and k resets unless they are these, [., B, N].
         lengths: Number of steps of each sequence, int64 [B]; all by default.
         trace: Whether outputs and states of all steps are wanted.
         surrogate: Number of the derivative, for backward; with its shape parameters.
@@ -85,8 +85,8 @@ class SystemForward(NamedTuple):
         proportional: Whether a reset takes in proportion to what is there: the largest of all, 1 at most.
         outputs: Outputs m.
         resets: Resets k.
-        condition: What resets follow from: "spike", they are the spikes; "output", an output above the threshold;
-            "state", a state above it, of blocks their first ones.
+        condition: What resets follow from: "spike", they are the spikes; "any", one where there is any spike;
+            "output", an output above the threshold; "state", a state above it, of blocks their first ones.
         skip: Whether there is a D.
     """
 

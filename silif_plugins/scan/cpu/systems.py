@@ -79,6 +79,8 @@ class Kind(NamedTuple):
         graded: 1 if it has a sign and a size besides, which do not.
         own: k resets that are no spikes, or none.
         by_state: 1 if they are those of the states.
+        by_any: 1 if they are one, where there is any spike.
+        any_graded: 1 if spikes have a sign and a size then.
         kept: k resets that are saved with the states before a chunk, or none: spikes that follow from them are not.
         back: Numbers that a step leaves for the sums of the gradients: g, resets before it, λ and what else there is.
     """
@@ -103,6 +105,8 @@ class Kind(NamedTuple):
     graded: Any
     own: Any
     by_state: Any
+    by_any: Any
+    any_graded: Any
     kept: Any
     back: Any
 
@@ -269,8 +273,10 @@ def to_resets(r: Any, of_used: Any, joint: Any, graded: Any) -> Any:
 
 
 @inlined
-def resets_of(x: Any, y: Any, s: Any, threshold: Any, kind: Any, own: Any, by_state: Any) -> Any:
+def resets_of(x: Any, y: Any, s: Any, threshold: Any, kind: Any, own: Any, by_state: Any, by_any: Any) -> Any:
     """The resets that follow from a step. Numba leaves out the ways that the lengths of arguments rule out."""
+    if len(by_any):
+        return used_resets(s, by_any, kind.any_graded)
     if len(by_state):
         return own_resets(bundles.thinned(own, x), (threshold,))
     if len(own):
@@ -279,11 +285,22 @@ def resets_of(x: Any, y: Any, s: Any, threshold: Any, kind: Any, own: Any, by_st
 
 
 @inlined
+def through_any(y: Any, through: Any, carry: Any, threshold: Any, kind: Any, by_any: Any) -> Any:
+    """Gradients of the spikes with those through the reset that follows from any of them."""
+    if len(by_any):
+        s = all_spikes(y, (threshold, kind.more, kind.below))
+        return bundles.plus(through, to_resets(s, carry, by_any, kind.any_graded))
+    return through
+
+
+@inlined
 def through_resets(
-    x: Any, y: Any, p: Any, g: Any, total: Any, carry: Any, threshold: Any, job: Any, own: Any, by_state: Any
+    x: Any, y: Any, p: Any, g: Any, total: Any, carry: Any, threshold: Any, job: Any, own: Any, by: Any, by_any: Any
 ) -> Any:
-    """Gradients of states, outputs and threshold with those through resets that are no spikes."""
-    if len(by_state):
+    """Gradients of states, outputs and threshold with those through resets of outputs or, if ``by``, of states."""
+    if len(by_any):
+        return p, g, total
+    if len(by):
         found = bundles.times(own_slopes(bundles.thinned(own, x), (threshold, job)), carry)
         return bundles.with_thinned(p, found), g, total - bundles.total(found)
     if len(own):
@@ -363,7 +380,7 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
             z = step(z, current, r, coefficients, kind)
             y = outputs_of(z, current, coefficients, kind.skip)
             s = all_spikes(y, (threshold, kind.more, kind.below))
-            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state)
+            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state, kind.by_any)
             put_all(spk, t * m, i, s, like)
             if traced:
                 put_all(trace, t * fields, i, y, like)
@@ -439,7 +456,7 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
         z = step(z, current, r, coefficients, kind)
         y = outputs_of(z, current, coefficients, kind.skip)
         s = all_spikes(y, (threshold, kind.more, kind.below))
-        r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state)
+        r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state, kind.by_any)
         bundles.store(rows, at + (t + 1) * size, lanes, y)
         bundles.store(rows, at + (t + 1) * size + m * lanes, lanes, z)
     return first
@@ -472,13 +489,15 @@ def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, o
     for t in range(active - 1, -1, -1):
         slope, for_threshold = all_slopes(y, (threshold, kind.more, kind.below, job))
         through = bundles.plus(bundles.load(kind.outputs, grads, t * m * grad[1] + i, grad[1]), carry_s)
+        through = through_any(y, through, carry_r, threshold, kind, kind.by_any)
         g, p = bundles.plus(bundles.times(slope, through), carry_y), carry_x
         total = total - bundles.fused_gathered(for_threshold, through)[0]
         if traced:
             row = t * fields
             g = bundles.plus(g, bundles.load(kind.outputs, traces, row * grad_trace[1] + i, grad_trace[1]))
             p = bundles.plus(p, bundles.load(kind.states, traces, (row + m) * grad_trace[1] + i, grad_trace[1]))
-        p, g, total = through_resets(z, y, p, g, total, carry_r, threshold, job, kind.own, kind.by_state)
+        by, by_any = kind.by_state, kind.by_any
+        p, g, total = through_resets(z, y, p, g, total, carry_r, threshold, job, kind.own, by, by_any)
         p = bundles.with_spread(p, c, g)
         put(out, t, i, input_gradient(p, g, coefficients, kind.skip), like)
         y = bundles.load(kind.outputs, rows, at + t * size, lanes)
@@ -486,7 +505,7 @@ def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, o
         r = first
         if t > 0:
             s = all_spikes(y, (threshold, kind.more, kind.below))
-            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state)
+            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state, kind.by_any)
         bundles.store(rows, back, lanes, g)
         used = used_resets(r, kind.joint, kind.graded)
         bundles.store(rows, back + m * lanes, lanes, used)
@@ -700,6 +719,8 @@ def kernel(name: str, form: Form) -> Callable[..., None]:
         graded=int(joint and is_graded(form.spikes)),
         own=own,
         by_state=int(form.condition == "state"),
+        by_any=int(form.condition == "any"),
+        any_graded=int(form.condition == "any" and is_graded(form.spikes)),
         kept=k if own or skip else 0,
         back=m + columns + n * (3 if form.proportional else 1),
     )
