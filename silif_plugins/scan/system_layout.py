@@ -71,8 +71,8 @@ class SystemForward(NamedTuple):
     Attributes:
         current: [T, B, N], in any layout.
         coefficients: A, B, R, C, D and threshold, [., N]: those of A that may differ from zero, row by row, n of B,
-            n x k of R (n if ``proportional``) and n x m of Cᵀ, row by row, with ``skip`` m of D, and one threshold. With
-            one output and one reset it is what :class:`silif_plugins.dynamics.LinearSystem` lists.
+            n x k of R (n if ``proportional``) and n x m of Cᵀ, row by row, with ``skip`` m of D, and one threshold.
+            With one output and reset it is what :class:`silif_plugins.dynamics.LinearSystem` lists.
         initial: Before the first step: m outputs, n states, m spikes, and k resets unless they are these, [., B, N].
         lengths: Number of steps of each sequence, int64 [B]; all by default.
         trace: Whether outputs and states of all steps are wanted.

@@ -13,8 +13,8 @@ The kernels are made for a :class:`Kind` of system. There are one or more output
 the spikes; or resets of their own, where outputs or states are above the threshold, and then λ[t], or g, has their
 surrogates besides. Graded spikes are a staircase, sum_k H(y - k threshold); σ' above is then the sum of the
 derivatives at all levels. With x[t] = (1 + R r[t-1]) A x[t-1] + B I[t] the adjoint has q = (1 + R r[t-1]) λ[t] in the
-place of λ[t] before Aᵀ and in dL/dA, and w = λ[t] A x[t-1] before R and r[t-1]. Several resets, or graded ones, are then
-one: the largest, 1 at most.
+place of λ[t] before Aᵀ and in dL/dA, and w = λ[t] A x[t-1] before R and r[t-1]. Several resets, or graded ones,
+are then one: the largest, 1 at most.
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
