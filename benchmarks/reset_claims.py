@@ -7,8 +7,7 @@ Sixteen neurons of two complex states each, on spoken digits and on sequential d
 the best of some learning rates for each by validation accuracy, with a seed that is not used again, and three seeds of
 each at that rate, tested at their best epoch by validation. "Unstable" is an A that nothing keeps stable, from a start
 at which all of it is outside of the unit circle, |A| from 1.001 to 1.05. A run whose loss is not finite counts as
-diverged, which the table shows. With one output neurons run on fused kernels, with two step by step, which is many
-times slower: the seconds say nothing about the neurons.
+diverged, which the table shows. All of them run on fused kernels: of the time of an epoch neurons are a part only.
 
 Runs that are there already, whole or in part, are gone on with. Every finished run is a line of
 benchmarks/results/reset_claims.jsonl, and all of them are laid out in reset_claims.md.

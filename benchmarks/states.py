@@ -1,4 +1,4 @@
-"""Systems of more states beside two: python -m benchmarks.states [--shape 250 128 512].
+"""Systems of more states, and of several outputs, beside two: python -m benchmarks.states [--shape 250 128 512].
 
 Forward and backward, float32, one thread: the time relative to that of two states, by the CPU kernels.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from silif_plugins.dynamics import DenseSpace, ModalSpace, StateSpace
-from silif_plugins.neurons import CSiLIF
+from silif_plugins.neurons import CSiLIF, GeneralResetNeuron
 from silif_plugins.scan import scan
 
 from .measure import Contender, interleaved
@@ -46,6 +46,18 @@ def training_step(space: StateSpace | ModalSpace | DenseSpace, x: Tensor) -> Con
     return run
 
 
+def training_step_of(neurons: GeneralResetNeuron, x: Tensor) -> Contender:
+    """The same of neurons with their parameters."""
+    inputs = x.clone().requires_grad_()
+    gradient = torch.randn(*x.shape, neurons.outputs)
+
+    def run() -> None:
+        inputs.grad = None
+        neurons(inputs, backend="cpu")[0].backward(gradient)
+
+    return run
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.states", description=__doc__)
     parser.add_argument("--shape", type=int, nargs=3, default=[250, 128, 512], metavar=("T", "B", "N"))
@@ -62,6 +74,9 @@ def main() -> None:
         **{f"{states} states, dense": dense(states, neurons) for states in (3, 4)},
     }
     runs = {name: training_step(space, x) for name, space in spaces.items()}
+    for outputs in (2, 4):
+        neuron = GeneralResetNeuron(neurons, states=2, outputs=outputs)
+        runs[f"4 states, modes, {outputs} outputs"] = training_step_of(neuron, x)
     seconds = interleaved(runs, rounds=arguments.rounds, seconds=120)
     print(f"## {arguments.shape}, 1 thread, float32, forward + backward\n")
     print("| states | ns per element | times two states |\n|---|---|---|")

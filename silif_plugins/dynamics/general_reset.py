@@ -67,7 +67,8 @@ class GeneralReset:
     - Condition: "spike", "any", "output", "state", or a function; see ``RESET_CONDITIONS``.
     - Action: "subtract" takes R r, "zero" all of A x where there is a reset, "scale" a share λ of it, "none" nothing.
 
-    Where all that is linear, :meth:`linear` tells the system, which has fused kernels.
+    The fused CPU kernels run all of it but a function as condition, up to eight states, a complex one counting twice,
+    and four outputs. Where all of it is linear, :meth:`linear` tells the system.
 
     After Karilanova, Dey and Özçelikkale (2025), whose text we do not have: a reconstruction from its abstract and the
     companion papers, not its equations.

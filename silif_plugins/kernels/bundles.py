@@ -201,6 +201,19 @@ def total(typing_context: Any, x: Any) -> Any:
 
 
 @intrinsic
+def largest(typing_context: Any, x: Any) -> Any:
+    """The largest of all vectors, lane by lane."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        result, *others = cgutils.unpack_tuple(builder, args[0])
+        for other in others:
+            result = builder.select(builder.fcmp_ordered(">", other, result), other, result)
+        return result
+
+    return x.dtype(x), build
+
+
+@intrinsic
 def repeat(typing_context: Any, like: Any, value: Any) -> Any:
     """A vector as many times as a tuple has elements."""
     kind = types.UniTuple(value, len(like))

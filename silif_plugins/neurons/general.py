@@ -46,10 +46,12 @@ class GeneralResetNeuron(Neuron):
     never lengthen A x (λ is kept in [0, 1]). So is it with k bits, whose spikes have a largest value.
 
     With one output they are linear systems, unless another condition than spikes resets, or graded spikes by ``"zero"``
-    or ``"scale"``: they have the states and the fused kernels of :class:`silif_plugins.dynamics.ModalSpace` and
+    or ``"scale"``: they have the states of :class:`silif_plugins.dynamics.ModalSpace` and
     :class:`silif_plugins.dynamics.DenseSpace`. A complex state counts twice there, and D once more (twice, with a
-    diagonal A) unless it is fixed at 0, as by a ``learn`` without ``skip``. All others run on the loop that defines all
-    neurons. Several outputs make as many input channels of the next layer, in SpArchNet without recurrent weights.
+    diagonal A) unless it is fixed at 0, as by a ``learn`` without ``skip``. All others are a
+    :class:`silif_plugins.dynamics.GeneralReset`. The fused CPU kernels run both, up to eight states, a complex one
+    counting twice, and four outputs; not a condition that is a function. Several outputs make as many input channels of
+    the next layer, in SpArchNet without recurrent weights.
 
     Args:
         size: Number of neurons, or shape of the population.

@@ -22,18 +22,16 @@ def obstacle(general: GeneralReset) -> str | None:
     if general.outputs > MOST_OUTPUTS:
         return f"it has more than {MOST_OUTPUTS} outputs"
     if condition_of(general) is None:
-        return "its reset condition must be spike, output or state"
-    if general.action in ("zero", "scale") and (is_graded(general.spikes) or general.outputs > 1):
-        return "more than a single binary spike resets in proportion"
+        return "its reset condition is a function"
     return None
 
 
 def condition_of(general: GeneralReset) -> str | None:
     """Return the condition by the name that kernels know; None for another."""
-    binary = not is_graded(general.spikes)
-    if binary and (general.condition == "output" or (general.condition == "any" and general.outputs == 1)):
-        return "spike"  # the same
-    return general.condition if general.condition in ("spike", "output", "state") else None  # type: ignore[return-value]
+    if not isinstance(general.condition, str):
+        return None
+    same = {"output"} | ({"any"} if general.outputs == 1 else set())
+    return "spike" if general.condition in same and not is_graded(general.spikes) else general.condition
 
 
 def packed(
@@ -72,7 +70,7 @@ def numbers_of(general: GeneralReset, resets: int) -> list[Tensor]:
     else:
         share = {"none": 0.0, "zero": 1.0, "scale": general.reset}[general.action]
         share = torch.as_tensor(share, dtype=b.dtype, device=b.device)
-        r = -share[..., None, None].expand(*b.shape, resets)
+        r = -share[..., None, None].expand(*b.shape, resets if general.action == "none" else 1)
     if a.is_complex():
         a = torch.stack([a.real, -a.imag, a.imag, a.real], dim=-1)
         b = torch.stack([b, torch.zeros_like(b)], dim=-1).flatten(-2)

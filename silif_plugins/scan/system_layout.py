@@ -40,9 +40,14 @@ class Form(NamedTuple):
         return 2 * self.outputs + self.states + (0 if self.condition == "spike" else self.resets)
 
     @property
+    def columns(self) -> int:
+        """Columns of R: in proportion one reset counts for all."""
+        return 1 if self.proportional else self.resets
+
+    @property
     def numbers(self) -> int:
         """Numbers of the coefficients."""
-        each = 1 + self.resets + self.outputs
+        each = 1 + self.columns + self.outputs
         return self.entries + each * self.states + self.outputs * self.skip + 1
 
     @property
@@ -55,7 +60,8 @@ class Form(NamedTuple):
         """Return the form of a call, by the numbers of its state and of its coefficients."""
         m, k, own = call.outputs, call.resets, 0 if call.condition == "spike" else call.resets
         states = call.initial.shape[0] - 2 * m - own
-        entries = call.coefficients.shape[0] - (1 + k + m) * states - m * call.skip - 1
+        columns = 1 if call.proportional else k
+        entries = call.coefficients.shape[0] - (1 + columns + m) * states - m * call.skip - 1
         return cls(states, entries, m, k, call.skip, call.condition, call.spikes, call.proportional)
 
 
@@ -65,10 +71,9 @@ class SystemForward(NamedTuple):
     Attributes:
         current: [T, B, N], in any layout.
         coefficients: A, B, R, C, D and threshold, [., N]: those of A that may differ from zero, row by row, n of B,
-            n x k of R and n x m of Cᵀ, row by row, with ``skip`` m of D, and one threshold. With one output and one
-            reset it is what :class:`silif_plugins.dynamics.LinearSystem` lists.
-        initial: Before the first step m outputs, n states, m spikes, and k resets unless they are the spikes,
-            [., B, N].
+            n x k of R (n if ``proportional``) and n x m of Cᵀ, row by row, with ``skip`` m of D, and one threshold.
+            With one output and reset it is what :class:`silif_plugins.dynamics.LinearSystem` lists.
+        initial: Before the first step: m outputs, n states, m spikes, and k resets unless they are these, [., B, N].
         lengths: Number of steps of each sequence, int64 [B]; all by default.
         trace: Whether outputs and states of all steps are wanted.
         surrogate: Number of the derivative, for backward; with its shape parameters.
@@ -77,11 +82,11 @@ class SystemForward(NamedTuple):
         detach_reset: Whether s[t-1] in the reset is a constant, for backward too.
         gate_width: Also tell where abs(mem - threshold) is at most this; None without.
         spikes: Kind of the spikes: "binary", "ternary", "2-bit", ...
-        proportional: Whether a reset takes in proportion to what is there.
+        proportional: Whether a reset takes in proportion to what is there: the largest of all, 1 at most.
         outputs: Outputs m.
         resets: Resets k.
-        condition: What resets follow from: "spike", they are the spikes; "output", an output above the threshold;
-            "state", a state above it, of blocks their first ones.
+        condition: What resets follow from: "spike", they are the spikes; "any", one where there is any spike;
+            "output", an output above the threshold; "state", a state above it, of blocks their first ones.
         skip: Whether there is a D.
     """
 

@@ -269,7 +269,7 @@ class SpikingLayer(nn.Module):
 
     @property
     def num_outputs(self) -> int:
-        """Features of the output: N times the outputs of a neuron, and twice that for a bidirectional layer."""
+        """Features of the output: N for each output of a neuron, one after the other; twice that if bidirectional."""
         return self.neuron.size[0] * self.neuron.outputs * (1 + self.bidirectional)
 
     def dynamics(self) -> Dynamics[Any]:
@@ -313,8 +313,8 @@ class SpikingLayer(nn.Module):
             current, affine, events, lengths = self.current.for_neurons(dynamics, inputs, valid, gate, **options)
             first = first_state(self.neuron, self.initial_state, current)
             spikes, _, gate, counts, _ = scan_layer(dynamics, current, first, affine=affine, lengths=lengths, **options)
-        if self.neuron.outputs > 1:
-            spikes, gate = spikes.flatten(2), None if gate is None else gate.flatten(2)
+        if self.neuron.outputs > 1:  # of all neurons one after the other, as kernels write them
+            spikes, gate = spikes.movedim(-1, 2).flatten(2), None if gate is None else gate.movedim(-1, 2).flatten(2)
         self.silence(self, spikes if counts is None else counts)
         if valid is not None and lengths is None:
             spikes = spikes * valid.unsqueeze(-1)  # neurons ran on through the padding, which follows the sequence

@@ -7,8 +7,6 @@ gradient, of which those of mean and variance are made; they are added to the cu
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
 from ..kernels.memory import empty, empty_like
+from ..kernels.operators import differentiable_function
 from ..kernels.products import product
 from ..surrogate import in_forward_mode, is_plain
 from .events import activity, drop, gate_break_even, run, run_backward, run_forward, widened
@@ -132,37 +131,28 @@ def _follow(norm: nn.BatchNorm1d, moments: Tensor, number: int) -> None:
     norm.running_var.mul_(1 - share).add_(variance, alpha=share * number / (number - 1))
 
 
-class Refusal(torch.autograd.Function):
-    """Stands for the derivative of a derivative, of which there is none."""
-
-    @staticmethod
-    def forward(ctx: Any, links: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """Return all but the first tensors, which only link the others to what they depend on."""
-        return tensors[links:]
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[None, ...]:
-        """Say what can be differentiated twice."""
-        raise RuntimeError(
-            "batch norm inside kernels can be differentiated once; use backend='reference' and events='never' for "
-            "second derivatives"
-        )
+def refuse(ctx: Any, *grads: Tensor) -> None:
+    """Stand for a second derivative."""
+    raise RuntimeError(
+        "batch norm inside kernels can be differentiated once; use backend='reference' and events='never' for second "
+        "derivatives"
+    )
 
 
-def once(backward: Callable[..., tuple[Tensor | None, ...]]) -> Callable[..., tuple[Tensor | None, ...]]:
-    """Make a function the backward pass of an autograd.Function that can be differentiated once."""
+def affine_gradients(
+    grad: Tensor, inverse: Tensor, weight: Tensor | None, off: Tensor, needs_moments: bool
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Return the gradients of moments, weight and bias from that of mean, scale and shift, [3, N]."""
+    mean, scale, shift = grad.double()
+    scale = scale + shift * off
+    of_inverse = scale if weight is None else scale * weight
+    moments = torch.stack([mean, of_inverse * inverse**3 * -0.5]) if needs_moments else None
+    if weight is None:
+        return moments, None, None
+    return moments, (scale * inverse).to(grad.dtype), shift.to(grad.dtype)
 
-    @functools.wraps(backward)
-    def run_once(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        with torch.no_grad():
-            results = backward(ctx, *grads)
-        if not torch.is_grad_enabled():
-            return results
-        links = [grad for grad in grads if grad is not None]
-        given = iter(Refusal.apply(len(links), *links, *(each for each in results if each is not None)))  # type: ignore[no-untyped-call]
-        return tuple(None if each is None else next(given) for each in results)
 
-    return run_once
+AffineBackward = differentiable_function(affine_gradients, lambda ctx, inputs, output: None, refuse)
 
 
 class Affine(torch.autograd.Function):
@@ -184,17 +174,69 @@ class Affine(torch.autograd.Function):
         return torch.stack([mean, scale, shift]).to(dtype)
 
     @staticmethod
-    @once
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of moments, weight and bias."""
-        inverse, weight, off = ctx.saved_tensors
-        mean, scale, shift = grad.double()
-        scale = scale + shift * off
-        of_inverse = scale if weight is None else scale * weight
-        moments = torch.stack([mean, of_inverse * inverse**3 * -0.5]) if ctx.needs_input_grad[0] else None
-        if weight is None:
-            return moments, None, None, None, None
-        return moments, (scale * inverse).to(grad.dtype), shift.to(grad.dtype), None, None
+        adjoint: Any = AffineBackward.apply if torch.is_grad_enabled() else affine_gradients
+        return *adjoint(grad, *ctx.saved_tensors, ctx.needs_input_grad[0]), None, None
+
+
+def linear_gradients(
+    grad: Tensor | None,
+    of_moments: Tensor | None,
+    x: Tensor,
+    weight: Tensor,
+    gate: Tensor | None,
+    valid: Tensor | None,
+    y: Tensor,
+    moments: Tensor,
+    dropout: float,
+    seed: int,
+    sparse: bool,
+    number: int,
+    needs: tuple[bool, bool, bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Return the gradients of x, weight and bias; the arguments are those of :class:`LinearMoments`.
+
+    Args:
+        grad: Gradient of the product; None for zero.
+        of_moments: That of the moments, likewise.
+        x: [rows, inputs].
+        weight: [outputs, inputs].
+        gate: Which inputs' gradients are wanted.
+        valid: Which rows count in the moments.
+        y: The product.
+        moments: Mean and variance, [2, outputs].
+        dropout: Share of inputs that were dropped.
+        seed: Which ones.
+        sparse: Whether it went by events.
+        number: How many rows count.
+        needs: Which of the three are wanted.
+    """
+    needs_x, needs_weight, needs_bias = needs
+    grad = torch.zeros_like(y) if grad is None else grad.contiguous()
+    others: dict[str, Any] = {}
+    grad_bias = grad.sum(0) if needs_bias else None
+    if of_moments is not None:
+        slope, offset = 2 / number * of_moments[1], of_moments[0] / number
+        if grad_bias is not None:  # the deviations from the mean sum up to nothing
+            grad_bias += of_moments[0].to(grad.dtype)
+        numbers = torch.stack([moments[0], slope, offset]).to(y.dtype)
+        others = {"y": y, "centre": numbers[0], "slope": numbers[1], "offset": numbers[2], "valid": valid}
+    gated = needs_x and gate is not None and activity(gate) < gate_break_even(len(weight), dropout)
+    grad_x, grad_weight = run_backward(
+        grad, x, weight, gate if gated else None, dropout, seed, needs_weight=needs_weight and sparse, **others
+    )
+    dense_x, dense_weight = needs_x and not gated, needs_weight and not sparse
+    if dense_x:
+        grad_x = empty_like(x)
+    if dense_weight:
+        grad_weight = torch.zeros_like(weight)
+    if dense_x or dense_weight:
+        _add_dense(grad, x, weight, dropout, seed, grad_x if dense_x else None, dense_weight, grad_weight, others)
+    return grad_x if needs_x else None, grad_weight if needs_weight else None, grad_bias
+
+
+LinearBackward = differentiable_function(linear_gradients, lambda ctx, inputs, output: None, refuse)
 
 
 class LinearMoments(torch.autograd.Function):
@@ -244,35 +286,13 @@ class LinearMoments(torch.autograd.Function):
         return y, moments, count, events
 
     @staticmethod
-    @once
     def backward(ctx: Any, grad: Tensor | None, of_moments: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
         """Return the gradients of x, weight and bias."""
-        x, weight, gate, valid, y, moments = ctx.saved_tensors
-        dropout, seed, sparse, number, has_bias = ctx.options
+        *options, has_bias = ctx.options
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad[:3]
-        needs_bias = needs_bias and has_bias
-        grad = torch.zeros_like(y) if grad is None else grad.contiguous()
-        others: dict[str, Any] = {}
-        grad_bias = grad.sum(0) if needs_bias else None
-        if of_moments is not None:
-            slope, offset = 2 / number * of_moments[1], of_moments[0] / number
-            if grad_bias is not None:  # the deviations from the mean sum up to nothing
-                grad_bias += of_moments[0].to(grad.dtype)
-            numbers = torch.stack([moments[0], slope, offset]).to(y.dtype)
-            others = {"y": y, "centre": numbers[0], "slope": numbers[1], "offset": numbers[2], "valid": valid}
-        gated = needs_x and gate is not None and activity(gate) < gate_break_even(len(weight), dropout)
-        grad_x, grad_weight = run_backward(
-            grad, x, weight, gate if gated else None, dropout, seed, needs_weight=needs_weight and sparse, **others
-        )
-        dense_x, dense_weight = needs_x and not gated, needs_weight and not sparse
-        if dense_x:
-            grad_x = empty_like(x)
-        if dense_weight:
-            grad_weight = torch.zeros_like(weight)
-        if dense_x or dense_weight:
-            _add_dense(grad, x, weight, dropout, seed, grad_x if dense_x else None, dense_weight, grad_weight, others)
-        wanted = grad_x if needs_x else None, grad_weight if needs_weight else None, grad_bias
-        return *wanted, None, None, None, None, None
+        needs = needs_x, needs_weight, needs_bias and has_bias
+        adjoint: Any = LinearBackward.apply if torch.is_grad_enabled() else linear_gradients
+        return *adjoint(grad, of_moments, *ctx.saved_tensors, *options, needs), None, None, None, None, None
 
 
 def _padded(x: Tensor, outputs: int) -> int:

@@ -372,7 +372,7 @@ class TestSpArch:
         else:
             net = SpArchNet(10, (8,), 3, neuron="General-Reset", neuron_options=options).eval()
             sample, name = inputs, "hidden.0"
-            spikes = net.hidden[0].spikes(inputs.transpose(0, 1)).unflatten(-1, (8, 3))
+            spikes = net.hidden[0].spikes(inputs.transpose(0, 1)).unflatten(-1, (3, 8)).movedim(-2, -1)
         layer, fired = diagnose(net, sample)[name], spikes.any(-1).double()
         assert layer.size == layer.unstable == fired.shape[-1]
         assert layer.firing_rate == pytest.approx(fired.mean().item())

@@ -196,3 +196,12 @@ def test_one_row_has_no_variance():
         normalised_linear(SpikeLinear(4, 5), nn.BatchNorm1d(5), torch.zeros(1, 1, 4))
     with pytest.raises(ValueError, match="last dimension must be 4"):
         normalised_linear(SpikeLinear(4, 5), nn.BatchNorm1d(5), torch.zeros(3, 2, 3))
+
+
+@pytest.mark.parametrize("loss", [lambda unscaled: unscaled.current.sum(), lambda unscaled: unscaled.affine.sum()])
+def test_second_derivatives_are_refused(loss):
+    linear, norm = SpikeLinear(20, 5), nn.BatchNorm1d(5)
+    inputs = (torch.rand(10, 4, 20) < 0.3).float().requires_grad_()
+    gradients = torch.autograd.grad(loss(normalised_linear(linear, norm, inputs)), linear.weight, create_graph=True)
+    with pytest.raises(RuntimeError, match="batch norm inside kernels can be differentiated once"):
+        gradients[0].sum().backward()

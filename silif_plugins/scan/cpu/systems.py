@@ -13,7 +13,8 @@ The kernels are made for a :class:`Kind` of system. There are one or more output
 the spikes; or resets of their own, where outputs or states are above the threshold, and then λ[t], or g, has their
 surrogates besides. Graded spikes are a staircase, sum_k H(y - k threshold); σ' above is then the sum of the
 derivatives at all levels. With x[t] = (1 + R r[t-1]) A x[t-1] + B I[t] the adjoint has q = (1 + R r[t-1]) λ[t] in the
-place of λ[t] before Aᵀ and in dL/dA, and w = λ[t] A x[t-1] before R and r[t-1].
+place of λ[t] before Aᵀ and in dL/dA, and w = λ[t] A x[t-1] before R and r[t-1]. Several resets, or graded ones,
+are then one: the largest, 1 at most.
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -27,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import carray
 
-from ...dynamics import levels
+from ...dynamics import is_graded, levels
 from ...kernels import bundles
 from ...kernels.simd import (
     REGISTER_BYTES,
@@ -61,8 +62,9 @@ class Kind(NamedTuple):
         states: States n.
         outputs: Outputs m.
         resets: Resets k.
+        columns: Resets that R takes: these, or one for all.
         entries: Numbers of A, those of its blocks or all, row by row.
-        reset: Numbers of R, n x k, row by row.
+        reset: Numbers of R, n x columns, row by row.
         readout: Numbers of Cᵀ, n x m, row by row.
         skip: Numbers of D, m or none.
         group: States whose sums of gradients are added up at a time.
@@ -73,8 +75,12 @@ class Kind(NamedTuple):
         more: Levels of spikes above the first.
         below: 1 if there are spikes below -threshold.
         hard: 1 if resets are in proportion.
+        joint: 1 if the largest reset counts for all.
+        graded: 1 if it has a sign and a size besides, which do not.
         own: k resets that are no spikes, or none.
         by_state: 1 if they are those of the states.
+        by_any: 1 if they are one, where there is any spike.
+        any_graded: 1 if spikes have a sign and a size then.
         kept: k resets that are saved with the states before a chunk, or none: spikes that follow from them are not.
         back: Numbers that a step leaves for the sums of the gradients: g, resets before it, λ and what else there is.
     """
@@ -82,6 +88,7 @@ class Kind(NamedTuple):
     states: Any
     outputs: Any
     resets: Any
+    columns: Any
     entries: Any
     reset: Any
     readout: Any
@@ -94,8 +101,12 @@ class Kind(NamedTuple):
     more: Any
     below: Any
     hard: Any
+    joint: Any
+    graded: Any
     own: Any
     by_state: Any
+    by_any: Any
+    any_graded: Any
     kept: Any
     back: Any
 
@@ -143,7 +154,8 @@ def skip_at(rows: Any, at: Any, other: Any, skip: Any) -> Any:
 def step(x: Any, current: Any, r: Any, coefficients: Any, kind: Any) -> Any:
     """The states after a step, in the order of the reference: its results to the last bit."""
     a, b, reset, _, _, threshold = coefficients
-    moved, taken, given = bundles.applied(a, x), bundles.spread(reset, r), bundles.times(b, current)
+    used = used_resets(r, kind.joint, kind.graded)
+    moved, taken, given = bundles.applied(a, x), bundles.spread(reset, used), bundles.times(b, current)
     if len(kind.hard):
         return bundles.plus(bundles.times(moved, bundles.plus(taken, splat(threshold, 1.0))), given)
     return bundles.plus(bundles.plus(moved, given), taken)
@@ -208,14 +220,63 @@ def own_slope(value: Any, threshold: Any, job: Any) -> Any:
     return derivative(value - threshold, job)
 
 
+@inlined
+def size_of(value: Any) -> Any:
+    """Its magnitude."""
+    return magnitude(value)
+
+
+@inlined
+def sign_of(value: Any) -> Any:
+    """Its sign, 0 of 0."""
+    zero, one = splat(value, 0.0), splat(value, 1.0)
+    return select(value > zero, one, select(zero > value, zero - one, zero))
+
+
+@inlined
+def is_top(value: Any, top: Any) -> Any:
+    """1 where it is the largest."""
+    return select(value != top, splat(value, 0.0), splat(value, 1.0))
+
+
 all_spikes, all_slopes = bundles.mapping(spikes_of), bundles.mapping(slopes)
 own_resets, own_slopes = bundles.mapping(own_reset), bundles.mapping(own_slope)
+sizes, signs, tops = bundles.mapping(size_of), bundles.mapping(sign_of), bundles.mapping(is_top)
 """The same for bundles."""
 
 
 @inlined
-def resets_of(x: Any, y: Any, s: Any, threshold: Any, kind: Any, own: Any, by_state: Any) -> Any:
+def used_resets(r: Any, joint: Any, graded: Any) -> Any:
+    """The resets that R takes."""
+    if len(graded):
+        top = bundles.largest(sizes(r, ()))
+        one = splat(top, 1.0)
+        return bundles.repeat(joint, select(top > one, one, top))
+    if len(joint):
+        return bundles.repeat(joint, bundles.largest(r))
+    return r
+
+
+@inlined
+def to_resets(r: Any, of_used: Any, joint: Any, graded: Any) -> Any:
+    """The gradients of all resets from those of what R takes: the largest ones share them, as in PyTorch."""
+    if len(graded):
+        values = sizes(r, ())
+        top = bundles.largest(values)
+        share, zero = tops(values, (top,)), splat(top, 0.0)
+        each = select(top > splat(top, 1.0), zero, of_used[0] / bundles.total(share))
+        return bundles.times(bundles.times(share, each), signs(r, ()))
+    if len(joint):
+        share = tops(r, (bundles.largest(r),))
+        return bundles.times(share, of_used[0] / bundles.total(share))
+    return of_used
+
+
+@inlined
+def resets_of(x: Any, y: Any, s: Any, threshold: Any, kind: Any, own: Any, by_state: Any, by_any: Any) -> Any:
     """The resets that follow from a step. Numba leaves out the ways that the lengths of arguments rule out."""
+    if len(by_any):
+        return used_resets(s, by_any, kind.any_graded)
     if len(by_state):
         return own_resets(bundles.thinned(own, x), (threshold,))
     if len(own):
@@ -224,11 +285,22 @@ def resets_of(x: Any, y: Any, s: Any, threshold: Any, kind: Any, own: Any, by_st
 
 
 @inlined
+def through_any(y: Any, through: Any, carry: Any, threshold: Any, kind: Any, by_any: Any) -> Any:
+    """Gradients of the spikes with those through the reset that follows from any of them."""
+    if len(by_any):
+        s = all_spikes(y, (threshold, kind.more, kind.below))
+        return bundles.plus(through, to_resets(s, carry, by_any, kind.any_graded))
+    return through
+
+
+@inlined
 def through_resets(
-    x: Any, y: Any, p: Any, g: Any, total: Any, carry: Any, threshold: Any, job: Any, own: Any, by_state: Any
+    x: Any, y: Any, p: Any, g: Any, total: Any, carry: Any, threshold: Any, job: Any, own: Any, by: Any, by_any: Any
 ) -> Any:
-    """Gradients of states, outputs and threshold with those through resets that are no spikes."""
-    if len(by_state):
+    """Gradients of states, outputs and threshold with those through resets of outputs or, if ``by``, of states."""
+    if len(by_any):
+        return p, g, total
+    if len(by):
         found = bundles.times(own_slopes(bundles.thinned(own, x), (threshold, job)), carry)
         return bundles.with_thinned(p, found), g, total - bundles.total(found)
     if len(own):
@@ -308,7 +380,7 @@ def advance(rows: Any, job: Any, count: Any, active: Any, steps: Any, x: Any, so
             z = step(z, current, r, coefficients, kind)
             y = outputs_of(z, current, coefficients, kind.skip)
             s = all_spikes(y, (threshold, kind.more, kind.below))
-            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state)
+            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state, kind.by_any)
             put_all(spk, t * m, i, s, like)
             if traced:
                 put_all(trace, t * fields, i, y, like)
@@ -384,7 +456,7 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
         z = step(z, current, r, coefficients, kind)
         y = outputs_of(z, current, coefficients, kind.skip)
         s = all_spikes(y, (threshold, kind.more, kind.below))
-        r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state)
+        r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state, kind.by_any)
         bundles.store(rows, at + (t + 1) * size, lanes, y)
         bundles.store(rows, at + (t + 1) * size + m * lanes, lanes, z)
     return first
@@ -393,7 +465,7 @@ def run_again(rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, 
 @inlined
 def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, out: Any, kind: Any) -> None:
     """Run the adjoint over a chunk, for one vector: gradients of the input and, for :func:`add_up`, λ."""
-    n, m, k = len(kind.states), len(kind.outputs), len(kind.resets)
+    n, m, k = len(kind.states), len(kind.outputs), len(kind.columns)
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
     _, grad, grad_trace = spans
     _, carry, _, _, history, _, _, _, _, _ = layout(kind)
@@ -417,13 +489,15 @@ def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, o
     for t in range(active - 1, -1, -1):
         slope, for_threshold = all_slopes(y, (threshold, kind.more, kind.below, job))
         through = bundles.plus(bundles.load(kind.outputs, grads, t * m * grad[1] + i, grad[1]), carry_s)
+        through = through_any(y, through, carry_r, threshold, kind, kind.by_any)
         g, p = bundles.plus(bundles.times(slope, through), carry_y), carry_x
         total = total - bundles.fused_gathered(for_threshold, through)[0]
         if traced:
             row = t * fields
             g = bundles.plus(g, bundles.load(kind.outputs, traces, row * grad_trace[1] + i, grad_trace[1]))
             p = bundles.plus(p, bundles.load(kind.states, traces, (row + m) * grad_trace[1] + i, grad_trace[1]))
-        p, g, total = through_resets(z, y, p, g, total, carry_r, threshold, job, kind.own, kind.by_state)
+        by, by_any = kind.by_state, kind.by_any
+        p, g, total = through_resets(z, y, p, g, total, carry_r, threshold, job, kind.own, by, by_any)
         p = bundles.with_spread(p, c, g)
         put(out, t, i, input_gradient(p, g, coefficients, kind.skip), like)
         y = bundles.load(kind.outputs, rows, at + t * size, lanes)
@@ -431,19 +505,21 @@ def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, o
         r = first
         if t > 0:
             s = all_spikes(y, (threshold, kind.more, kind.below))
-            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state)
+            r = resets_of(z, y, s, threshold, kind, kind.own, kind.by_state, kind.by_any)
         bundles.store(rows, back, lanes, g)
-        bundles.store(rows, back + m * lanes, lanes, r)
+        used = used_resets(r, kind.joint, kind.graded)
+        bundles.store(rows, back + m * lanes, lanes, used)
         in_p = back + (m + k) * lanes
         bundles.store(rows, in_p, lanes, p)
         q, w = p, p
         if len(kind.hard):
-            whole = bundles.plus(bundles.spread(reset, r), splat(zero, 1.0))
+            whole = bundles.plus(bundles.spread(reset, used), splat(zero, 1.0))
             q, w = bundles.times(p, whole), bundles.times(p, bundles.applied(a, z))
             bundles.store(rows, in_p + n * lanes, lanes, q)
             bundles.store(rows, in_p + 2 * n * lanes, lanes, w)
         carry_x, carry_y = bundles.applied_back(a, q), bundles.repeat(kind.outputs, zero)
-        of_resets = bundles.chosen(flows, bundles.fused_gathered(reset, w), zero)
+        of_resets = to_resets(r, bundles.fused_gathered(reset, w), kind.joint, kind.graded)
+        of_resets = bundles.chosen(flows, of_resets, zero)
         carry_s, carry_r = carried(of_resets, zero, kind.outputs, kind.own)
         back += len(kind.back) * lanes
     bundles.store(rows, carry * pitch + i, pitch, carry_y)
@@ -457,7 +533,7 @@ def run_back(rows: Any, job: Any, i: Any, first: Any, active: Any, spans: Any, o
 @inlined
 def add_up(rows: Any, totals: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, kind: Any) -> None:
     """Add the gradients of the coefficients over a chunk to their sums, a group of states after the other."""
-    n, m, k = len(kind.states), len(kind.outputs), len(kind.resets)
+    n, m, k = len(kind.states), len(kind.outputs), len(kind.columns)
     pitch, lanes, like = PITCH // element_bytes(rows), REGISTER_BYTES // element_bytes(rows), job.shape1
     sums, _, _, _, history, _, _, _, _, _ = layout(kind)
     size, x, due = (n + m) * lanes, spans[0], state[1]
@@ -483,7 +559,7 @@ def add_up(rows: Any, totals: Any, job: Any, i: Any, active: Any, state: Any, sp
         for t in range(active - 1, -1, -1):
             g, r = (
                 bundles.load(kind.outputs, rows, back, lanes),
-                bundles.load(kind.resets, rows, back + m * lanes, lanes),
+                bundles.load(kind.columns, rows, back + m * lanes, lanes),
             )
             in_p = back + (m + k + first) * lanes
             p = bundles.load(kind.group, rows, in_p, lanes)
@@ -619,28 +695,34 @@ def kernel(name: str, form: Form) -> Callable[..., None]:
     n, m, k, entries = form.states, form.outputs, form.resets, form.entries
     row = n if entries == n * n else 2
     group = 1 if row > 2 or n == 1 else 2
-    own = 0 if form.condition == "spike" else k
+    own, columns = 0 if form.condition == "spike" else k, form.columns
+    joint = int(form.proportional and (k > 1 or is_graded(form.spikes)))
     skip = m if form.skip else 0
     lengths = Kind(
         states=n,
         outputs=m,
         resets=k,
+        columns=columns,
         entries=entries,
-        reset=n * k,
+        reset=n * columns,
         readout=n * m,
         skip=skip,
         group=group,
         row=row,
         block=group * row,
-        block_r=group * k,
+        block_r=group * columns,
         block_c=group * m,
         more=levels(form.spikes) - 1,
         below=int(form.spikes == "ternary"),
         hard=int(form.proportional),
+        joint=joint,
+        graded=int(joint and is_graded(form.spikes)),
         own=own,
         by_state=int(form.condition == "state"),
+        by_any=int(form.condition == "any"),
+        any_graded=int(form.condition == "any" and is_graded(form.spikes)),
         kept=k if own or skip else 0,
-        back=m + k + n * (3 if form.proportional else 1),
+        back=m + columns + n * (3 if form.proportional else 1),
     )
     kind = Kind(*((None,) * length for length in lengths))
     scratch_bytes, total_bytes = layout.py_func(kind)[-1] * PITCH, layout.py_func(kind)[0] * PITCH * 2
