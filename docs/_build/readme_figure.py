@@ -7,7 +7,9 @@ from silif_plugins import plots
 from silif_plugins.training import Summary
 
 ROOT = Path(__file__).parents[2]
-ROW = re.compile(r"^\| ([\w-]+) +\| ([\d.]+) ± ([\d.]+) % +\| (\d+)k ± (\d+)k +\| ([\d.]+) % +\| ([\d,]+) +\|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| ([\w-]+) +\| ([\d.]+) ± ([\d.]+) % +\| (\d+)k ± (\d+)k +\| ([\d.]+) % +\| ([\d,]+) +\|$", re.MULTILINE
+)
 SEEDS = 3
 
 
