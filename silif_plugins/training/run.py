@@ -62,7 +62,7 @@ class Progress:
 
 def train(
     config: TrainConfig,
-    folder: Path,
+    folder: str | Path,
     *,
     resume: bool = False,
     extend: bool = False,
@@ -103,6 +103,7 @@ def train(
         FileNotFoundError: If a part of the data is missing.
     """
     check_device(config.device)
+    folder = Path(folder)
     with parallel.group(config.device) as share, _locked(folder, share):
         last = folder / "last.safetensors"
         if last.exists() and not resume:

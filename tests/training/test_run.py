@@ -205,7 +205,7 @@ def test_a_checkpoint_from_before_a_setting_existed_resumes(config, splits, tmp_
 
 def test_goes_on_on_another_device(config, splits, tmp_path):
     """A GPU of a machine that somebody had for an hour, and a laptop afterwards."""
-    first = train(config, tmp_path, data=splits)
+    first = train(config, str(tmp_path), data=splits)  # as people write it
     again = train(dataclasses.replace(config, device="cpu:0"), tmp_path, data=splits, resume=True)
     assert again["test_accuracy"] == first["test_accuracy"]
     with pytest.raises(RunError, match="learning_rate"):
