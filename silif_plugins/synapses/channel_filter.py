@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..kernels.jobs import run_job
 from .linear import fits_kernels
 from .taps import convolve, differentiable
 
@@ -98,8 +98,6 @@ def padded_rows(length: int, lags: int) -> int:
 
 
 def _run(kernel: Any, window: Tensor, steps: int, strips: int, *, taps: Tensor, **tensors: Tensor) -> None:
-    from ..kernels.compile import machine_code
-    from ..kernels.threads import run_tasks
     from . import filter_kernels as kernels
 
     length, batch, channels = window.shape
@@ -112,10 +110,5 @@ def _run(kernel: Any, window: Tensor, steps: int, strips: int, *, taps: Tensor, 
         "strips": taps.new_empty(tasks * strips * rows, kernels.STRIP_BYTES // taps.element_size()),
     }
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    layout = kernels.job_dtype(np.dtype(str(window.dtype).removeprefix("torch.")))
-    job = np.zeros((), layout)
-    job["steps"], job["before"], job["batch"], job["channels"] = steps, length - steps, batch, channels
-    job["lags"], job["rows"] = lags, rows
-    for name, tensor in tensors.items():
-        job[name] = tensor.data_ptr()
-    run_tasks(machine_code(kernel, layout), tasks, job.ctypes.data, window.numel() * lags)
+    sizes = {"steps": steps, "before": length - steps, "batch": batch, "channels": channels, "lags": lags, "rows": rows}
+    run_job(kernel, kernels.job_dtype, window.dtype, tasks, window.numel() * lags, **sizes, **tensors)

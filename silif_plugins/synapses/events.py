@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ..kernels.jobs import run_job
 from ..kernels.operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
 from ..kernels.products import product
 from ..surrogate import in_forward_mode
@@ -247,19 +247,11 @@ def run(
     **tensors: Tensor | None,
 ) -> None:
     """Run a kernel over rows of x; ``width`` is the number of outputs as the kernels take it."""
-    from ..kernels.compile import machine_code
-    from ..kernels.threads import run_tasks
     from .event_kernels import job_dtype
 
-    layout = job_dtype(np.dtype(str(x.dtype).removeprefix("torch.")))
-    job = np.zeros((), layout)
-    job["rows"], job["inputs"], job["outputs"] = *x.shape, width
-    job["tasks"] = tasks
-    job["drop"], job["seed"], job["scale"] = int(dropout * 2**32), seed, 1 / (1 - dropout)
-    job["x"] = x.data_ptr()
-    for name, tensor in tensors.items():
-        if tensor is not None:
-            job[name] = tensor.data_ptr()
-    if x.shape[0]:
-        # A sparse row costs about as much as 16 steps of a neuron for each output.
-        run_tasks(machine_code(kernel, layout), tasks, job.ctypes.data, 16 * x.shape[0] * width)
+    if not x.shape[0]:
+        return
+    sizes = {"rows": x.shape[0], "inputs": x.shape[1], "outputs": width, "tasks": tasks}
+    drop = {"drop": int(dropout * 2**32), "seed": seed, "scale": 1 / (1 - dropout)}
+    # A sparse row costs about as much as 16 steps of a neuron for each output.
+    run_job(kernel, job_dtype, x.dtype, tasks, 16 * x.shape[0] * width, x=x, **sizes, **drop, **tensors)

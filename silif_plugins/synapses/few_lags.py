@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..kernels.jobs import run_job
 from .taps import LEAST_WIDTH, convolve, differentiable, gaussian_taps, gaussians, pull_back
 
 _SMALLEST = 3e-8
@@ -122,15 +122,8 @@ def _strips(x: Tensor, first: Tensor, lags: int, start: int, steps: int) -> tupl
 
 
 def _run(kernel: Any, tasks: int, y: Tensor, lags: int, start: int, **tensors: Tensor) -> None:
-    from ..kernels.compile import machine_code
-    from ..kernels.threads import run_tasks
     from .lane_kernels import job_dtype
 
-    layout = job_dtype(np.dtype(str(y.dtype).removeprefix("torch.")))
-    job = np.zeros((), layout)
-    job["batch"], job["outputs"], job["steps"] = y.shape
-    job["inputs"], job["length"] = tensors["x"].shape[1:]
-    job["lags"], job["start"] = lags, start
-    for name, tensor in {"y": y, **tensors}.items():
-        job[name] = tensor.data_ptr()
-    run_tasks(machine_code(kernel, layout), tasks, job.ctypes.data, 64 * y.numel())
+    names = ("batch", "outputs", "steps", "inputs", "length")
+    sizes = dict(zip(names, (*y.shape, *tensors["x"].shape[1:]), strict=True), lags=lags, start=start)
+    run_job(kernel, job_dtype, y.dtype, tasks, 64 * y.numel(), y=y, **sizes, **tensors)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..kernels.jobs import run_job
 from ..kernels.products import product
 from .channel_filter import padded_rows, padded_taps, plainly_spread, spread_gradients
 from .events import activity
@@ -125,7 +125,6 @@ class _Job:
         from .filter_kernels import STRIP_BYTES
 
         self.columns = STRIP_BYTES // window.element_size()
-        self.layout = kernels.job_dtype(np.dtype(str(window.dtype).removeprefix("torch.")))
         length, batch, inputs = window.shape
         self.steps, self.rows, self.tiles = steps, padded_rows(length, lags), -(-steps // kernels.ROWS)
         self.sizes = {
@@ -159,14 +158,8 @@ class _Job:
 
     def run(self, kernel: Any, tasks: int, strips: int, *, shares: Tensor, **others: Tensor) -> None:
         """Run a kernel, with memory for so many strips for each task."""
-        from ..kernels.compile import machine_code
-        from ..kernels.threads import run_tasks
+        from .gap_kernels import job_dtype
 
         memory = shares.new_empty(tasks * strips * self.rows, self.columns)
-        tensors = {name: tensor.contiguous() for name, tensor in others.items()}  # alive until the kernel has run
-        job = np.zeros((), self.layout)
-        for name, tensor in {**tensors, "shares": shares, "strips": memory}.items():
-            job[name] = tensor.data_ptr()
-        for name, size in self.sizes.items():
-            job[name] = size
-        run_tasks(machine_code(kernel, self.layout), tasks, job.ctypes.data, shares.numel())
+        given = {"shares": shares, "strips": memory, **{name: each.contiguous() for name, each in others.items()}}
+        run_job(kernel, job_dtype, shares.dtype, tasks, shares.numel(), **self.sizes, **given)

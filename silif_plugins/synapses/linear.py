@@ -70,10 +70,8 @@ def spike_linear(
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout: got {dropout}; it must be at least 0 and below 1")
     spikes = as_weight(spikes, weight)
-    if events != "always" and spikes.device.type not in (
-        "cpu",
-        "meta",
-    ):  # a mask from the CPU would travel there in every step
+    # Elsewhere a mask from the CPU would travel there in every step.
+    if events != "always" and spikes.device.type not in ("cpu", "meta"):
         return functional.linear(_dropped_there(spikes, dropout, generator), weight, bias)
     seed = int(torch.randint(2**63 - 1, (), generator=generator)) if dropout else 0
     if not by_events(spikes, weight, events, dropout):

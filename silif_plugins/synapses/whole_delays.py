@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ..kernels.jobs import run_job
 from .linear import fits_kernels
 
 
@@ -90,18 +90,10 @@ def shift_whole(window: Tensor, delay: Tensor, steps: int) -> Tensor:
 
 
 def _run(kernel: Any, window: Tensor, y: Tensor, max_delay: int, **tensors: Tensor) -> None:
-    from ..kernels.compile import machine_code
-    from ..kernels.threads import run_tasks
     from .delay_kernels import job_dtype
 
-    window = window.contiguous()
-    layout = job_dtype(np.dtype(str(window.dtype).removeprefix("torch.")))
-    job = np.zeros((), layout)
-    job["steps"], job["batch"], job["outputs"] = y.shape
-    job["inputs"], job["max_delay"] = window.shape[2], max_delay
-    job["window"], job["y"] = window.data_ptr(), y.data_ptr()
-    for name, tensor in tensors.items():
-        job[name] = tensor.data_ptr()
     if y.numel():
+        sizes = dict(zip(("steps", "batch", "outputs", "inputs"), (*y.shape, window.shape[2]), strict=True))
+        tensors |= {"window": window.contiguous(), "y": y}
         # A sample is a task; the work of a step is that of some 16 elements for each output.
-        run_tasks(machine_code(kernel, layout), y.shape[1], job.ctypes.data, 16 * y.numel())
+        run_job(kernel, job_dtype, window.dtype, y.shape[1], 16 * y.numel(), max_delay=max_delay, **sizes, **tensors)
