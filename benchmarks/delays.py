@@ -1,119 +1,188 @@
-"""Compare neurons without and with learnable delays on spoken digits, each at its own best settings.
+r"""Neurons without and with learnable delays on spoken digits, each at its own best settings.
 
-    python -m benchmarks.delays
+    python -m benchmarks.delays --data spoken-digits
+    python -m benchmarks.delays --data free-spoken-digit-dataset
+    silif generate digits --utterances 10000
+    python -m benchmarks.delays --data digits --neurons SiLIF --kinds none synaptic axonal pruned --rates 0.03 0.1 \
+        --seeds 2 --name ten-thousand-digits
 
-Network 140-64-64-20, steps of 20 ms, 15 epochs, batches of 64. First learning rate, longest delay and the share of the
-training in which the Gaussian narrows are chosen by validation accuracy, with a seed that is not used again and
-without the test set; then three seeds of each contender are tested at their best epoch by validation. Delays are whole
-steps in every evaluation. "Axonal, pruned" keeps 20 % of the delays of the chosen axonal network. Runs that are there
-already are not trained again; it can be stopped at any time, and writes what it has after each run.
+Network 140-128-128 with a readout that has delays, too, steps of 10 ms, 15 epochs, batches of 64. Recurrent delays are
+those of axons that lead back into the layer; recurrent weights without delays stand beside them. By validation
+accuracy, with a seed that is not used again, are chosen one after another: the learning rate, the longest delay, and
+the share of the training in which the Gaussian narrows. Then the seeds are tested at their best epoch by validation.
+Delays are whole steps in every evaluation. "pruned" keeps 20 % of the delays of the chosen axonal network. It can be
+stopped at any time; what stands in the results stays, so that parts can be trained on several machines.
+
+It writes to benchmarks/results/delays_DATA.json and .md: accuracy, operations (those of synaptic delays count twice,
+as in the paper), parameters, the buffers that the delays need on a chip, and each choice.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import statistics
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from silif_plugins import tables
-from silif_plugins.training import Splits, TrainConfig, train
+from silif_plugins.datasets import resolve
+from silif_plugins.files import write_file
+from silif_plugins.synapses import delay_memory
+from silif_plugins.training import TrainConfig, compare, differences, differences_table, load_network
 
-KINDS = {"none": "linear", "axonal": "axonal", "synaptic": "delayed", "axonal, pruned": "axonal"}
-RATES, DELAYED_RATES, MAX_DELAYS, NARROWINGS = (0.01, 0.03, 0.1, 0.3), (0.03, 0.1), (6, 12), (0.25, 0.5)
-TUNING_SEED, SEEDS = 1000, (0, 1, 2)
+RATES, MAX_DELAYS, NARROWINGS = (0.01, 0.03, 0.1, 0.3), (6, 12, 25), (0.25, 0.5)
+DELAYED = ("synaptic", "axonal", "recurrent delays")
+KINDS = ("none", *DELAYED, "pruned", "recurrent")
+TUNING_SEED = 1000
 RESULTS = Path(__file__).parent / "results"
 
+Choice = dict[str, float]
+Result = dict[str, Any]
+Run = tuple[str, str, Choice, int]
+"""Neuron, kind of delays, choice and seed."""
 
-def config(neuron: str, kind: str, choice: dict[str, Any], seed: int) -> TrainConfig:
-    delays = {"max_delay": choice.get("max_delay"), "narrowing": choice.get("narrowing", 0.25), "round_in_eval": True}
-    if kind == "axonal, pruned":
+
+def options_of(kind: str, choice: Choice) -> dict[str, Any]:
+    """Return the settings of the network that make a kind of delays."""
+    delays: dict[str, Any] = {key: value for key, value in choice.items() if key != "learning_rate"}
+    delays["round_in_eval"] = True
+    if kind == "recurrent delays":
+        return {"recurrent": True, "recurrent_connection": "axonal", "recurrent_options": delays}
+    if kind == "pruned":
         delays["kept"] = 0.2
-    return TrainConfig(
-        neuron=neuron,
-        data="spoken-digits",
-        steps=50,
-        hidden_sizes=(64, 64),
-        epochs=15,
-        learning_rate=choice["learning_rate"],
-        connection=KINDS[kind],
-        connection_options={} if kind == "none" else delays,
-        seed=seed,
-    )
+    connection = {"synaptic": "delayed", "axonal": "axonal", "pruned": "axonal"}.get(kind)
+    return {"connection": connection, "connection_options": delays} if connection else {"recurrent": kind != "none"}
 
 
-def tune(neuron: str, kind: str, splits: Splits, folder: Path) -> tuple[dict[str, Any], dict[str, float]]:
-    """Return the best choice by validation, and the accuracies of all."""
-    tried: dict[str, float] = {}
+class Bench:
+    """All runs on one data set, and what came of them so far."""
 
-    def accuracy(choice: dict[str, Any]) -> float:
-        name = ", ".join(f"{key} {value:g}" for key, value in choice.items())
-        place = folder / f"{neuron}-{kind}-{name}".replace(", ", "-").replace(" ", "_")
-        result = train(config(neuron, kind, choice, TUNING_SEED), place, resume=True, data=splits, on_epoch=silent)
-        tried[name] = result["valid_accuracy"]
-        return tried[name]
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.name = arguments.name or resolve(arguments.data)[0].name
+        self.file = arguments.results / f"delays_{self.name.replace('-', '_')}.json"
+        self.results: list[Result] = json.loads(self.file.read_text()) if self.file.exists() else []
 
-    if kind == "none":
-        return max(({"learning_rate": rate} for rate in RATES), key=accuracy), tried
-    pairs = itertools.product(DELAYED_RATES, MAX_DELAYS)
-    choices = [{"learning_rate": rate, "max_delay": lag, "narrowing": NARROWINGS[0]} for rate, lag in pairs]
-    best = max(choices, key=accuracy)
-    return max((best, {**best, "narrowing": NARROWINGS[1]}), key=accuracy), tried
+    def train(self, wanted: list[Run]) -> None:
+        """Train what is missing, and note each result as soon as it is there."""
+        given = self.arguments
+        runs: dict[tuple[str, int], Run] = {}
+        for neuron, kind, choice, seed in wanted:
+            if self.found(neuron, kind, choice, seed) is None:
+                runs[f"{neuron} {kind} {words(choice)}", seed] = neuron, kind, choice, seed
+
+        def note(result: Result) -> None:
+            neuron, kind, choice, seed = runs[result["neuron"], result["seed"]]
+            kept = {key: item for key, item in result.items() if key not in ("folder", "data", "seconds")}
+            memory = delay_memory(load_network(Path(result["folder"]))[0]).values()
+            buffers = {"buffer_entries": sum(each.entries for each in memory)}
+            if seed == TUNING_SEED:
+                kept = {key: item for key, item in kept.items() if not key.startswith("test_")}
+            self.results.append({**kept, **buffers, "neuron": neuron, "delays": kind, "choice": choice})
+            self.write()
+
+        configs = [
+            TrainConfig(
+                neuron=neuron,
+                data=str(given.data),
+                epochs=given.epochs,
+                learning_rate=choice["learning_rate"],
+                seed=seed,
+                **options_of(kind, choice),
+            )
+            for neuron, kind, choice, seed in runs.values()
+        ]
+        if configs:
+            place = given.out / self.name
+            compare(configs, place, names=[name for name, _ in runs], jobs=given.jobs, on_result=note)
+
+    def found(self, neuron: str, kind: str, choice: Choice, seed: int) -> Result | None:
+        """Return the result of a run, if there is one."""
+        same = {"neuron": neuron, "delays": kind, "choice": choice, "seed": seed}
+        return next((each for each in self.results if all(each[key] == value for key, value in same.items())), None)
+
+    def best(self, tried: dict[tuple[str, str], list[Choice]]) -> dict[tuple[str, str], Choice]:
+        """Try the choices of each contender, and return the best by validation accuracy."""
+        self.train([(*who, choice, TUNING_SEED) for who, choices in tried.items() for choice in choices])
+
+        def accuracy(who: tuple[str, str], choice: Choice) -> float:
+            result = self.found(*who, choice, TUNING_SEED)
+            assert result is not None
+            return float(result["valid_accuracy"])
+
+        return {who: max(choices, key=lambda choice: accuracy(who, choice)) for who, choices in tried.items()}
+
+    def choices(self, neurons: list[str], kinds: list[str]) -> dict[tuple[str, str], Choice]:
+        """Choose learning rate, longest delay and narrowing of each contender, one after the other."""
+        searched = [(neuron, kind) for neuron in neurons for kind in kinds if kind != "pruned"]
+        first = {"max_delay": MAX_DELAYS[0], "narrowing": NARROWINGS[0]}
+        found = self.best(
+            {
+                who: [{"learning_rate": rate, **(first if who[1] in DELAYED else {})} for rate in self.arguments.rates]
+                for who in searched
+            }
+        )
+        for name, values in (("max_delay", MAX_DELAYS), ("narrowing", NARROWINGS)):
+            delayed = {who: choice for who, choice in found.items() if who[1] in DELAYED}
+            found |= self.best({who: [{**choice, name: value} for value in values] for who, choice in delayed.items()})
+        return found | {(neuron, "pruned"): found[neuron, "axonal"] for neuron in neurons if "pruned" in kinds}
+
+    def write(self) -> None:
+        """Keep what was found so far."""
+        write_file(self.file, (json.dumps(self.results, indent=1) + "\n").encode())
 
 
-def silent(entry: dict[str, float]) -> None:
-    """Show no progress."""
+def words(choice: Choice) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value:g}" for key, value in choice.items())
 
 
-def write(found: list[dict[str, Any]]) -> None:
-    (RESULTS / "delays.json").write_text(json.dumps(found, indent=1) + "\n")
-    rows = []
-    for each in found:
-        accuracies = [100 * run["test_accuracy"] for run in each["runs"]]
-        sd = f" ± {statistics.stdev(accuracies):.1f}" if len(accuracies) > 1 else ""
+def report(bench: Bench, choices: dict[tuple[str, str], Choice]) -> None:
+    head = ["neuron", "delays", "test accuracy, %", "seeds", "SOPs, thousands", "parameters", "buffers", "chosen"]
+    rows, tested = [head], []
+    for (neuron, kind), choice in choices.items():
+        runs = [found for seed in range(bench.arguments.seeds) if (found := bench.found(neuron, kind, choice, seed))]
+        found = [100 * run["test_accuracy"] for run in runs]
+        tested += [{**run, "neuron": neuron if kind == "none" else f"{neuron}, {kind}"} for run in runs]
+        sd = f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else ""
         rows.append(
             [
-                each["neuron"],
-                each["delays"],
-                f"{statistics.mean(accuracies):.1f}{sd}",
-                len(accuracies),
-                f"{statistics.mean(run['test_synaptic_operations'] for run in each['runs']) / 1000:.0f}",
-                f"{each['runs'][0]['parameters']:,}",
-                ", ".join(f"{key.replace('_', ' ')} {value:g}" for key, value in each["choice"].items()),
+                neuron,
+                kind,
+                f"{statistics.mean(found):.1f}{sd}",
+                str(len(found)),
+                f"{statistics.mean(run['test_synaptic_operations'] for run in runs) / 1000:.0f}",
+                f"{runs[0]['parameters']:,}",
+                f"{statistics.mean(run['buffer_entries'] for run in runs):,.0f}",
+                words(choice),
             ]
         )
-    head = ["neuron", "delays", "test accuracy, %", "seeds", "SOPs, thousands", "parameters", "chosen by validation"]
-    cells = [head, *([str(cell) for cell in row] for row in rows)]
-    (RESULTS / "delays.md").write_text(tables.table(cells, markdown=True) + "\n")
+    lines = [f"# Learnable delays on {bench.name}", "", "Made by `python -m benchmarks.delays`.", ""]
+    lines += [tables.table(rows, markdown=True), ""]
+    for neuron in bench.arguments.neurons if bench.arguments.seeds > 2 else []:
+        own = [run for run in tested if run["neuron"].split(",")[0] == neuron]
+        lines += [differences_table(differences(own, neuron), markdown=True), ""]
+    write_file(bench.file.with_suffix(".md"), ("\n".join(lines)).encode())
+    print("\n".join(lines))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="spoken-digits", help="spoken-digits, or a folder of recordings or events")
+    parser.add_argument("--name", help="what the results are called; by default the data set")
     parser.add_argument("--neurons", nargs="+", default=["SiLIF", "LIF"])
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/delays"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    splits, found = Splits.load(config("LIF", "none", {"learning_rate": 0.1}, 0)), []
-    for neuron in arguments.neurons:
-        choices: dict[str, dict[str, Any]] = {}
-        for kind in KINDS:
-            if kind == "axonal, pruned":
-                choices[kind], tried = choices["axonal"], {}
-            else:
-                choices[kind], tried = tune(neuron, kind, splits, arguments.out / "tuning")
-            entry: dict[str, Any] = {"neuron": neuron, "delays": kind, "choice": choices[kind], "tried": tried}
-            entry["runs"] = []
-            found.append(entry)
-            for seed in SEEDS:
-                place = arguments.out / f"{neuron}-{kind}-{seed}".replace(", ", "-")
-                run = train(config(neuron, kind, choices[kind], seed), place, resume=True, data=splits, on_epoch=silent)
-                entry["runs"].append({key: value for key, value in run.items() if key not in ("folder", "seconds")})
-                write(found)
-                print(neuron, kind, seed, run["test_accuracy"], flush=True)
+    bench = Bench(arguments)
+    choices = bench.choices(arguments.neurons, arguments.kinds)
+    bench.train([(*who, choice, seed) for who, choice in choices.items() for seed in range(arguments.seeds)])
+    report(bench, choices)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
 
 S4D and SpikingSSM at three scales and Mamba, with the sizes of the paper's Table 9; SiLIF with two layers of 128 and
 256, and with a learnable delay for each synapse. All have the same data, 15 epochs in batches of 64, and the best of
-three learning rates by validation accuracy, with a seed that is not used again; then three seeds. Runs that are there
-are gone on with: it can be stopped at any time. Learning rates and rows that stand in the results stay, so that parts
+three learning rates by validation accuracy, or of four where an end is the best, with a seed that is not used again;
+then three seeds. It can be stopped at any time. Learning rates and rows that stand in the results stay, so that parts
 can be trained on several machines: the fast ones on a GPU (--device cuda).
 
 It prints and writes, to benchmarks/results/keywords_DATA.md, .json and .png, accuracy, operations as the paper counts
@@ -37,6 +37,7 @@ from silif_plugins.training import (
     summarize,
     summary_table,
 )
+from silif_plugins.training.side_by_side import next_rate
 
 RESULTS = Path(__file__).parent / "results"
 TUNING_SEED = 1000
@@ -59,6 +60,8 @@ CONTENDERS: dict[str, dict[str, Any]] = {
 }
 
 Result = dict[str, Any]
+Run = tuple[str, float, int]
+"""Contender, learning rate and seed."""
 
 
 class Bench:
@@ -75,24 +78,71 @@ class Bench:
         self.results: list[Result] = found.get("results", [])
         self.full: dict[str, float] = found.get("full_operations", {})
 
-    def run(self, name: str, rate: float, seeds: list[int]) -> list[Result]:
-        """Train a contender, or take what is there."""
+    def train(self, wanted: list[Run]) -> None:
+        """Train what is missing, and note each result as soon as it is there."""
         given = self.arguments
-        settings = {"data": str(given.data), "epochs": given.epochs, "learning_rate": rate, "device": given.device}
-        configs = [TrainConfig(**CONTENDERS[name], **settings, seed=seed) for seed in seeds]
-        folder = given.out / self.name / name.replace(" ", "-") / f"{given.epochs}-rate-{rate:g}"
-        return [{**each, "neuron": name} for each in compare(configs, folder, jobs=given.jobs)]
+        settings = {"data": str(given.data), "epochs": given.epochs, "device": given.device}
+        there = {_run_of(each) for each in self.results}
+        missing = [
+            (name, rate, seed)
+            for name, rate, seed in wanted
+            if (rate not in self.tuning[name] if seed == TUNING_SEED else (name, rate, seed) not in there)
+        ]
+        called = [f"{name} {given.epochs} epochs rate {rate:g}" for name, rate, _ in missing]
+        runs = dict(zip(called, missing, strict=True))
 
-    def contender(self, name: str) -> None:
-        """Choose the learning rate of a contender, and train its seeds."""
-        rates = self.arguments.rates or (NEURON_RATES if name in NEURONS else SYSTEM_RATES)
-        tried = self.tuning.setdefault(name, {})
-        for rate in (rate for rate in rates if rate not in tried):
-            tried[rate] = self.run(name, rate, [TUNING_SEED])[0]["valid_accuracy"]
-        found = self.run(name, max(rates, key=tried.__getitem__), list(range(self.arguments.seeds)))
-        everything = [each for each in self.results if each["neuron"] != name] + found
-        self.results = sorted(everything, key=lambda each: list(CONTENDERS).index(each["neuron"]))
-        self.full[name] = full_operations(Path(found[0]["folder"]))
+        def note(result: Result) -> None:
+            name = runs[result["neuron"]][0]
+            if result["seed"] == TUNING_SEED:
+                self.tuning[name][result["learning_rate"]] = result["valid_accuracy"]
+            else:
+                self.results.append({**result, "neuron": name})
+                if name not in self.full:
+                    self.full[name] = full_operations(Path(result["folder"]))
+            self.write()
+
+        if missing:
+            configs = [
+                TrainConfig(**CONTENDERS[name], **settings, learning_rate=rate, seed=seed)
+                for name, rate, seed in missing
+            ]
+            compare(configs, given.out / self.name, names=called, jobs=given.jobs, on_result=note)
+
+    def tune(self, names: list[str]) -> None:
+        """Try the learning rates of contenders, and further ones where an end of them is the best."""
+        for name in names:
+            self.tuning.setdefault(name, {})
+        self.train(
+            [
+                (name, rate, TUNING_SEED)
+                for name in names
+                for rate in self.arguments.rates or (NEURON_RATES if name in NEURONS else SYSTEM_RATES)
+            ]
+        )
+        for _ in range(self.arguments.beyond):
+            further = ((name, next_rate(self.tuning[name])) for name in names)
+            self.train([(name, rate, TUNING_SEED) for name, rate in further if rate is not None])
+
+    def finish(self, names: list[str]) -> None:
+        """Train the seeds of contenders, each at its best learning rate."""
+        best = {name: max(rates, key=rates.__getitem__) for name, rates in self.tuning.items() if rates}
+        self.results = [each for each in self.results if each["learning_rate"] == best[each["neuron"]]]
+        self.train([(name, best[name], seed) for name in names for seed in range(self.arguments.seeds)])
+
+    def write(self) -> None:
+        """Keep what was found so far."""
+        order = list(CONTENDERS)
+        self.results.sort(key=lambda each: (order.index(each["neuron"]), each["seed"]))
+        kept = [{key: item for key, item in each.items() if key not in ("folder", "data")} for each in self.results]
+        tuning = {
+            name: {f"{rate:g}": valid for rate, valid in sorted(rates.items())} for name, rates in self.tuning.items()
+        }
+        content = {"data": self.name, "tuning": tuning, "results": kept, "full_operations": self.full}
+        write_file(self.file, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _run_of(result: Result) -> Run:
+    return result["neuron"], result["learning_rate"], result["seed"]
 
 
 def full_operations(folder: Path) -> float:
@@ -112,6 +162,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="spoken-digits, or a folder of recordings")
     parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS))
     parser.add_argument("--rates", nargs="+", type=float, help="in the place of the three")
+    parser.add_argument("--beyond", type=int, default=1, help="further rates where an end of them is the best")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--jobs", type=int, default=1)
@@ -120,9 +171,9 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     bench = Bench(arguments)
-    for name in arguments.contenders:
-        bench.contender(name)
-        report(bench)
+    bench.tune(arguments.contenders)
+    bench.finish(arguments.contenders)
+    report(bench)
 
 
 def report(bench: Bench) -> None:
@@ -155,9 +206,7 @@ def report(bench: Bench) -> None:
         *half_the_compute(summaries, bench.full),
     ]
     write_file(bench.file.with_suffix(".md"), ("\n".join(lines) + "\n").encode())
-    kept = [{key: item for key, item in each.items() if key not in ("folder", "data")} for each in bench.results]
-    content = {"data": bench.name, "tuning": bench.tuning, "results": kept, "full_operations": bench.full}
-    write_file(bench.file, (json.dumps(content, indent=1) + "\n").encode())
+    bench.write()
     plots.save(plots.accuracy_against_operations(summaries), bench.file.with_suffix(".png"))
     print("\n".join(lines), flush=True)
 
