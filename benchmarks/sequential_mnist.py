@@ -43,7 +43,7 @@ SPIKING_SSM = {"in order": "99.6 %", "permuted": "98.4 %"}
 
 _SYSTEMS_LINES = (
     "S4D and SpikingSSM: two layers of 64 channels with 16 states; of S4D firing is the share of outputs that are",
-    "not zero. S4D was trained on an H200, which had other work to do.",
+    "not zero. Both were trained on an H200, which had other work to do.",
 )
 
 Result = dict[str, Any]

@@ -188,14 +188,23 @@ class TrainConfig:
 
     def _told(self) -> str:
         """Say what network this is, as far as it is not the default one."""
-        known = network_named(self.architecture).options
-        changed = {name: value for name, value in self.options.items() if value != known[name].default}
+        changed = {name: value for name, value in self.changed().items() if name in self.options}
         return f"it is {self.architecture} with {changed or 'its defaults'}"
 
     def settings(self) -> dict[str, Any]:
         """Return everything by name, as it was given, and as recipes and checkpoints hold it."""
         own = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
         return {"architecture": own.pop("architecture"), **own.pop("options"), **own}
+
+    def changed(self) -> dict[str, Any]:
+        """Return the settings that are not the defaults, by name.
+
+        Examples:
+            >>> TrainConfig(neuron="LIF", epochs=3).changed()
+            {'neuron': 'LIF', 'epochs': 3}
+        """
+        known = settings_of(self.architecture)
+        return {name: value for name, value in self.settings().items() if value != known[name].default}
 
     def to_json(self) -> str:
         """Return the settings as JSON."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +151,9 @@ class _Runs:
 
 
 def _digest(config: TrainConfig) -> str:
-    """What tells the settings of a run from others, wherever it was trained."""
-    return hashlib.sha256(replace(config, device="cpu").to_json().encode()).hexdigest()[:12]
+    """What tells the settings of a run from others: not where it was trained, nor options that are new since then."""
+    own = {name: value for name, value in config.changed().items() if name != "device"}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def best_rate(found: Mapping[float, float | None]) -> float | None:

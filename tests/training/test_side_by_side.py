@@ -133,3 +133,6 @@ def test_runs_that_stand_in_the_results_are_not_trained_again(monkeypatch, tmp_p
     other = {"LIF": {**settings["LIF"], "epochs": 2}}
     zoo(other, tmp_path, rates=(0.1,), seeds=1)
     assert calls[5:] == ["LIF"]  # the results of other settings are not taken for these
+    elsewhere = {"LIF": {**settings["LIF"], "device": "cuda"}}
+    zoo(elsewhere, tmp_path, rates=(0.1,), seeds=2)
+    assert len(calls) == 6  # where a run was trained does not matter
