@@ -31,6 +31,18 @@ print(seconds, *sorted(heavy & (set(sys.modules) - before)))
     assert float(seconds) < 0.3
 
 
+def test_a_network_is_loaded_without_the_compiler():
+    """PyTorch's takes a second to import, and is asked for by many operations on the meta device."""
+    code = """
+import sys
+from silif_plugins.training import from_pretrained
+from_pretrained("silif-spoken-digits")
+print(*sys.modules)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "torch._dynamo" not in run.stdout.split()
+
+
 def test_versions_agree():
     assert re.search(rf"^version: {re.escape(silif_plugins.__version__)}$", (ROOT / "CITATION.cff").read_text(), re.M)
     assert version("silif_plugins") == silif_plugins.__version__

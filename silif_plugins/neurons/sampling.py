@@ -47,7 +47,8 @@ def sampler(size: Sequence[int], *, generator: torch.Generator | None = None) ->
             low, high = math.log(low), math.log(high)
         if low == high:
             return torch.full(shape, low)
-        return low + (high - low) * torch.rand(shape, generator=generator)
+        # in place, since other operations on the meta device import PyTorch's compiler, for a second
+        return torch.rand(shape, generator=generator).mul_(high - low).add_(low)
 
     return draw
 
