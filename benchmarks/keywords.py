@@ -18,9 +18,13 @@ three quarters of an hour.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
+
+from matplotlib.figure import Figure
 
 from silif_plugins import plots, tables
 from silif_plugins.datasets import resolve
@@ -207,8 +211,15 @@ def report(bench: Bench) -> None:
     ]
     write_file(bench.file.with_suffix(".md"), ("\n".join(lines) + "\n").encode())
     bench.write()
-    plots.save(plots.accuracy_against_operations(summaries), bench.file.with_suffix(".png"))
+    plots.save(figure(bench.results), bench.file.with_suffix(".png"))
     print("\n".join(lines), flush=True)
+
+
+def figure(results: list[Result]) -> Figure:
+    """Draw the accuracies; sizes of one system are joined."""
+    summaries = summarize(results)
+    families = [dataclasses.replace(each, neuron=re.sub(r"-\dx\d+$| \d+", "", each.neuron)) for each in summaries]
+    return plots.accuracy_against_operations(families, join=True)
 
 
 def half_the_compute(summaries: list[Summary], full: dict[str, float]) -> list[str]:

@@ -95,8 +95,9 @@ class WeightedInput(nn.Module):
         if valid is None or not self.norm.training:  # then no row takes part in another's normalisation
             normalized: Tensor = self.norm(current.flatten(0, 1)).view_as(current)
             return normalized if valid is None else normalized.masked_fill(~valid.unsqueeze(-1), 0)
-        normalized = self.norm(current[valid])
-        return normalized.new_zeros(current.shape).index_put((valid,), normalized)
+        rows, places = current.flatten(0, 1), valid.flatten().nonzero().squeeze(1)  # a GPU is waited for once, here
+        normalized = self.norm(rows.index_select(0, places))
+        return normalized.new_zeros(rows.shape).index_copy(0, places, normalized).view_as(current)
 
     def for_neurons(
         self,
