@@ -28,10 +28,15 @@ STAGGER = 576
 """Bytes between the starts of tensors within their pages: else their rows would compete for the same cache lines."""
 
 
+SLACK = 1.125
+"""How much more may be kept than was in use at one time. Tensors of several sizes are not all in use then: a training
+step, whose small ones come and go, would else return large ones to the system and ask for them again, every time."""
+
+
 class Pool:
     """Memory that tensors have given back, to be used again for tensors of the same size.
 
-    What is in use and what waits here are together never more than what was in use at one time before: beyond
+    What is in use and what waits here are together at most SLACK times what was in use at one time before: beyond
     that the memory that has waited longest goes back to the system.
 
     Examples:
@@ -78,7 +83,7 @@ class Pool:
             self._shrink()
 
     def _shrink(self) -> None:
-        while self._waiting and self._used + sum(size for size, _ in self._waiting) > self._peak:
+        while self._waiting and self._used + sum(size for size, _ in self._waiting) > SLACK * self._peak:
             self._waiting.pop(0)
 
 
