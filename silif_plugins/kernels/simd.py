@@ -126,6 +126,9 @@ load1 = _load(1)
 load2 = _load(2)
 """load2(numbers, index): two registers; where a chain of operations waits for itself, two chains run at once."""
 
+load8 = _load(8)
+"""load8(numbers, index): eight registers, for sums of long rows."""
+
 
 @intrinsic
 def store(typing_context: Any, numbers: Any, index: Any, value: Any) -> Any:
@@ -269,6 +272,17 @@ def store_bytes(typing_context: Any, numbers: Any, index: Any, mask: Any) -> Any
         value = builder.zext(args[2], ir.VectorType(ir.IntType(8), mask.lanes))
         address = _address(builder, *args[:2])
         builder.store(value, builder.bitcast(address, value.type.as_pointer())).align = 1
+
+    return types.void(numbers, types.intp, mask), build
+
+
+@intrinsic
+def store_mask(typing_context: Any, numbers: Any, index: Any, mask: Any) -> Any:
+    """Write a mask of at least 8 lanes from a byte on, lane i as bit i."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
+        value = builder.bitcast(args[2], ir.IntType(mask.lanes))
+        builder.store(value, builder.bitcast(_address(builder, *args[:2]), value.type.as_pointer())).align = 1
 
     return types.void(numbers, types.intp, mask), build
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...kernels.simd import fma, inlined, load1
+from ...kernels.simd import fma, inlined
 
 
 @inlined
-def nine_at(numbers: Any, i: Any, pitch: Any) -> Any:
-    """Nine vectors at equal distances: coefficients."""
-    first = load1(numbers, i), load1(numbers, i + pitch), load1(numbers, i + 2 * pitch)
-    second = load1(numbers, i + 3 * pitch), load1(numbers, i + 4 * pitch), load1(numbers, i + 5 * pitch)
-    third = load1(numbers, i + 6 * pitch), load1(numbers, i + 7 * pitch), load1(numbers, i + 8 * pitch)
+def nine_at(load: Any, numbers: Any, i: Any, pitch: Any) -> Any:
+    """Nine vectors at equal distances, by load1 or load2: coefficients."""
+    first = load(numbers, i), load(numbers, i + pitch), load(numbers, i + 2 * pitch)
+    second = load(numbers, i + 3 * pitch), load(numbers, i + 4 * pitch), load(numbers, i + 5 * pitch)
+    third = load(numbers, i + 6 * pitch), load(numbers, i + 7 * pitch), load(numbers, i + 8 * pitch)
     return first + second + third
 
 

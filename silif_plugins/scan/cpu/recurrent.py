@@ -1,106 +1,124 @@
 """The recurrent form on the CPU: I[t] + s[t-1] V, by the events of s[t-1].
 
-Kernels go step by step and write the total currents; backward, the total gradients of the spikes. With these the
-kernels without weights run the neurons and their adjoint as ever. A surrogate whose derivative is nowhere 0 needs all
-of V at each step of its adjoint: then it is a loop around the transposed product, for all sequences at once.
+A surrogate whose derivative is nowhere 0 needs all of V at each step of its adjoint: then it is a loop around the
+transposed product, for all sequences at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+from torch.nn.functional import pad
 
-from ...kernels.memory import empty_like
+from ...kernels.memory import empty, empty_like
+from ...kernels.products import product
 from ...kernels.simd import REGISTER_BYTES
-from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients
+from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from . import recurrent_kernels as kernels
 from .code import code_of_kernel
 from .run import Job, code_of, view_of
-from .run import backward as run_backward
 from .run import forward as run_forward
 
-GROUP = 64
-"""Neurons whose weights' gradients are one task: they stay in the cache."""
+TASKS = 16
+"""Most tasks that sequences are shared among; each sums the gradients of the coefficients in its own place."""
 
 
 def forward(call: Forward) -> Outputs:
     """Run the neurons, with weights."""
-    total = empty_like(call.current)
-    if total.numel():
-        kernel = kernels.forward_hard if call.hard_reset else kernels.forward
-        _write(kernel, call, total, kernels.FORWARD_ROWS, x=call.current)
-    return run_forward(call._replace(current=total, weights=None))._replace(extra=total)
+    outputs = empty_outputs(call, empty_like, empty)
+    if call.current.numel() == 0:
+        return run_forward(call._replace(weights=None))._replace(extra=outputs.extra)
+    results = {"out": outputs.extra, "spk": outputs.spikes, "final": outputs.final, "chunks": outputs.chunks}
+    if call.trace:
+        results |= {"mem": outputs.mem, "ada": outputs.ada}
+    tasks = min(TASKS, call.current.shape[1])
+    kernel = kernels.forward_hard if call.hard_reset else kernels.forward
+    _run(kernel, call, tasks, kernels.FORWARD_ROWS, {"x": call.current}, results)
+    return outputs
 
 
 def backward(call: Backward) -> Gradients:
     """Run the adjoint, with weights; ``call.current`` are the total currents."""
+    weights, (steps, batch, neurons) = call.weights, call.current.shape
+    assert weights is not None
     if call.surrogate not in (BOXCAR, TRIANGLE) or call.current.numel() == 0:
         return backward_by_products(call)
-    weights, total = call.weights, call.current
-    assert weights is not None
-    grad_spikes = empty_like(total)
+    grads, tasks = empty_gradients(call, empty_like), min(TASKS, batch)
+    bits = torch.zeros((steps, batch, -(-neurons // kernels.WORD)), dtype=torch.int64)
+    sums = torch.zeros((tasks, 9, _width(call.current)), dtype=torch.float64)
+    given = {"x": call.current, "chunks": call.chunks, "grad_spk": call.grad_spikes, "grad_final": call.grad_final}
+    given |= {"grad_mem": call.grad_mem, "grad_ada": call.grad_ada}
+    results = {"out": grads.current, "final": grads.initial}
     kernel = kernels.backward_hard if call.hard_reset else kernels.backward
-    given = {"grad_spk": call.grad_spikes, "grad_final": call.grad_final}
-    given |= {"grad_mem": call.grad_mem, "grad_ada": call.grad_ada, "chunks": call.chunks}
-    _write(kernel, call, grad_spikes, kernels.BACKWARD_ROWS, x=total, **given)
-    grads = run_backward(call._replace(weights=None, grad_spikes=grad_spikes, needs_current=True))
-    grads.initial[2] += grads.current[0] @ weights.t()
-    spikes = run_forward(call.again()).spikes
-    grad_weights = torch.zeros_like(weights, memory_format=torch.contiguous_format)
-    _write(kernels.weight_gradient, call, grad_weights, 0, x=spikes, grad_spk=grads.current)
-    return grads._replace(weights=grad_weights)
+    _run(kernel, call, tasks, int(kernels.BACKWARD_ROWS), given, results, bits=bits, sums=sums)
+    grads.coefficients.copy_(sums.sum(0)[:, :neurons])
+    grads.initial[2] += product(grads.current[0], weights)
+    groups = -(-neurons // kernels.WORD)
+    grads.weights.zero_()
+    _run(kernels.weight_gradient, call, groups, 0, {"grad_spk": grads.current}, {"out": grads.weights}, bits=bits)
+    if call.initial[2].any():
+        grads.weights.addmm_(call.initial[2].t(), grads.current[0])
+    return grads
 
 
-def _write(
-    kernel: Callable[..., None], call: Forward | Backward, out: Tensor, rows: int, **tensors: Tensor | None
+def _width(current: Tensor) -> int:
+    """Neurons as whole pairs of vectors."""
+    lanes = 2 * REGISTER_BYTES // current.element_size()
+    return -(-current.shape[-1] // lanes) * lanes
+
+
+def _run(
+    kernel: Callable[..., None],
+    call: Forward | Backward,
+    tasks: int,
+    rows: int,
+    inputs: Mapping[str, Tensor | None],
+    results: Mapping[str, Tensor],
+    **others: Tensor,
 ) -> None:
-    """Run a kernel, whose tensors have no gaps and whole vectors of neurons, and write to ``out``."""
+    """Run a kernel, whose inputs and results have no gaps and whole pairs of vectors of neurons."""
     steps, batch, neurons = call.current.shape
-    code = code_of_kernel(kernel, call.current.dtype, kernels.job_dtype)
-    missing = -neurons % (REGISTER_BYTES // out.element_size())
-    width = neurons + missing
+    code, width = code_of_kernel(kernel, call.current.dtype, kernels.job_dtype), _width(call.current)
+    missing = width - neurons
 
     def whole(tensor: Tensor) -> Tensor:
-        return (functional.pad(tensor, (0, missing)) if missing else tensor).contiguous()
+        return (pad(tensor, (0, missing)) if missing else tensor).contiguous()
 
     assert call.weights is not None
-    weights = functional.pad(call.weights, (0, missing, 0, missing)) if missing else call.weights
-    lengths = None if call.lengths is None else call.lengths.contiguous()
-    written = out if not missing and out.is_contiguous() else None
-    if written is None:
-        written = out.new_zeros((width, width) if out.dim() == 2 else (*out.shape[:2], width))
-    # The same for all sequences: one thread has one of them at a time.
-    given: dict[str, Tensor] = {
-        "coefficients": whole(call.coefficients),
-        "initial": whole(call.initial),
-        "weights": weights.contiguous(),
-        "scratch": out.new_empty(batch * rows * width),
-        "out": written,
+    given = {"coefficients": whole(call.coefficients), "initial": whole(call.initial), "weights": whole(call.weights)}
+    if missing:
+        given["coefficients"][8, neurons:] = torch.inf  # what is added never fires, and no gate of it opens
+    if call.lengths is not None:
+        given["lengths"] = call.lengths.contiguous()
+    given |= {name: whole(tensor) for name, tensor in inputs.items() if tensor is not None}
+    written = {
+        name: tensor.new_zeros((*tensor.shape[:-1], width)) if missing or not tensor.is_contiguous() else tensor
+        for name, tensor in results.items()
     }
-    given |= {name: whole(tensor) for name, tensor in tensors.items() if tensor is not None}
-    given |= {} if lengths is None else {"lengths": lengths}
-    weighs = out.dim() == 2
-    tasks = -(-width // GROUP) if weighs else batch
-    given["places"] = torch.empty(batch * width, dtype=torch.int64)
+    # A thread has the memory of the first of its tasks.
+    words = -(-neurons // kernels.WORD)
+    given |= written | others
+    given["scratch"] = call.current.new_empty(tasks * rows * width)
+    given["places"] = torch.zeros(tasks * (width + CHUNK * words + 4), dtype=torch.int64)
     values: dict[str, Any] = {
         "steps": steps,
         "batch": batch,
         "neurons": width,
         "tasks": tasks,
-        "inputs": GROUP,
+        "words": words,
         "surrogate": call.surrogate,
         "shape1": call.shape1,
         "shape2": call.shape2,
         "detach_reset": call.detach_reset,
     }
     values |= {name: tensor.data_ptr() for name, tensor in given.items()}
-    code.run(code.pack(code.fill(code.absent.copy(), values)), tasks, call.current.numel() * GROUP)
-    if written is not out:
-        out.copy_(written[:neurons, :neurons] if weighs else written[..., :neurons])
+    code.run(code.pack(code.fill(code.absent.copy(), values)), tasks, call.current.numel() * kernels.WORD)
+    for name, tensor in results.items():
+        if written[name] is not tensor:
+            tensor.copy_(written[name][..., :neurons])
 
 
 def backward_by_products(call: Backward) -> Gradients:

@@ -1,8 +1,10 @@
 """Kernels of the recurrent form: a sequence after the other, each step by its events.
 
-Forward writes the total currents I[t] + s[t-1] V. Backward writes the total gradients of the spikes, through V where
-the surrogate's derivative is not 0: dL/ds[t] + V dL/dI[t+1]. With these the kernels without weights do the rest. V is
-read row by row, [from, to], a row for an event or an open gate: that of 512 neurons stays in the cache.
+Forward adds a row of V, [from, to], for each spike to the currents of the next step. Backward gives the spikes their
+gradients through V, dL/ds[t] + V dL/dI[t+1], where the surrogate's derivative is not 0: a product of a row of V and
+dL/dI[t+1] for each such gate. All of the layer is done in the same pass, from currents to spikes and back; what it
+needs of a sequence stays in the caches, as does V of 512 neurons. The gradient of V is a pass of its own, over the
+spikes' bits, which backward leaves.
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -16,250 +18,390 @@ from numba import carray
 
 from ...kernels.simd import (
     REGISTER_BYTES,
+    accumulate,
     bits,
     compiled,
     element_bytes,
+    fence,
     fma,
     inlined,
     load1,
+    load2,
+    load8,
     lowest,
     numbers_at,
+    prefetch2,
     select,
     splat,
+    stack_numbers,
     store,
+    store_mask,
     total,
 )
 from ..layout import CHUNK
-from .adjoints import nine_at, step_back
+from .adjoints import added, nine_at, step_back
 from .kernels import derivative, first_reset, step
 
-FORWARD_ROWS, BACKWARD_ROWS = 3, 3 + 2 * (CHUNK + 1) + 3
-"""Rows of scratch memory: mem, ada and spk; their gradients, the states of a chunk, and g, slope and h."""
+WORD = 64
+"""Neurons whose spikes or gates are one integer of bits."""
+
+AHEAD = 2
+"""Steps that forward reads ahead."""
+
+SUM, FORWARD_ROWS = 3, 4
+"""Rows of scratch memory, [N] each, after mem, ada and spk: the currents through V."""
+
+HISTORY, PARTS, G, H, BACKWARD_ROWS = np.cumsum([3, 2 * (CHUNK + 1), 3 * CHUNK, 1, 1])
+"""After the gradients of mem, ada and spk: states of a chunk; p, q and what goes through the surrogate at each step;
+dL/dI of the step after, and what comes from it through V."""
+
+BLOCK = 256
+"""Rows whose events the weights' gradient sorts by their neuron at a time."""
+PANEL = 64
+"""Neurons of a task of it."""
+PLACE_BYTES, COUNT_BYTES = 2 * BLOCK * PANEL, 8 * PANEL
 
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
-    """What a kernel is told: sizes, flags, and addresses of tensors without gaps, N being whole vectors."""
-    sizes = ("steps", "batch", "neurons", "tasks", "surrogate", "detach_reset", "inputs")
-    tensors = ("coefficients", "weights", "lengths", "x", "initial", "chunks", "scratch", "places", "out")
+    """What a kernel is told: sizes, flags, and addresses of tensors without gaps, N being whole pairs of vectors."""
+    sizes = ("steps", "batch", "neurons", "tasks", "words", "surrogate", "detach_reset")
+    tensors = ("coefficients", "weights", "lengths", "x", "initial", "chunks", "scratch", "places")
+    outputs = ("out", "spk", "mem", "ada", "final", "bits", "sums")
     grads = ("grad_spk", "grad_final", "grad_mem", "grad_ada")
-    return np.dtype([(name, np.int64) for name in sizes + tensors + grads] + [("shape1", real), ("shape2", real)])
+    return np.dtype(
+        [(name, np.int64) for name in sizes + tensors + outputs + grads] + [("shape1", real), ("shape2", real)]
+    )
 
 
 @inlined
 def length_of(job: Any, b: Any) -> Any:
     """Steps of a sequence."""
-    return job.steps if job.lengths == 0 else numbers_at(job.lengths, job.steps)[b]
+    return job.steps if job.lengths == 0 else min(job.steps, numbers_at(job.lengths, job.steps)[b])
 
 
 @inlined
-def listed(numbers: Any, start: Any, size: Any, places: Any) -> Any:
-    """Write the places of numbers that are not 0; return how many there are."""
-    lanes, count = REGISTER_BYTES // element_bytes(numbers), 0
-    for i in range(0, size, lanes):
-        vector = load1(numbers, start + i)
-        found = bits(vector != splat(vector, 0.0))
-        while found:
-            places[count] = i + lowest(found)
-            found, count = found & (found - 1), count + 1
+def unpacked(found: Any, first: Any, count: Any, places: Any) -> Any:
+    """Append the places of an integer's bits to a list of ``count``; return how many there are then."""
+    while found != 0:
+        places[count] = first + lowest(found)
+        found, count = found & (found - 1), count + 1
     return count
+
+
+@inlined
+def events_of(numbers: Any, start: Any, n: Any, places: Any) -> Any:
+    """List which of n numbers are not 0; return how many."""
+    lanes, count = REGISTER_BYTES // element_bytes(numbers), 0
+    for first in range(0, n, WORD):
+        found = 0
+        for i in range(first, min(n, first + WORD), lanes):
+            vector = load1(numbers, start + i)
+            found |= bits(vector != splat(vector, 0.0)) << (i - first)
+        count = unpacked(found, first, count, places)
+    return count
+
+
+@inlined
+def add_rows(load: Any, job: Any, state: Any, row: Any, places: Any, count: Any, i: Any) -> None:
+    """Add up some columns of the rows of V that belong to events."""
+    weights, n = numbers_at(job.weights, job.shape1), job.neurons
+    sums = splat(load(weights, i), 0.0)
+    for event in range(count):
+        j = places[event]
+        sums = fma(splat(sums, state[row + 2 * n + j]), load(weights, j * n + i), sums)
+    store(state, row + SUM * n + i, sums)
 
 
 @compiled
 def run_forward(begin: Any, end: Any, call: Any, hard: Any) -> None:
-    """Write the total currents of sequences ``begin`` to ``end``."""
+    """Run the sequences of tasks ``begin`` to ``end``: total currents, spikes, states before chunks, last state."""
     job = carray(call, 1)[0]
     like, n, row = job.shape1, job.neurons, job.batch * job.neurons
-    given, weights, x = numbers_at(job.coefficients, like), numbers_at(job.weights, like), numbers_at(job.x, like)
-    initial, out = numbers_at(job.initial, like), numbers_at(job.out, like)
-    lanes = REGISTER_BYTES // element_bytes(x)
-    for b in range(begin, end):
-        state, places = numbers_at(job.scratch, like), numbers_at(job.places + 8 * b * n, job.steps)
-        mem = b * FORWARD_ROWS * n
-        ada, spk, first = mem + n, mem + 2 * n, b * n
-        length = min(job.steps, length_of(job, b))
+    given, x, out = numbers_at(job.coefficients, like), numbers_at(job.x, like), numbers_at(job.out, like)
+    spikes, chunks = numbers_at(job.spk, like), numbers_at(job.chunks, like)
+    mems, adas = numbers_at(job.mem, like), numbers_at(job.ada, like)
+    initial, final = numbers_at(job.initial, like), numbers_at(job.final, like)
+    lanes, traced = 2 * REGISTER_BYTES // element_bytes(x), job.mem != 0
+    state, places = numbers_at(job.scratch, like), numbers_at(job.places + 8 * begin * n, job.steps)
+    mem = begin * FORWARD_ROWS * n
+    ada, spk, through = mem + n, mem + 2 * n, mem + SUM * n
+    for b in range(begin * job.batch // job.tasks, end * job.batch // job.tasks):
+        first, length = b * n, length_of(job, b)
         for i in range(0, n, lanes):
-            store(state, mem + i, load1(initial, first + i))
-            store(state, ada + i, load1(initial, row + first + i))
-            store(state, spk + i, load1(initial, 2 * row + first + i))
+            for k in range(3):
+                store(state, mem + k * n + i, load2(initial, k * row + first + i))
         for t in range(length):
-            count, at = listed(state, spk, n, places), t * row + first
+            count, at = events_of(state, spk, n, places), t * row + first
             i = 0
+            while i + 4 * lanes <= n:
+                add_rows(load8, job, state, mem, places, count, i)
+                i += 4 * lanes
             while i < n:
-                if i + 4 * lanes <= n:
-                    zero = splat(load1(x, at), 0.0)
-                    c0, c1, c2, c3 = zero, zero, zero, zero
-                    for event in range(count):
-                        source, value = places[event] * n + i, splat(zero, state[spk + places[event]])
-                        c0 = fma(value, load1(weights, source), c0)
-                        c1 = fma(value, load1(weights, source + lanes), c1)
-                        c2 = fma(value, load1(weights, source + 2 * lanes), c2)
-                        c3 = fma(value, load1(weights, source + 3 * lanes), c3)
-                    store(out, at + i, load1(x, at + i) + c0)
-                    store(out, at + i + lanes, load1(x, at + i + lanes) + c1)
-                    store(out, at + i + 2 * lanes, load1(x, at + i + 2 * lanes) + c2)
-                    store(out, at + i + 3 * lanes, load1(x, at + i + 3 * lanes) + c3)
-                    i += 4 * lanes
-                else:
-                    c0 = splat(load1(x, at), 0.0)
-                    for event in range(count):
-                        value = splat(c0, state[spk + places[event]])
-                        c0 = fma(value, load1(weights, places[event] * n + i), c0)
-                    store(out, at + i, load1(x, at + i) + c0)
-                    i += lanes
+                add_rows(load2, job, state, mem, places, count, i)
+                i += lanes
+            saved = (t // CHUNK * 2 - 2) * row + first
+            saves = t % CHUNK == 0 and t > 0
             for i in range(0, n, lanes):
-                coefficients = nine_at(given, i, n)
+                prefetch2(x, at + AHEAD * row + i)
+                coefficients = nine_at(load2, given, i, n)
                 _, _, _, _, _, _, r1, r2, threshold = coefficients
-                m = load1(state, mem + i)
-                reset = first_reset(load1(state, spk + i), m, r1, r2, hard)
-                m, a = step(m, load1(state, ada + i), load1(out, at + i), reset, coefficients)
+                m, a = load2(state, mem + i), load2(state, ada + i)
+                if saves:
+                    store(chunks, saved + i, m)
+                    store(chunks, saved + row + i, a)
+                current = load2(x, at + i) + load2(state, through + i)
+                m, a = step(m, a, current, first_reset(load2(state, spk + i), m, r1, r2, hard), coefficients)
+                s = select(m > threshold, splat(m, 1.0), splat(m, 0.0))
                 store(state, mem + i, m)
                 store(state, ada + i, a)
-                store(state, spk + i, select(m > threshold, splat(m, 1.0), splat(m, 0.0)))
+                store(state, spk + i, s)
+                store(out, at + i, current)
+                store(spikes, at + i, s)
+                if traced:
+                    store(mems, at + i, m)
+                    store(adas, at + i, a)
+        for i in range(0, n, lanes):
+            for k in range(3):
+                store(final, k * row + first + i, load2(state, mem + k * n + i))
+        zero = splat(load2(state, mem), 0.0)
         for t in range(length, job.steps):
+            at, saved = t * row + first, (t // CHUNK * 2 - 2) * row + first
             for i in range(0, n, lanes):
-                store(out, t * row + first + i, load1(x, t * row + first + i))
+                store(out, at + i, load2(x, at + i))
+                store(spikes, at + i, zero)
+                if traced:
+                    store(mems, at + i, zero)
+                    store(adas, at + i, zero)
+                if t % CHUNK == 0 and t > 0:
+                    store(chunks, saved + i, zero)
+                    store(chunks, saved + row + i, zero)
+    fence()
 
 
 @inlined
-def along(weights: Any, at: Any, g: Any, start: Any, n: Any) -> Any:
-    """The product of a row of weights and g."""
-    lanes = REGISTER_BYTES // element_bytes(weights)
-    zero = splat(load1(weights, at), 0.0)
-    c0, c1, c2, c3 = zero, zero, zero, zero
-    i = 0
-    while i + 4 * lanes <= n:
-        c0 = fma(load1(weights, at + i), load1(g, start + i), c0)
-        c1 = fma(load1(weights, at + i + lanes), load1(g, start + i + lanes), c1)
-        c2 = fma(load1(weights, at + i + 2 * lanes), load1(g, start + i + 2 * lanes), c2)
-        c3 = fma(load1(weights, at + i + 3 * lanes), load1(g, start + i + 3 * lanes), c3)
-        i += 4 * lanes
-    while i < n:
-        c0 = fma(load1(weights, at + i), load1(g, start + i), c0)
-        i += lanes
-    return total((c0 + c1) + (c2 + c3))
+def gated(job: Any, own: Any, g: Any, h: Any, places: Any, count: Any) -> None:
+    """Write the products of g and some rows of V to h, four rows at a time: g is then read once for all of them."""
+    weights, n, lanes = numbers_at(job.weights, job.shape1), job.neurons, 2 * REGISTER_BYTES // element_bytes(own)
+    for k in range(count, count + 3):
+        places[k] = places[count - 1]
+    for k in range(0, count, 4):
+        j0, j1, j2, j3 = places[k], places[k + 1], places[k + 2], places[k + 3]
+        zero = splat(load2(own, g), 0.0)
+        c0, c1, c2, c3 = zero, zero, zero, zero
+        for i in range(0, n, lanes):
+            grad = load2(own, g + i)
+            c0 = fma(load2(weights, j0 * n + i), grad, c0)
+            c1 = fma(load2(weights, j1 * n + i), grad, c1)
+            c2 = fma(load2(weights, j2 * n + i), grad, c2)
+            c3 = fma(load2(weights, j3 * n + i), grad, c3)
+        own[h + j0], own[h + j1], own[h + j2], own[h + j3] = total(c0), total(c1), total(c2), total(c3)
+
+
+@inlined
+def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, active: Any, hard: Any) -> None:
+    """Write the states of a chunk of a sequence, its spikes' bits, and those of where the surrogate is not 0."""
+    like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
+    given, x, grad = numbers_at(job.coefficients, like), numbers_at(job.x, like), numbers_at(job.grad_spk, like)
+    lanes, octets, begins = 2 * REGISTER_BYTES // element_bytes(own), np.uint8(0), time == 0
+    opened, fired = numbers_at(gates, octets), numbers_at(job.bits, octets)
+    before = numbers_at(job.initial if begins else job.chunks, like)
+    saved, history = (0 if begins else (time // CHUNK - 1) * 2) * row + first, base + HISTORY * n
+    at, mask = time * row + first, (time * job.batch + b) * job.words * 8
+    soon = max(0, time - CHUNK) * row + first
+    for i in range(0, n, lanes):
+        coefficients = nine_at(load2, given, i, n)
+        _, _, _, _, _, _, r1, r2, threshold = coefficients
+        zero, one = splat(r1, 0.0), splat(r1, 1.0)
+        m, a = load2(before, saved + i), load2(before, saved + row + i)
+        s = load2(before, saved + 2 * row + i) if begins else select(m > threshold, one, zero)
+        store(own, history + i, m)
+        store(own, history + n + i, a)
+        for t in range(active):
+            prefetch2(x, soon + t * row + i)
+            prefetch2(grad, soon + t * row + i)
+            m, a = step(m, a, load2(x, at + t * row + i), first_reset(s, m, r1, r2, hard), coefficients)
+            fires = m > threshold
+            s = select(fires, one, zero)
+            store(own, history + (2 * t + 2) * n + i, m)
+            store(own, history + (2 * t + 3) * n + i, a)
+            store_mask(fired, mask + t * job.batch * job.words * 8 + i // 8, fires)
+            store_mask(opened, t * job.words * 8 + i // 8, derivative(m - threshold, job) != zero)
+
+
+@inlined
+def run_back(job: Any, own: Any, base: Any, b: Any, time: Any, t: Any, hard: Any) -> None:
+    """Run the adjoint of a step of a sequence: from the gradients after it to those before it, and dL/dI[t]."""
+    like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
+    given, grad_spk, out = numbers_at(job.coefficients, like), numbers_at(job.grad_spk, like), numbers_at(job.out, like)
+    grad_mem, grad_ada = numbers_at(job.grad_mem, like), numbers_at(job.grad_ada, like)
+    lanes, at, g, h = REGISTER_BYTES // element_bytes(own), (time + t) * row + first, base + G * n, base + H * n
+    after, parts = base + (HISTORY + 2 * t + 2) * n, base + (PARTS + 3 * t) * n
+    for i in range(0, n, lanes):
+        coefficients = nine_at(load1, given, i, n)
+        _, _, _, _, _, _, _, _, threshold = coefficients
+        zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
+        flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
+        grad = load1(own, h + i)
+        store(own, h + i, zero)
+        if job.grad_spk != 0:
+            grad = grad + load1(grad_spk, at + i)
+        through = derivative(load1(own, after + i) - threshold, job) * (grad + load1(own, base + 2 * n + i))
+        p, q = load1(own, base + i) + through, load1(own, base + n + i)
+        if job.grad_mem != 0:
+            p, q = p + load1(grad_mem, at + i), q + load1(grad_ada, at + i)
+        store(own, parts + i, p)
+        store(own, parts + n + i, q)
+        store(own, parts + 2 * n + i, through)
+        to_x, to_mem, to_ada, to_spk = step_back(p, q, coefficients)
+        if hard is not None:
+            m = load1(own, after - 2 * n + i)
+            s = select(m > threshold, one, zero)
+            if time + t == 0:
+                s = load1(numbers_at(job.initial, like), 2 * row + first + i)
+            to_mem, to_spk = fma(to_spk, s, to_mem), to_spk * m
+        store(out, at + i, to_x)
+        store(own, g + i, to_x)
+        store(own, base + i, to_mem)
+        store(own, base + n + i, to_ada)
+        store(own, base + 2 * n + i, select(flows, to_spk, zero))
+
+
+@inlined
+def add_up(job: Any, own: Any, base: Any, task: Any, b: Any, time: Any, active: Any, hard: Any) -> None:
+    """Add the coefficients' gradients of a chunk of a sequence to the sums of a task."""
+    like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
+    given, x, sums = numbers_at(job.coefficients, like), numbers_at(job.x, like), numbers_at(job.sums, 1.0)
+    lanes, at, to = REGISTER_BYTES // element_bytes(own), time * row + first, 9 * task * n
+    for i in range(0, n, lanes):
+        threshold = load1(given, 8 * n + i)
+        zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
+        parts = zero, zero, zero, zero, zero, zero, zero, zero, zero
+        for t in range(active):
+            before, part = base + (HISTORY + 2 * t) * n + i, base + (PARTS + 3 * t) * n + i
+            m, a, current = load1(own, before), load1(own, before + n), load1(x, at + t * row + i)
+            s = select(m > threshold, one, zero)
+            if time + t == 0:
+                s = load1(numbers_at(job.initial, like), 2 * row + first + i)
+            if hard is not None:
+                s = s * m
+            p, q, through = load1(own, part), load1(own, part + n), load1(own, part + 2 * n)
+            parts = added(parts, p, q, m, a, current, s, through)
+        s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = parts
+        accumulate(sums, to + i, s11)
+        accumulate(sums, to + n + i, s12)
+        accumulate(sums, to + 2 * n + i, s21)
+        accumulate(sums, to + 3 * n + i, s22)
+        accumulate(sums, to + 4 * n + i, sb1)
+        accumulate(sums, to + 5 * n + i, sb2)
+        accumulate(sums, to + 6 * n + i, sr1)
+        accumulate(sums, to + 7 * n + i, sr2)
+        accumulate(sums, to + 8 * n + i, sth)
 
 
 @compiled
 def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
-    """Write the total gradients of the spikes of sequences ``begin`` to ``end``."""
+    """Run the adjoint of the sequences of tasks ``begin`` to ``end``: gradients of currents, states, coefficients."""
     job = carray(call, 1)[0]
     like, n, row = job.shape1, job.neurons, job.batch * job.neurons
-    given, weights, x = numbers_at(job.coefficients, like), numbers_at(job.weights, like), numbers_at(job.x, like)
-    out, chunks = numbers_at(job.out, like), numbers_at(job.chunks, like)
-    grad_spk, grad_final = numbers_at(job.grad_spk, like), numbers_at(job.grad_final, like)
-    grad_mem, grad_ada = numbers_at(job.grad_mem, like), numbers_at(job.grad_ada, like)
-    lanes = REGISTER_BYTES // element_bytes(x)
-    for b in range(begin, end):
-        own, first, places = numbers_at(job.scratch, like), b * n, numbers_at(job.places + 8 * b * n, job.steps)
-        carry = b * BACKWARD_ROWS * n
-        history, g = carry + 3 * n, carry + (3 + 2 * (CHUNK + 1)) * n
-        slope, h = g + n, g + 2 * n
-        length = min(job.steps, length_of(job, b))
-        for i in range(0, n, lanes):
-            zero = splat(load1(x, first), 0.0)
-            for k in range(3):
-                store(own, carry + k * n + i, zero)
-                if job.grad_final != 0:
-                    store(own, carry + k * n + i, load1(grad_final, k * row + first + i))
-            store(own, g + i, zero)
-            store(own, h + i, zero)
-            for t in range(length, job.steps):
-                store(out, t * row + first + i, zero)
-        for time in range((length - 1) // CHUNK * CHUNK, -1, -CHUNK):
-            active = min(CHUNK, length - time)
-            before, begins = numbers_at(job.initial, like), time == 0
-            if not begins:
-                before = chunks
-            saved = (0 if begins else (time // CHUNK - 1) * 2) * row + first
+    out, own, final = numbers_at(job.out, like), numbers_at(job.scratch, like), numbers_at(job.final, like)
+    grad_final, lanes = numbers_at(job.grad_final, like), REGISTER_BYTES // element_bytes(out)
+    base, places = (
+        begin * BACKWARD_ROWS * n,
+        numbers_at(job.places + 8 * begin * (n + CHUNK * job.words + 4), job.steps),
+    )
+    gates = job.places + 8 * (begin * (n + CHUNK * job.words + 4) + n + 4)
+    words, g, h = numbers_at(gates, job.steps), base + G * n, base + H * n
+    for task in range(begin, end):
+        for b in range(task * job.batch // job.tasks, (task + 1) * job.batch // job.tasks):
+            first, length = b * n, length_of(job, b)
             for i in range(0, n, lanes):
-                coefficients = nine_at(given, i, n)
-                _, _, _, _, _, _, r1, r2, threshold = coefficients
-                zero, one = splat(r1, 0.0), splat(r1, 1.0)
-                m, a = load1(before, saved + i), load1(before, saved + row + i)
-                s = load1(before, saved + 2 * row + i) if begins else select(m > threshold, one, zero)
-                store(own, history + i, m)
-                store(own, history + n + i, a)
-                for t in range(active):
-                    current = load1(x, (time + t) * row + first + i)
-                    m, a = step(m, a, current, first_reset(s, m, r1, r2, hard), coefficients)
-                    s = select(m > threshold, one, zero)
-                    store(own, history + (2 * t + 2) * n + i, m)
-                    store(own, history + (2 * t + 3) * n + i, a)
-            for t in range(active - 1, -1, -1):
-                at, after = (time + t) * row + first, history + (2 * t + 2) * n
-                for i in range(0, n, lanes):
-                    m = load1(own, after + i)
-                    store(own, slope + i, derivative(m - load1(given, 8 * n + i), job))
-                count = 0
-                if time + t + 1 < length:
-                    count = listed(own, slope, n, places)
-                    for gate in range(count):
-                        own[h + places[gate]] = along(weights, places[gate] * n, own, g, n)
-                for i in range(0, n, lanes):
-                    coefficients = nine_at(given, i, n)
-                    _, _, _, _, _, _, _, _, threshold = coefficients
-                    zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
-                    flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
-                    grad = load1(own, h + i)
-                    store(own, h + i, zero)
-                    if job.grad_spk != 0:
-                        grad = grad + load1(grad_spk, at + i)
-                    store(out, at + i, grad)
-                    through = load1(own, slope + i) * (grad + load1(own, carry + 2 * n + i))
-                    p, q = load1(own, carry + i) + through, load1(own, carry + n + i)
-                    if job.grad_mem != 0:
-                        p, q = p + load1(grad_mem, at + i), q + load1(grad_ada, at + i)
-                    to_x, to_mem, to_ada, to_spk = step_back(p, q, coefficients)
-                    if hard is not None:
-                        m = load1(own, after - 2 * n + i)
-                        s = select(m > threshold, one, zero)
-                        if time + t == 0:
-                            s = load1(numbers_at(job.initial, like), 2 * row + first + i)
-                        to_mem, to_spk = fma(to_spk, s, to_mem), to_spk * m
-                    store(own, g + i, to_x)
-                    store(own, carry + i, to_mem)
-                    store(own, carry + n + i, to_ada)
-                    store(own, carry + 2 * n + i, select(flows, to_spk, zero))
+                zero = splat(load1(own, base), 0.0)
+                for k in range(3):
+                    store(own, base + k * n + i, zero)
+                    if job.grad_final != 0:
+                        store(own, base + k * n + i, load1(grad_final, k * row + first + i))
+                store(own, h + i, zero)
+                for t in range(length, job.steps):
+                    store(out, t * row + first + i, zero)
+            for time in range((length - 1) // CHUNK * CHUNK, -1, -CHUNK):
+                active = min(CHUNK, length - time)
+                run_again(job, own, base, gates, b, time, active, hard)
+                for t in range(active - 1, -1, -1):
+                    count = 0
+                    if time + t + 1 < length:
+                        for word in range(job.words):
+                            count = unpacked(words[t * job.words + word], word * WORD, count, places)
+                    if count > 0:
+                        gated(job, own, g, h, places, count)
+                    run_back(job, own, base, b, time, t, hard)
+                add_up(job, own, base, task, b, time, active, hard)
+            for i in range(0, n, lanes):
+                for k in range(3):
+                    store(final, k * row + first + i, load1(own, base + k * n + i))
+    fence()
 
 
 def forward(begin: Any, end: Any, call: Any) -> None:
-    """Total currents of neurons whose reset is R s."""
+    """Run neurons whose reset is R s."""
     run_forward(begin, end, call, None)
 
 
 def forward_hard(begin: Any, end: Any, call: Any) -> None:
-    """Total currents of neurons whose reset is R mem s."""
+    """Run neurons whose reset is R mem s."""
     run_forward(begin, end, call, True)
 
 
 def backward(begin: Any, end: Any, call: Any) -> None:
-    """Total gradients of the spikes of neurons whose reset is R s."""
+    """Run the adjoint of neurons whose reset is R s."""
     run_backward(begin, end, call, None)
 
 
 def backward_hard(begin: Any, end: Any, call: Any) -> None:
-    """Total gradients of the spikes of neurons whose reset is R mem s."""
+    """Run the adjoint of neurons whose reset is R mem s."""
     run_backward(begin, end, call, True)
 
 
+@inlined
+def add_gradients(load: Any, grad: Any, out: Any, j: Any, places: Any, start: Any, count: Any, n: Any, i: Any) -> None:
+    """Add some columns of the listed rows of dL/dI to a row of dL/dV."""
+    sums = load(out, j * n + i)
+    for event in range(start, start + count):
+        sums = sums + load(grad, np.int64(places[event]) * n + i)
+    store(out, j * n + i, sums)
+
+
 def weight_gradient(begin: Any, end: Any, call: Any) -> None:
-    """dL/dV for groups of ``inputs`` neurons: each event adds the gradient of the currents that it goes to."""
+    """Add to dL/dV, for PANELs of neurons: each spike adds the gradient of the currents of the step after it."""
     job = carray(call, 1)[0]
-    like, n, row = job.shape1, job.neurons, job.batch * job.neurons
-    spk, grad, out = numbers_at(job.x, like), numbers_at(job.grad_spk, like), numbers_at(job.out, like)
-    initial = numbers_at(job.initial, like)
-    lanes = REGISTER_BYTES // element_bytes(spk)
-    left, right = begin * job.inputs, min(n, end * job.inputs)
-    for t in range(job.steps):
-        for b in range(job.batch):
-            at = t * row + b * n
-            for start in range(left, right, lanes):
-                vector = load1(initial, 2 * row + b * n + start) if t == 0 else load1(spk, at - row + start)
-                found = bits(vector != splat(vector, 0.0))
-                while found:
-                    j = start + lowest(found)
+    like, n, rows, size = (
+        job.shape1,
+        job.neurons,
+        (job.steps - 1) * job.batch,
+        element_bytes(numbers_at(job.out, job.shape1)),
+    )
+    out, words = numbers_at(job.out, like), numbers_at(job.bits, job.steps)
+    places, counts = stack_numbers(PLACE_BYTES, np.uint16(0)), stack_numbers(COUNT_BYTES, np.int64(0))
+    lanes = 2 * REGISTER_BYTES // size
+    for top in range(0, rows, BLOCK):
+        grad = numbers_at(job.grad_spk + (top + job.batch) * n * size, like)
+        for panel in range(begin, end):
+            for j in range(PANEL):
+                counts[j] = 0
+            for r in range(min(BLOCK, rows - top)):
+                found = words[(top + r) * job.words + panel]
+                while found != 0:
+                    j = lowest(found)
                     found &= found - 1
-                    factor = initial[2 * row + b * n + j] if t == 0 else spk[at - row + j]
-                    value = splat(vector, factor)
-                    for i in range(0, n, lanes):
-                        store(out, j * n + i, fma(value, load1(grad, at + i), load1(out, j * n + i)))
+                    places[j * BLOCK + counts[j]] = r
+                    counts[j] += 1
+            i = 0
+            while i < n:
+                wide = i + 4 * lanes <= n
+                for j in range(min(PANEL, n - panel * PANEL)):
+                    if counts[j] == 0:
+                        continue
+                    if wide:
+                        add_gradients(load8, grad, out, panel * PANEL + j, places, j * BLOCK, counts[j], n, i)
+                    else:
+                        add_gradients(load2, grad, out, panel * PANEL + j, places, j * BLOCK, counts[j], n, i)
+                i += 4 * lanes if wide else lanes

@@ -31,7 +31,7 @@ def forward(begin: Any, end: Any, call: Any) -> None:
     lanes = REGISTER_BYTES // element_bytes(x)
     for vector in range(begin, end):
         i = min(vector * lanes, n - lanes)
-        coefficients = nine_at(given, i, n)
+        coefficients = nine_at(load1, given, i, n)
         _, _, _, _, _, _, r1, r2, threshold = coefficients
         zero, one = splat(r1, 0.0), splat(r1, 1.0)
         for at in range(i, size, n):
@@ -55,7 +55,7 @@ def backward(begin: Any, end: Any, call: Any) -> None:
     lanes = REGISTER_BYTES // element_bytes(x)
     for vector in range(begin, end):
         i = min(vector * lanes, n - lanes)
-        coefficients = nine_at(given, i, n)
+        coefficients = nine_at(load1, given, i, n)
         _, _, _, _, _, _, r1, r2, threshold = coefficients
         zero = splat(r1, 0.0)
         flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
