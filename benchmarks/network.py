@@ -18,7 +18,7 @@ from tqdm import tqdm
 from silif_plugins.datasets import SpokenDigits
 from silif_plugins.neurons import LI, SiLIF
 from silif_plugins.scan import scan, scan_layer
-from silif_plugins.synapses import SpikeLinear, normalised_linear
+from silif_plugins.synapses import SpikeLinear, normalised
 
 from .measure import interleaved
 from .rivals import Unbound, official_code
@@ -47,7 +47,7 @@ class Network(nn.Module):
         """Return scores [B, C] from inputs [T, B, 140]."""
         gate, self.rates, self.openness = None, [], []
         for linear, norm, neuron in zip(self.linears, self.norms, self.neurons, strict=True):
-            current, affine, _ = normalised_linear(linear, norm, x, gate)
+            current, affine, _ = normalised(linear, norm, x, gate)
             last = isinstance(neuron, LI)
             fired = scan_layer(neuron.state_space(), current, affine=affine, return_states=last)
             if last:

@@ -287,7 +287,7 @@ def scan_layer(
         current: Input currents before normalisation, [T, B, \*neurons].
         state: State before the first step; at rest by default.
         affine: Mean, scale and shift of each neuron, [3, \*neurons]: it gets scale (current - mean) + shift. For
-            example from :func:`silif_plugins.synapses.normalised_linear`. Without it the current is taken as it is.
+            example from :func:`silif_plugins.synapses.normalised`. Without it the current is taken as it is.
         surrogate: Spike function of mem - threshold.
         recurrent: Weights V of I[t] + s[t-1] V.
         return_states: Whether to return the states of all steps too.

@@ -13,7 +13,7 @@ from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, with_reset
 from ..neurons import LI, MEMBRANE_DECAYS, Neuron, is_recurrent, neuron_class
 from ..scan import BACKENDS, Backend, normalises, scan_layer, step
 from ..surrogate import SpikeFunction, resolve
-from ..synapses import Events, RecurrentDelay, SpikeLinear, can_normalise, connect, normalised_linear, transmit
+from ..synapses import Events, RecurrentDelay, can_normalise, connect, normalised, transmit
 
 Normalization = Literal["batchnorm", "layernorm", "none"]
 InitialState = Literal["zeros", "uniform"]
@@ -125,9 +125,8 @@ class WeightedInput(nn.Module):
             if valid is not None:
                 lengths, contiguous = valid.sum(0), not bool((valid[1:] & ~valid[:-1]).any())
             if contiguous and normalises(neurons, inputs, **options):
-                assert isinstance(self.weights, SpikeLinear)
                 assert isinstance(self.norm, nn.BatchNorm1d)
-                return WeightedCurrent(*normalised_linear(self.weights, self.norm, inputs, gate, valid), lengths)
+                return WeightedCurrent(*normalised(self.weights, self.norm, inputs, gate, valid), lengths)
         return WeightedCurrent(self(inputs, valid, gate), None, None, None)
 
 
@@ -191,7 +190,7 @@ class SpikingLayer(nn.Module):
         backend: Which implementation runs the neurons, as in `silif_plugins.scan.scan`; with ``"reference"``, and
             ``events="never"``, the layer can be differentiated twice.
         fuse_norm: Whether batch norm may become part of the kernels around it, which gives the same results to
-            rounding: of SpikeLinear, which sums mean and variance, and of the neurons, which read the currents.
+            rounding: of the weights, which sum mean and variance, and of the neurons, which read the currents.
 
     Raises:
         ValueError: If an argument is not one of those listed.

@@ -7,7 +7,7 @@ from .delayed_linear import DelayedLinear
 from .dendritic_linear import DendriticDelay, DendriticLinear
 from .learnable_delay import DelayedModule, DelayMemory, DelaySettings, LearnableDelay, delay_memory, discretised
 from .linear import Events, SpikeLinear, spike_linear
-from .normalisation import Unscaled, can_normalise, normalised_linear
+from .normalisation import Unscaled, can_normalise, normalised
 from .quantised_linear import QuantisedLinear
 from .recurrent_delay import RecurrentDelay, RecurrentState
 from .rounding import Bits, largest_level, levels, row_steps
@@ -40,7 +40,7 @@ __all__ = [
     "gaussian_taps",
     "largest_level",
     "levels",
-    "normalised_linear",
+    "normalised",
     "row_steps",
     "spike_linear",
     "transmit",

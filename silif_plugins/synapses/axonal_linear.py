@@ -10,9 +10,11 @@ from torch.nn import functional
 
 from .axonal_delay import AxonalDelay
 from .channel_filter import spread_over_lags
+from .dropout import drop_inputs
+from .events import fits_kernels
 from .gaps import has_gaps, linear_with_gaps
 from .learnable_delay import DelayedModule, DelayMemory, DelaySettings
-from .linear import Events, SpikeLinear, as_weight, dense_linear, fits_kernels
+from .linear import Events, SpikeLinear, as_weight, dense_linear
 
 
 class AxonalLinear(DelayedModule):
@@ -44,6 +46,8 @@ class AxonalLinear(DelayedModule):
         )
     """
 
+    takes_gate = True
+
     def __init__(
         self,
         in_features: int,
@@ -73,18 +77,20 @@ class AxonalLinear(DelayedModule):
         """[out_features]."""
         return self.linear.bias
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return outputs [T, B, out_features] from inputs [T, B, in_features]; nothing came before them."""
-        return self._outputs(self._recent(inputs, None), inputs.shape[0])
+    def forward(self, inputs: Tensor, gate: Tensor | None = None) -> Tensor:
+        """Return outputs [T, B, out_features] from inputs [T, B, in_features]; nothing came before them.
+
+        ``gate`` as for `spike_linear`.
+        """
+        return self._outputs(self._recent(inputs, None, gate), inputs.shape[0])
 
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
         recent = self._recent(inputs, state)
         return self._outputs(recent, inputs.shape[0]), self.delays.travelling_after(recent)
 
-    def _recent(self, inputs: Tensor, past: Tensor | None) -> Tensor:
-        dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
-        return self.delays.recent(dropped, past)
+    def _recent(self, inputs: Tensor, past: Tensor | None, gate: Tensor | None = None) -> Tensor:
+        return self.delays.recent(drop_inputs(self, as_weight(inputs, self.weight), gate), past)
 
     def _outputs(self, recent: Tensor, steps: int) -> Tensor:
         """Return outputs from inputs: by events where delays keep them few, or the Gaussian leaves gaps."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..kernels.jobs import run_job
-from .linear import fits_kernels
+from .events import fits_kernels
 from .taps import convolve, differentiable
 
 

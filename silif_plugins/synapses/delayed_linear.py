@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .dropout import drop_inputs
 from .lag_products import sum_over_lags
 from .learnable_delay import DelayMemory, DelaySettings, LearnableDelay
 from .linear import as_weight
@@ -59,6 +60,7 @@ class DelayedLinear(LearnableDelay):
         True
     """
 
+    takes_gate = True
     bias: nn.Parameter | None
 
     def __init__(
@@ -90,23 +92,30 @@ class DelayedLinear(LearnableDelay):
             bound = self.in_features**-0.5 if self.in_features else 0.0
             nn.init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return outputs [T, B, out_features] from inputs [T, B, in_features]; more steps if it lengthens."""
-        return super().forward(
-            functional.pad(inputs, (0, 0, 0, 0, 0, self.max_delay // 2)) if self.lengthen else inputs
-        )
+    def forward(self, inputs: Tensor, gate: Tensor | None = None) -> Tensor:
+        """Return outputs [T, B, out_features] from inputs [T, B, in_features]; more steps if it lengthens.
+
+        ``gate`` as for `spike_linear`.
+        """
+        dropped = drop_inputs(self, as_weight(inputs, self.weight), gate)
+        if self.lengthen:
+            dropped = functional.pad(dropped, (0, 0, 0, 0, 0, self.max_delay // 2))
+        return self._outputs(self.window(dropped, None))
 
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
-        dropped = functional.dropout(as_weight(inputs, self.weight), self.dropout, self.training)
-        window = self.window(dropped, state)
+        window = self.window(drop_inputs(self, as_weight(inputs, self.weight)), state)
+        return self._outputs(window), self.travelling(window)
+
+    def _outputs(self, window: Tensor) -> Tensor:
+        """Return outputs from a window of inputs."""
         if self.is_rounded and goes_by_events(window, self.weight):
             outputs = transmit_whole(window, self._whole(), self.max_delay)
         elif self.is_rounded or self.kernel != "gaussian":
             outputs = convolve(window, self.weight * self.taps())
         else:
             outputs = sum_over_lags(window, self.weight, self.limited(), self.sigma, self.max_delay)
-        return outputs if self.bias is None else outputs + self.bias, self.travelling(window)
+        return outputs if self.bias is None else outputs + self.bias
 
     def travelling_on(self, past: Tensor) -> Tensor:
         """See `DelayedModule.travelling_on`."""

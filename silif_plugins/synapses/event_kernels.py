@@ -239,7 +239,7 @@ def forward(begin: Any, end: Any, call: Any) -> None:
 def collect(begin: Any, end: Any, call: Any) -> None:
     """Copy rows of a dense product to y and take their moments, for tasks ``begin`` to ``end``.
 
-    They are the rows of x, of as many numbers as y's; moments go on from what there is.
+    They are the rows of x, of as many numbers as y's, or y itself; moments go on from what there is.
     """
     job = carray(call, 1)[0]
     x, y, numbers = numbers_at(job.x, job.scale), numbers_at(job.y, job.scale), numbers_at(job.numbers, np.int64(0))
@@ -248,7 +248,7 @@ def collect(begin: Any, end: Any, call: Any) -> None:
         top, bottom = task * job.rows // job.tasks, (task + 1) * job.rows // job.tasks
         for first in range(top, bottom, BLOCK):
             rows = min(BLOCK, bottom - first)
-            for row in range(first, first + rows):
+            for row in range(first, first + rows if job.x != job.y else first):
                 for i in range(job.inputs):
                     y[row * outputs + i] = x[row * job.inputs + i]
                 for i in range(job.inputs, outputs):
@@ -383,8 +383,17 @@ def write_input_gradient(job: Any, row: Any, rows: Any, left: Any, right: Any, g
 
 
 def drop(begin: Any, end: Any, call: Any) -> None:
-    """Apply dropout to x for the rows of tasks ``begin`` to ``end``: y = 0 or scale * x."""
+    """Apply dropout to x for the rows of tasks ``begin`` to ``end``: y = 0 or scale * x; 0 too where a gate is shut."""
     job = carray(call, 1)[0]
-    x, y = numbers_at(job.x, job.scale), numbers_at(job.y, job.scale)
-    for i in range(begin * job.rows // job.tasks * job.inputs, end * job.rows // job.tasks * job.inputs):
-        y[i] = x[i] * job.scale if kept(job, i) else 0
+    x, y, gate = numbers_at(job.x, job.scale), numbers_at(job.y, job.scale), numbers_at(job.gate, np.uint8(0))
+    first, last = begin * job.rows // job.tasks * job.inputs, end * job.rows // job.tasks * job.inputs
+    for start in range(first, last, WORD):
+        size = min(WORD, last - start)
+        found = gate_word(gate, start, size) if job.gate != 0 else event_word(x, start, size)
+        for i in range(start, start + size):
+            y[i] = 0
+        while found != 0:
+            i = start + lowest(found)
+            found &= found - 1
+            if kept(job, i):
+                y[i] = x[i] * job.scale

@@ -10,10 +10,21 @@ from torch import Tensor
 from ..kernels.jobs import run_job
 from ..kernels.operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
 from ..kernels.products import product
-from ..surrogate import in_forward_mode
+from ..surrogate import in_forward_mode, is_plain
 
 SAMPLE = 256
 """Rows, evenly spread, that the share is measured on."""
+
+
+def fits_kernels(*tensors: Tensor) -> bool:
+    """Whether kernels may run: real numbers on the CPU, nothing traced."""
+    return (
+        all(each.device.type == "cpu" and each.dtype == tensors[0].dtype for each in tensors)
+        and tensors[0].dtype in (torch.float32, torch.float64)
+        and is_plain()
+        and not in_forward_mode()
+        and not torch.is_autocast_enabled("cpu")
+    )
 
 
 def activity(x: Tensor) -> float:
@@ -40,14 +51,18 @@ def gate_break_even(outputs: int, dropout: float) -> float:
     return (0.5 + 0.021 * outputs + 4.5 * (dropout > 0)) / (8 + 0.06 * outputs)
 
 
-def drop(x: Tensor, dropout: float, seed: int) -> Tensor:
-    """Apply dropout to x [rows, inputs], contiguous: the same entries as in the event-driven kernels."""
+def drop(x: Tensor, dropout: float, seed: int, gate: Tensor | None = None) -> Tensor:
+    """Apply dropout to x [rows, inputs], contiguous: the same entries as in the event-driven kernels.
+
+    Where there is a gate, also contiguous, the result is 0 wherever it is not open.
+    """
     if not dropout:
         return x
+    from ..kernels.memory import empty_like
     from . import event_kernels as kernels
 
-    y = torch.empty_like(x)
-    run(kernels.drop, x, 16, dropout, seed, y=y)
+    y = empty_like(x)
+    run(kernels.drop, x, 16, dropout, seed, y=y, gate=gate)
     return y
 
 

@@ -1,10 +1,10 @@
 """Kernels of a linear layer that leave out its inputs where these are zero for some steps.
 
-Inputs [T, B, N] that were spread over a few lags come in groups: most are zero for many steps. Of each tile of ROWS
-steps of a sample, the inputs that are not zero are listed with their values: ``places`` [B, tiles, N] and ``shares``
-[B, tiles, N, ROWS]; ``ends`` [B, tiles, strips] tells how many there are up to the end of each strip of inputs. A
-product visits those alone, with all steps of a tile at once in registers. Weights lie as panels of as many outputs as a
-strip has, [panels, N, columns].
+Inputs [T, B, N] that were spread over a few lags come in groups: most are zero for many steps. Of each strip of inputs,
+and each tile of ROWS steps of a sample, the inputs that are not zero are listed with their values, one list after the
+other: ``places`` [B, tiles * N] and ``shares`` [B, tiles * N, ROWS], of which ``ends`` [B, strips, tiles] tells where
+each list of a sample ends. A product visits those alone, with all steps of a tile at once in registers, strip by strip: its weights
+stay in the nearest cache. Weights lie as panels of as many outputs as a strip has, [panels, N, columns].
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -41,6 +41,8 @@ def pack(begin: Any, end: Any, call: Any) -> None:
     strip, spread = numbers_at(memory, job.one), numbers_at(memory + job.rows * STRIP_BYTES, job.one)
     zero = splat(load1(taps, 0), 0.0)
     for sample in range(begin, end):
+        before = sample * job.tiles * job.inputs
+        place = before
         for block in range(blocks):
             left = block * columns
             width = min(columns, job.inputs - left)
@@ -48,8 +50,7 @@ def pack(begin: Any, end: Any, call: Any) -> None:
             gather(window, start, job.batch * job.inputs, length, width, strip, job.rows, first - job.before)
             filtered(strip, taps, left, blocks * columns, job.lags, first, job.steps, spread)
             for tile in range(job.tiles):
-                list_, row = sample * job.tiles + tile, tile * ROWS * columns
-                number = 0 if block == 0 else ends[list_ * blocks + block - 1]
+                row = tile * ROWS * columns
                 for i in range(0, columns, lanes):
                     found = 0
                     for r in range(ROWS):
@@ -57,11 +58,11 @@ def pack(begin: Any, end: Any, call: Any) -> None:
                     while found != 0:
                         j = i + lowest(found)
                         found &= found - 1
-                        places[list_ * job.inputs + number] = left + j
+                        places[place] = left + j
                         for r in range(ROWS):
-                            shares[(list_ * job.inputs + number) * ROWS + r] = spread[row + r * columns + j]
-                        number += 1
-                ends[list_ * blocks + block] = number
+                            shares[place * ROWS + r] = spread[row + r * columns + j]
+                        place += 1
+                ends[(sample * blocks + block) * job.tiles + tile] = place - before
 
 
 def transmit(begin: Any, end: Any, call: Any) -> None:
@@ -74,31 +75,39 @@ def transmit(begin: Any, end: Any, call: Any) -> None:
     strip, blocks = numbers_at(job.strips + begin * job.rows * STRIP_BYTES, job.one), -(-job.inputs // columns)
     for sample in range(begin, end):
         for left in range(0, job.outputs, columns):
-            for tile in range(job.tiles):
-                list_ = sample * job.tiles + tile
-                first, last = list_ * job.inputs, list_ * job.inputs + ends[(list_ + 1) * blocks - 1]
-                a = c = e = g = load2(bias, left)
-                b = d = f = h = load2(bias, left + pair)
-                for place in range(first, last):
-                    at, share = left * job.inputs + places[place] * columns, place * ROWS
-                    w, v = load2(weight, at), load2(weight, at + pair)
-                    s = splat(w, shares[share])
-                    a, b = fma(s, w, a), fma(s, v, b)
-                    s = splat(w, shares[share + 1])
-                    c, d = fma(s, w, c), fma(s, v, d)
-                    s = splat(w, shares[share + 2])
-                    e, f = fma(s, w, e), fma(s, v, f)
-                    s = splat(w, shares[share + 3])
-                    g, h = fma(s, w, g), fma(s, v, h)
-                to = tile * ROWS * columns
-                store(strip, to, a)
-                store(strip, to + pair, b)
-                store(strip, to + columns, c)
-                store(strip, to + columns + pair, d)
-                store(strip, to + 2 * columns, e)
-                store(strip, to + 2 * columns + pair, f)
-                store(strip, to + 3 * columns, g)
-                store(strip, to + 3 * columns + pair, h)
+            before = sample * job.tiles * job.inputs
+            first = before
+            for block in range(blocks):
+                for tile in range(job.tiles):
+                    last, to = before + ends[(sample * blocks + block) * job.tiles + tile], tile * ROWS * columns
+                    if block == 0:
+                        a = c = e = g = load2(bias, left)
+                        b = d = f = h = load2(bias, left + pair)
+                    else:
+                        a, b = load2(strip, to), load2(strip, to + pair)
+                        c, d = load2(strip, to + columns), load2(strip, to + columns + pair)
+                        e, f = load2(strip, to + 2 * columns), load2(strip, to + 2 * columns + pair)
+                        g, h = load2(strip, to + 3 * columns), load2(strip, to + 3 * columns + pair)
+                    for place in range(first, last):
+                        at, share = left * job.inputs + places[place] * columns, place * ROWS
+                        w, v = load2(weight, at), load2(weight, at + pair)
+                        s = splat(w, shares[share])
+                        a, b = fma(s, w, a), fma(s, v, b)
+                        s = splat(w, shares[share + 1])
+                        c, d = fma(s, w, c), fma(s, v, d)
+                        s = splat(w, shares[share + 2])
+                        e, f = fma(s, w, e), fma(s, v, f)
+                        s = splat(w, shares[share + 3])
+                        g, h = fma(s, w, g), fma(s, v, h)
+                    store(strip, to, a)
+                    store(strip, to + pair, b)
+                    store(strip, to + columns, c)
+                    store(strip, to + columns + pair, d)
+                    store(strip, to + 2 * columns, e)
+                    store(strip, to + 2 * columns + pair, f)
+                    store(strip, to + 3 * columns, g)
+                    store(strip, to + 3 * columns + pair, h)
+                    first = last
             start, width = sample * job.outputs + left, min(columns, job.outputs - left)
             scatter(strip, y, start, job.batch * job.outputs, job.steps, width)
 
@@ -116,11 +125,11 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
         for sample in range(job.batch):
             start, width = sample * job.outputs + left, min(columns, job.outputs - left)
             gather(grad, start, job.batch * job.outputs, job.steps, width, strip, job.rows, 0)
-            for block in range(blocks):  # its gradients stay in the nearest cache
+            before = sample * job.tiles * job.inputs
+            first = before
+            for block in range(blocks):
                 for tile in range(job.tiles):
-                    list_, row = sample * job.tiles + tile, tile * ROWS * columns
-                    first = list_ * job.inputs + (0 if block == 0 else ends[list_ * blocks + block - 1])
-                    last = list_ * job.inputs + ends[list_ * blocks + block]
+                    last, row = before + ends[(sample * blocks + block) * job.tiles + tile], tile * ROWS * columns
                     a, b = load2(strip, row), load2(strip, row + pair)
                     c, d = load2(strip, row + columns), load2(strip, row + columns + pair)
                     e, f = load2(strip, row + 2 * columns), load2(strip, row + 2 * columns + pair)
@@ -138,3 +147,4 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
                         x, y = fma(s, g, x), fma(s, h, y)
                         store(total, to, x)
                         store(total, to + pair, y)
+                    first = last

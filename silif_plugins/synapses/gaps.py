@@ -145,9 +145,9 @@ class _Job:
 
         batch, inputs = window.shape[1:]
         return {
-            "ends": torch.empty(batch, self.tiles, -(-inputs // self.columns), dtype=torch.int32),
-            "places": empty(window, (batch, self.tiles, inputs)).view(torch.int32),
-            "shares": empty(window, (batch, self.tiles, inputs, ROWS)),
+            "ends": torch.empty(batch, -(-inputs // self.columns), self.tiles, dtype=torch.int32),
+            "places": empty(window, (batch, self.tiles * inputs)).view(torch.int32),
+            "shares": empty(window, (batch, self.tiles * inputs, ROWS)),
         }
 
     def panels(self, weight: Tensor) -> Tensor:

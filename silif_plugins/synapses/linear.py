@@ -12,7 +12,8 @@ from torch.nn import functional
 from ..kernels.operators import is_exporting, is_recorded
 from ..kernels.products import product
 from ..surrogate import in_forward_mode, is_plain
-from .events import SpikeLinearFunction, activity, break_even, drop, spike_linear_forward
+from .dropout import drawn_seed, dropped, dropped_there
+from .events import SpikeLinearFunction, activity, break_even, fits_kernels, spike_linear_forward
 from .taps import differentiable
 
 Events = Literal["auto", "always", "never"]
@@ -72,10 +73,10 @@ def spike_linear(
     spikes = as_weight(spikes, weight)
     # Elsewhere a mask from the CPU would travel there in every step.
     if events != "always" and spikes.device.type not in ("cpu", "meta"):
-        return functional.linear(_dropped_there(spikes, dropout, generator), weight, bias)
-    seed = int(torch.randint(2**63 - 1, (), generator=generator)) if dropout else 0
+        return functional.linear(dropped_there(spikes, dropout, generator), weight, bias)
+    seed = drawn_seed(dropout, generator)
     if not by_events(spikes, weight, events, dropout):
-        return functional.linear(_dropped(spikes, dropout, seed), weight, bias)
+        return functional.linear(dropped(spikes, dropout, seed), weight, bias)
     rows = spikes.reshape(-1, spikes.shape[-1]).contiguous()
     open_ = None
     if gate is not None:
@@ -83,17 +84,6 @@ def spike_linear(
     forward = spike_linear_forward if is_recorded() else SpikeLinearFunction.apply
     y: Tensor = forward(rows, weight, bias, open_, dropout, seed)
     return y.view(*spikes.shape[:-1], weight.shape[0])
-
-
-def fits_kernels(*tensors: Tensor) -> bool:
-    """Whether kernels may run: real numbers on the CPU, nothing traced."""
-    return (
-        all(each.device.type == "cpu" and each.dtype == tensors[0].dtype for each in tensors)
-        and tensors[0].dtype in (torch.float32, torch.float64)
-        and is_plain()
-        and not in_forward_mode()
-        and not torch.is_autocast_enabled("cpu")
-    )
 
 
 def dense_linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -173,25 +163,6 @@ def by_events(spikes: Tensor, weight: Tensor, events: str, dropout: float) -> bo
             return False
         return activity(spikes.detach().reshape(-1, spikes.shape[-1])) < break_even(weight.shape[0], dropout)
     return events == "always"
-
-
-def _dropped(spikes: Tensor, dropout: float, seed: int) -> Tensor:
-    """Apply the dropout of the event-driven path to the input of the dense one."""
-    if not dropout:
-        return spikes
-    dtype = torch.float64 if spikes.dtype == torch.float64 else torch.float32
-    ones = torch.ones(spikes.numel() // max(1, spikes.shape[-1]), spikes.shape[-1], dtype=dtype)
-    factor = drop(ones, dropout, seed).view(spikes.shape)
-    return spikes * factor.to(spikes)
-
-
-def _dropped_there(spikes: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor:
-    """Apply a dropout that is drawn on the spikes' own device."""
-    if not dropout or generator is None:
-        return functional.dropout(spikes, dropout)
-    own = torch.Generator(spikes.device).manual_seed(int(torch.randint(2**63 - 1, (), generator=generator)))
-    kept = torch.empty_like(spikes).bernoulli_(1 - dropout, generator=own)
-    return spikes * kept.div_(1 - dropout)
 
 
 class _LinearType(type):

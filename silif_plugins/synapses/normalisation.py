@@ -1,13 +1,14 @@
-"""A SpikeLinear and a batch norm that make no pass over currents of their own.
+"""A connection and a batch norm that makes no pass over currents of its own, or one each way.
 
-Mean and variance are taken of rows that have just been written, and what normalises, an affine function of each
-neuron's current, is left to whoever reads the currents, :func:`silif_plugins.scan.scan_layer`. That returns its
-gradient, of which those of mean and variance are made; they are added to the currents' where backward reads these.
+What normalises, an affine function of each neuron's current, is left to whoever reads the currents,
+:func:`silif_plugins.scan.scan_layer`. That returns its gradient, of which those of mean and variance are made. A
+SpikeLinear takes mean and variance of rows that it has just written, and adds their gradients to the currents' where
+it reads these; with delays that is a pass over the currents each way.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -18,7 +19,10 @@ from ..kernels.memory import empty, empty_like
 from ..kernels.operators import differentiable_function
 from ..kernels.products import product
 from ..surrogate import in_forward_mode, is_plain
+from .connection import transmit
+from .dropout import drawn_seed
 from .events import activity, drop, gate_break_even, run, run_backward, run_forward, widened
+from .learnable_delay import DelayedModule
 from .linear import SpikeLinear, by_events
 
 TASKS = 32
@@ -34,23 +38,26 @@ class Unscaled(NamedTuple):
     Attributes:
         current: [T, B, N].
         affine: Mean, scale and shift of each neuron, [3, N]: the normalised current is scale (current - mean) + shift.
-        events: Number of inputs that are not zero, of all, float64.
+        events: Number of inputs that are not zero, of all, float64; None if they were not counted.
     """
 
     current: Tensor
     affine: Tensor
-    events: Tensor
+    events: Tensor | None
 
 
-def can_normalise(linear: nn.Module, norm: nn.Module, inputs: Tensor) -> bool:
-    """Whether :func:`normalised_linear` can stand for two modules.
+def can_normalise(connection: nn.Module, norm: nn.Module, inputs: Tensor) -> bool:
+    """Whether :func:`normalised` can stand for two modules.
 
-    They must be exactly SpikeLinear and ``nn.BatchNorm1d``, without hooks, on the CPU, in float32 or float64, and run
-    as they are: neither compiled, traced nor transformed, without autocast and derivatives in forward mode.
+    They must be a SpikeLinear, exactly that and without hooks, or a connection with delays, and ``nn.BatchNorm1d``,
+    exactly that and without hooks, on the CPU, in float32 or float64, and run as they are: neither compiled, traced nor
+    transformed, without autocast and derivatives in forward mode.
     """
-    if type(linear) is not SpikeLinear or type(norm) is not nn.BatchNorm1d or _are_watched(linear, norm):
+    if type(norm) is not nn.BatchNorm1d or _are_watched(norm):
         return False
-    tensors = [inputs, *linear.parameters(), *norm.parameters()]
+    if not (_counts_itself(connection) or isinstance(connection, DelayedModule)):
+        return False
+    tensors = [inputs, *connection.parameters(), *norm.parameters()]
     tensors += [each for each in (norm.running_mean, norm.running_var) if each is not None]
     return (
         is_plain()
@@ -62,17 +69,21 @@ def can_normalise(linear: nn.Module, norm: nn.Module, inputs: Tensor) -> bool:
     )
 
 
-def normalised_linear(
-    linear: SpikeLinear, norm: nn.BatchNorm1d, inputs: Tensor, gate: Tensor | None = None, valid: Tensor | None = None
+def normalised(
+    connection: nn.Module,
+    norm: nn.BatchNorm1d,
+    inputs: Tensor,
+    gate: Tensor | None = None,
+    valid: Tensor | None = None,
 ) -> Unscaled:
-    r"""Run ``norm(linear(inputs))`` up to the normalisation itself.
+    r"""Run ``norm(connection(inputs))`` up to the normalisation itself.
 
     Outputs, gradients and running statistics are those of the two modules, with mean and variance summed in float64:
     what PyTorch loses over many rows, or where means are large, is kept.
 
     Args:
-        linear: The layer.
-        norm: What follows it; its statistics are over steps and samples.
+        connection: The weights, and delays if there are any.
+        norm: What follows; its statistics are over steps and samples.
         inputs: [T, B, inputs].
         gate: Which inputs' gradients are wanted, booleans [T, B, inputs]; all by default.
         valid: Which steps count in the statistics, booleans [T, B]; all by default.
@@ -83,22 +94,19 @@ def normalised_linear(
     Examples:
         >>> linear, norm = SpikeLinear(20, 5), nn.BatchNorm1d(5)
         >>> inputs = (torch.rand(100, 8, 20) < 0.1).float()
-        >>> current, (mean, scale, shift), events = normalised_linear(linear, norm, inputs)
+        >>> current, (mean, scale, shift), events = normalised(linear, norm, inputs)
         >>> result = scale * (current - mean) + shift
         >>> result.mean((0, 1)).abs().max() < 1e-5, (result.std((0, 1)) - 1).abs().max() < 1e-3
         (tensor(True), tensor(True))
     """
-    if inputs.shape[-1] != linear.in_features:
-        raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; its last dimension must be {linear.in_features}")
-    rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
-    open_ = None if gate is None else gate.reshape(rows.shape).contiguous()
     counted = None if valid is None else valid.reshape(-1).contiguous()
-    dropout = linear.dropout if linear.training else 0.0
-    seed = int(torch.randint(2**63 - 1, (), generator=linear.generator)) if dropout else 0
-    sparse = by_events(rows, linear.weight, linear.events, dropout)
-    y, moments, number, events = LinearMoments.apply(  # type: ignore[no-untyped-call]
-        rows, linear.weight, linear.bias, open_, counted, dropout, seed, sparse
-    )
+    events: Tensor | None = None
+    if _counts_itself(connection):
+        current, moments, number, events = _by_rows(connection, inputs, gate, counted)
+    else:
+        current, moments, number = Moments.apply(  # type: ignore[no-untyped-call]
+            transmit(connection, inputs, gate).contiguous(), counted
+        )
     if norm.training or norm.running_mean is None or norm.running_var is None:
         if number <= 1:
             raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; a batch norm in training needs several rows")
@@ -107,7 +115,29 @@ def normalised_linear(
     else:
         moments = torch.stack([norm.running_mean, norm.running_var]).double()
     affine = Affine.apply(moments, norm.weight, norm.bias, norm.eps, inputs.dtype)  # type: ignore[no-untyped-call]
-    return Unscaled(y.view(*inputs.shape[:-1], -1), affine, events)
+    return Unscaled(current, affine, events)
+
+
+def _counts_itself(connection: nn.Module) -> TypeGuard[SpikeLinear]:
+    """Whether a connection can take the moments of what it writes, and count its inputs."""
+    return type(connection) is SpikeLinear and not _are_watched(connection)
+
+
+def _by_rows(
+    linear: SpikeLinear, inputs: Tensor, gate: Tensor | None, counted: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return currents [T, B, N], their moments [2, N], of how many rows, and how many inputs are not zero."""
+    if inputs.shape[-1] != linear.in_features:
+        raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; its last dimension must be {linear.in_features}")
+    rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
+    open_ = None if gate is None else gate.reshape(rows.shape).contiguous()
+    dropout = linear.dropout if linear.training else 0.0
+    seed = drawn_seed(dropout, linear.generator)
+    sparse = by_events(rows, linear.weight, linear.events, dropout)
+    y, *found = LinearMoments.apply(  # type: ignore[no-untyped-call]
+        rows, linear.weight, linear.bias, open_, counted, dropout, seed, sparse
+    )
+    return y.view(*inputs.shape[:-1], -1), *found
 
 
 def _are_watched(*modules: nn.Module) -> bool:
@@ -217,11 +247,9 @@ def linear_gradients(
     others: dict[str, Any] = {}
     grad_bias = grad.sum(0) if needs_bias else None
     if of_moments is not None:
-        slope, offset = 2 / number * of_moments[1], of_moments[0] / number
         if grad_bias is not None:  # the deviations from the mean sum up to nothing
             grad_bias += of_moments[0].to(grad.dtype)
-        numbers = torch.stack([moments[0], slope, offset]).to(y.dtype)
-        others = {"y": y, "centre": numbers[0], "slope": numbers[1], "offset": numbers[2], "valid": valid}
+        others = _of_moments(of_moments, y, valid, moments, number)
     gated = needs_x and gate is not None and activity(gate) < gate_break_even(len(weight), dropout)
     grad_x, grad_weight = run_backward(
         grad, x, weight, gate if gated else None, dropout, seed, needs_weight=needs_weight and sparse, **others
@@ -237,6 +265,56 @@ def linear_gradients(
 
 
 LinearBackward = differentiable_function(linear_gradients, lambda ctx, inputs, output: None, refuse)
+
+
+class Moments(torch.autograd.Function):
+    """Currents as they are, and their moments over rows."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Return y, its mean and variance [2, outputs] in float64, and of how many rows.
+
+        Args:
+            ctx: The context of the call.
+            y: [T, B, outputs], contiguous.
+            valid: Which rows count in the moments, [T * B]; all by default.
+        """
+        outputs = y.shape[-1]
+        rows, sums = y.view(-1, outputs), _Sums(y, outputs, valid)
+        sums.collect(rows, rows if sums.width == outputs else empty(y, (len(rows), sums.width)))
+        moments, number = sums.merged()
+        ctx.save_for_backward(y, valid, moments)
+        ctx.number = int(number)
+        ctx.set_materialize_grads(False)
+        count = torch.tensor(number)
+        ctx.mark_non_differentiable(count)
+        return y, moments, count
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor | None, of_moments: Tensor | None, *_: Any) -> tuple[Tensor | None, None]:
+        """Return the gradient of y."""
+        adjoint: Any = MomentsBackward.apply if torch.is_grad_enabled() else whole_gradient
+        return adjoint(grad, of_moments, *ctx.saved_tensors, ctx.number), None
+
+
+def whole_gradient(
+    grad: Tensor | None,
+    of_moments: Tensor | None,
+    y: Tensor,
+    valid: Tensor | None,
+    moments: Tensor,
+    number: int,
+) -> Tensor | None:
+    """Return the gradient of y from its own and that of its moments; the arguments are those of `linear_gradients`."""
+    if of_moments is None:
+        return grad
+    rows = y.view(-1, y.shape[-1])
+    given = torch.zeros_like(rows) if grad is None else grad.reshape(rows.shape)
+    told = _of_moments(of_moments, rows, valid, moments, number)
+    return _with_moments(given, rows.shape[-1], told).reshape(y.shape)
+
+
+MomentsBackward = differentiable_function(whole_gradient, lambda ctx, inputs, output: None, refuse)
 
 
 class LinearMoments(torch.autograd.Function):
@@ -268,16 +346,14 @@ class LinearMoments(torch.autograd.Function):
             sparse: Whether to go by events.
         """
         outputs = weight.shape[0]
-        width = _padded(x, outputs)
-        numbers, sums = torch.zeros(TASKS, 2, dtype=torch.int64), torch.zeros(TASKS, 2, width, dtype=torch.float64)
-        told: dict[str, Any] = {"numbers": numbers, "moments": sums, "valid": valid}
+        sums = _Sums(x, outputs, valid)
         if sparse:
-            y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, **told)
-            events = numbers[:, 0].sum().double()
+            y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, **sums.told)
+            events = sums.numbers[:, 0].sum().double()
         else:
-            y = _dense(x, weight, bias, dropout, seed, told)
+            y = _dense(x, weight, bias, dropout, seed, sums)
             events = torch.count_nonzero(x).double()
-        moments, number = merged(numbers[:, 1].numpy(), sums.numpy()[..., :outputs])
+        moments, number = sums.merged()
         ctx.save_for_backward(x, weight, gate, valid, y, moments)
         ctx.options = dropout, seed, sparse, int(number), bias is not None
         ctx.set_materialize_grads(False)
@@ -295,10 +371,32 @@ class LinearMoments(torch.autograd.Function):
         return *adjoint(grad, of_moments, *ctx.saved_tensors, *options, needs), None, None, None, None, None
 
 
-def _padded(x: Tensor, outputs: int) -> int:
-    from .event_kernels import padded
+class _Sums:
+    """Memory for the moments of rows, and how many there are, of each task."""
 
-    return padded(outputs, x.element_size())
+    def __init__(self, like: Tensor, outputs: int, valid: Tensor | None) -> None:
+        from .event_kernels import padded
+
+        self.outputs, self.width = outputs, padded(outputs, like.element_size())
+        self.numbers = torch.zeros(TASKS, 2, dtype=torch.int64)
+        self.moments = torch.zeros(TASKS, 2, self.width, dtype=torch.float64)
+        self.valid = valid
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a kernel is told of them."""
+        return {"numbers": self.numbers, "moments": self.moments, "valid": self.valid}
+
+    def collect(self, rows: Tensor, y: Tensor, piece: slice = slice(None)) -> None:
+        """Copy rows [_, outputs] to y [_, width], unless they are the same, and add them: a piece of all."""
+        from . import event_kernels as kernels
+
+        told = {**self.told, "y": y, "valid": None if self.valid is None else self.valid[piece]}
+        run(kernels.collect, rows, self.width, 0.0, 0, tasks=TASKS, **told)
+
+    def merged(self) -> tuple[Tensor, int]:
+        """Return mean and variance [2, outputs], and of how many rows."""
+        return merged(self.numbers[:, 1].numpy(), self.moments.numpy()[..., : self.outputs])
 
 
 def merged(numbers: Any, moments: Any) -> tuple[Tensor, int]:
@@ -322,22 +420,39 @@ def _dropped(x: Tensor, dropout: float, seed: int, start: int) -> Tensor:
     return drop(x, dropout, _seed_of(seed, start, x.shape[1]))
 
 
-def _dense(
-    x: Tensor, weight: Tensor, bias: Tensor | None, dropout: float, seed: int, told: dict[str, Tensor | None]
-) -> Tensor:
+def _dense(x: Tensor, weight: Tensor, bias: Tensor | None, dropout: float, seed: int, sums: _Sums) -> Tensor:
     """Compute x Wᵀ + bias in pieces of rows and take their moments."""
-    from . import event_kernels as kernels
-
-    outputs, width, valid = weight.shape[0], _padded(x, weight.shape[0]), told["valid"]
+    outputs, width = weight.shape[0], sums.width
     y = empty(x, (x.shape[0], width))
     for start in range(0, x.shape[0], PIECE):
         piece = slice(start, start + PIECE)
         part = product(_dropped(x[piece], dropout, seed, start), weight)
         if bias is not None:
             part += bias
-        tensors: dict[str, Any] = {**told, "y": y[piece], "valid": None if valid is None else valid[piece]}
-        run(kernels.collect, part, width, 0.0, 0, tasks=TASKS, **tensors)
+        sums.collect(part, y[piece], piece)
     return y if width == outputs else y[:, :outputs].contiguous()
+
+
+def _of_moments(
+    grad: Tensor, y: Tensor, valid: Tensor | None, moments: Tensor, number: int
+) -> dict[str, Tensor | None]:
+    """Return what a kernel is told of the gradient of moments [2, outputs] of y [rows, outputs]."""
+    numbers = torch.stack([moments[0], 2 / number * grad[1], grad[0] / number]).to(y.dtype)
+    return {"y": y, "centre": numbers[0], "slope": numbers[1], "offset": numbers[2], "valid": valid}
+
+
+def _with_moments(grad: Tensor, outputs: int, told: dict[str, Tensor | None], piece: slice = slice(None)) -> Tensor:
+    """Return the whole gradient of a piece of rows [_, outputs], of which ``grad`` comes from the currents."""
+    from . import event_kernels as kernels
+
+    width = kernels.padded(outputs, grad.element_size())
+    tile = empty(grad, (len(grad), width))
+    tensors: dict[str, Any] = {"grad_y": widened(grad, width, outputs), "tiles": tile}
+    for name, each in told.items():
+        part = each[piece] if each is not None and name in ("y", "valid") else each
+        tensors[name] = None if part is None else widened(part, width, outputs)
+    run(kernels.combine, grad, width, 0.0, 0, **tensors)
+    return tile if width == outputs else tile[:, :outputs]
 
 
 def _add_dense(
@@ -354,24 +469,10 @@ def _add_dense(
     """Write the gradient of x, and add to that of the weight, by dense products of pieces of rows."""
     from . import event_kernels as kernels
 
-    outputs, width = weight.shape[0], _padded(x, weight.shape[0])
-    transposed, valid = weight.t().contiguous(), others.get("valid")
-    tensors = {name: None if each is None else widened(each, width, outputs) for name, each in others.items()}
+    transposed = weight.t().contiguous()
     for start in range(0, x.shape[0], PIECE):
         piece = slice(start, start + PIECE)
-        whole = grad[piece]
-        if others:
-            tile = whole.new_empty(len(whole), width)
-            y = tensors["y"]
-            assert y is not None
-            part: dict[str, Any] = {
-                **tensors,
-                "y": y[piece],
-                "valid": None if valid is None else valid[piece],
-                "tiles": tile,
-            }
-            run(kernels.combine, x[piece], width, 0.0, 0, grad_y=widened(whole, width, outputs), **part)
-            whole = tile[:, :outputs]
+        whole = _with_moments(grad[piece], weight.shape[0], others, piece) if others else grad[piece]
         if grad_x is not None:
             result = product(whole, transposed)
             if dropout:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.jobs import run_job
-from .linear import fits_kernels
+from .events import fits_kernels
 
 
 class WholeSynapses(NamedTuple):

@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from silif_plugins.sparch import SpArchNet
 
+DELAYS = {"max_delay": 5, "round_in_eval": True}
+
 WAYS = [
     {},
     {"lengths": True},
@@ -19,6 +21,10 @@ WAYS = [
     {"neuron": "RadLIF"},
     {"normalization": "layernorm"},
     {"training": False},
+    {"connection": "axonal", "connection_options": DELAYS, "lengths": True, "dropout": 0.3},
+    {"connection": "axonal", "connection_options": DELAYS, "bidirectional": True, "surrogate": "atan"},
+    {"connection": "delayed", "connection_options": DELAYS, "dropout": 0.3},
+    {"connection": "dendritic", "connection_options": DELAYS, "lengths": True},
 ]
 
 
@@ -52,8 +58,9 @@ def test_it_is_the_network_of_separate_modules(way):
         torch.testing.assert_close(fused, separate, rtol=1e-8, atol=1e-10)
 
 
-def test_it_learns_the_same_over_200_steps():
-    nets = networks(dropout=0.2)
+@pytest.mark.parametrize("options", [{}, {"connection": "axonal", "connection_options": DELAYS}], ids=str)
+def test_it_learns_the_same_over_200_steps(options):
+    nets = networks(dropout=0.2, **options)
     optimisers = [torch.optim.Adam(net.parameters(), lr=1e-3) for net in nets]
     for step in range(200):
         torch.manual_seed(step)

@@ -9,7 +9,7 @@ from torch import nn
 from silif_plugins.dynamics import with_reset
 from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan, scan_layer
-from silif_plugins.synapses import SpikeLinear, can_normalise, normalised_linear, spike_linear
+from silif_plugins.synapses import SpikeLinear, can_normalise, connect, normalised, spike_linear
 
 # Steps, sequences, inputs, neurons; then how the layer is made and used, each value with each shape.
 SHAPES = [(40, 3, 40, 32), (20, 2, 70, 45), (17, 5, 3, 130)]
@@ -61,7 +61,7 @@ def by_modules(layer, inputs, valid, reset, surrogate):
 
 def in_one(layer, inputs, valid, reset, surrogate):
     assert can_normalise(layer["linear"], layer["norm"], inputs)
-    current, affine, events = normalised_linear(layer["linear"], layer["norm"], inputs, None, valid)
+    current, affine, events = normalised(layer["linear"], layer["norm"], inputs, None, valid)
     assert events == (inputs != 0).sum()
     dynamics = with_reset(layer["neuron"].dynamics(), reset)
     lengths = None if valid is None else valid.sum(0)
@@ -103,7 +103,7 @@ def test_float32_is_at_least_as_exact_as_the_modules(mean, events):
     for name, each in (("exact", exact), ("modules", copy.deepcopy(layer)), ("fused", copy.deepcopy(layer))):
         inputs = x.to(each["linear"].weight.dtype)
         if name == "fused":
-            current, (centre, scale, shift), _ = normalised_linear(each["linear"], each["norm"], inputs)
+            current, (centre, scale, shift), _ = normalised(each["linear"], each["norm"], inputs)
             current = (current - centre) * scale + shift
         else:
             current = each["norm"](each["linear"](inputs).flatten(0, 1)).view(300, 32, 64)
@@ -124,19 +124,19 @@ def test_gradients_are_those_of_finite_differences(events, padded):
     layer = modules(6, 5, torch.float64, bias=True, events=events)
     valid = torch.arange(7)[:, None] < torch.tensor([7, 3]) if padded else None
 
-    def normalised(inputs, *parameters):
+    def result_of(inputs, *parameters):
         named = dict(zip([name for name, _ in layer.named_parameters()][:4], parameters, strict=True))
         linear, norm = copy.deepcopy(layer["linear"]), copy.deepcopy(layer["norm"])
         for name, value in named.items():
             module, last = name.split(".")
             del (linear if module == "linear" else norm)._parameters[last]
             setattr(linear if module == "linear" else norm, last, value)
-        current, (mean, scale, shift), _ = normalised_linear(linear, norm, inputs, None, valid)
+        current, (mean, scale, shift), _ = normalised(linear, norm, inputs, None, valid)
         result = (current - mean) * scale + shift
         return result if valid is None else result[valid]
 
     inputs = [torch.rand(7, 2, 6).double().requires_grad_(), *list(layer.parameters())[:4]]
-    assert torch.autograd.gradcheck(normalised, inputs, atol=1e-6)
+    assert torch.autograd.gradcheck(result_of, inputs, atol=1e-6)
 
 
 def test_the_number_of_threads_changes_nothing():
@@ -154,6 +154,44 @@ def test_the_number_of_threads_changes_nothing():
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
 
 
+@pytest.mark.parametrize("way", [{}, {"padded": True, "dropout": 0.3}, {"training": False}], ids=str)
+@pytest.mark.parametrize("shape", [(20, 2, 70, 45), (17, 3, 30, 64)], ids=str)
+@pytest.mark.parametrize("kind", ["axonal", "delayed", "dendritic"])
+def test_currents_of_delays_are_normalised_as_by_the_modules(kind, shape, way):
+    steps, batch, inputs, neurons = shape
+    connection = connect(kind, inputs, neurons, bias=True, dropout=way.get("dropout", 0.0), options={"max_delay": 6})
+    layer = nn.ModuleDict({"linear": connection, "norm": nn.BatchNorm1d(neurons), "neuron": SiLIF(neurons)}).double()
+    layer.train(way.get("training", True))
+    nn.init.normal_(layer["norm"].weight, 4 if layer.training else 20, 0.5)
+    x = (torch.rand(steps, batch, inputs) < 0.3).double()
+    valid = torch.arange(steps)[:, None] < torch.randint(2, steps + 1, (batch,)) if "padded" in way else None
+    results = []
+    for fused in (False, True):
+        here, inputs_ = copy.deepcopy(layer), x.clone().requires_grad_()
+        torch.manual_seed(5)
+        if fused:
+            assert can_normalise(here["linear"], here["norm"], inputs_)
+            current, affine, events = normalised(here["linear"], here["norm"], inputs_, None, valid)
+            assert events is None
+            fired = scan_layer(
+                here["neuron"], current, affine=affine, lengths=None if valid is None else valid.sum(0), backend="cpu"
+            )
+            spikes = fired.spikes
+        else:
+            current = here["linear"](inputs_)
+            every = torch.ones(steps, batch, dtype=torch.bool) if valid is None else valid
+            current = torch.zeros_like(current).index_put((every,), here["norm"](current[every]))
+            lengths = None if valid is None else valid.sum(0)
+            spikes, _ = scan(here["neuron"], current, lengths=lengths, backend="reference")
+        assert 0.001 < spikes.mean() < 0.7
+        weights = torch.linspace(-1, 1, spikes.numel(), dtype=torch.float64).view_as(spikes)
+        gradients = torch.autograd.grad((spikes * weights).sum(), [inputs_, *here.parameters()])
+        results.append([spikes, *gradients, *here["norm"].buffers()])
+    assert torch.equal(results[0][0], results[1][0])
+    for modular, fused in zip(*results, strict=True):
+        torch.testing.assert_close(fused, modular, rtol=1e-9, atol=1e-9)
+
+
 def test_evaluation_is_the_folded_layer():
     layer = modules(30, 20, torch.float64, bias=True, training=False)
     folded = torch.nn.utils.fusion.fuse_linear_bn_eval(layer["linear"], layer["norm"])
@@ -168,7 +206,7 @@ def test_a_gate_leaves_gradients_out():
     gate, gradients = torch.rand(50, 4, 300) < 0.02, []
     for given in (None, gate):
         inputs = x.clone().requires_grad_()
-        current, affine, _ = normalised_linear(layer["linear"], layer["norm"], inputs, given)
+        current, affine, _ = normalised(layer["linear"], layer["norm"], inputs, given)
         fired = scan_layer(layer["neuron"], current, affine=affine)
         gradients.append(torch.autograd.grad(fired.spikes.square().sum(), inputs)[0])
     torch.testing.assert_close(gradients[1], gradients[0] * gate, rtol=1e-9, atol=1e-9)
@@ -179,6 +217,7 @@ def test_only_plain_modules_are_taken_together():
     linear, norm = SpikeLinear(4, 5), nn.BatchNorm1d(5)
     assert can_normalise(linear, norm, x)
     assert not can_normalise(nn.Linear(4, 5), norm, x)
+    assert can_normalise(connect("axonal", 4, 5, options={"max_delay": 3}), norm, x)
     assert not can_normalise(linear, nn.LayerNorm(5), x)
     assert not can_normalise(linear, norm, x.double())
     with torch.autocast("cpu", torch.bfloat16):
@@ -193,15 +232,15 @@ def test_only_plain_modules_are_taken_together():
 
 def test_one_row_has_no_variance():
     with pytest.raises(ValueError, match="several rows"):
-        normalised_linear(SpikeLinear(4, 5), nn.BatchNorm1d(5), torch.zeros(1, 1, 4))
+        normalised(SpikeLinear(4, 5), nn.BatchNorm1d(5), torch.zeros(1, 1, 4))
     with pytest.raises(ValueError, match="last dimension must be 4"):
-        normalised_linear(SpikeLinear(4, 5), nn.BatchNorm1d(5), torch.zeros(3, 2, 3))
+        normalised(SpikeLinear(4, 5), nn.BatchNorm1d(5), torch.zeros(3, 2, 3))
 
 
 @pytest.mark.parametrize("loss", [lambda unscaled: unscaled.current.sum(), lambda unscaled: unscaled.affine.sum()])
 def test_second_derivatives_are_refused(loss):
     linear, norm = SpikeLinear(20, 5), nn.BatchNorm1d(5)
     inputs = (torch.rand(10, 4, 20) < 0.3).float().requires_grad_()
-    gradients = torch.autograd.grad(loss(normalised_linear(linear, norm, inputs)), linear.weight, create_graph=True)
+    gradients = torch.autograd.grad(loss(normalised(linear, norm, inputs)), linear.weight, create_graph=True)
     with pytest.raises(RuntimeError, match="batch norm inside kernels can be differentiated once"):
         gradients[0].sum().backward()
