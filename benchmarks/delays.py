@@ -2,9 +2,9 @@ r"""Neurons without and with learnable delays on spoken digits, each at its own 
 
     python -m benchmarks.delays --data spoken-digits
     python -m benchmarks.delays --data free-spoken-digit-dataset
-    silif generate digits --utterances 10000
-    python -m benchmarks.delays --data digits --neurons SiLIF --kinds none synaptic axonal pruned --rates 0.03 0.1 \
-        --seeds 2 --name ten-thousand-digits
+    silif generate digits --utterances 10000 --seed 1
+    python -m benchmarks.delays --data digits --name ten-thousand-digits --neurons SiLIF --epochs 8 --seeds 2 \
+        --kinds none synaptic axonal pruned --rates 0.01 0.03 --max-delays 6 25 --narrowings 0.25
 
 Network 140-128-128 with a readout that has delays, too, steps of 10 ms, 15 epochs, batches of 64. Recurrent delays are
 those of axons that lead back into the layer; recurrent weights without delays stand beside them. By validation
@@ -116,14 +116,15 @@ class Bench:
     def choices(self, neurons: list[str], kinds: list[str]) -> dict[tuple[str, str], Choice]:
         """Choose learning rate, longest delay and narrowing of each contender, one after the other."""
         searched = [(neuron, kind) for neuron in neurons for kind in kinds if kind != "pruned"]
-        first = {"max_delay": MAX_DELAYS[0], "narrowing": NARROWINGS[0]}
+        given = self.arguments
+        first = {"max_delay": given.max_delays[0], "narrowing": given.narrowings[0]}
         found = self.best(
             {
-                who: [{"learning_rate": rate, **(first if who[1] in DELAYED else {})} for rate in self.arguments.rates]
+                who: [{"learning_rate": rate, **(first if who[1] in DELAYED else {})} for rate in given.rates]
                 for who in searched
             }
         )
-        for name, values in (("max_delay", MAX_DELAYS), ("narrowing", NARROWINGS)):
+        for name, values in (("max_delay", given.max_delays), ("narrowing", given.narrowings)):
             delayed = {who: choice for who, choice in found.items() if who[1] in DELAYED}
             found |= self.best({who: [{**choice, name: value} for value in values] for who, choice in delayed.items()})
         return found | {(neuron, "pruned"): found[neuron, "axonal"] for neuron in neurons if "pruned" in kinds}
@@ -173,6 +174,8 @@ def main() -> None:
     parser.add_argument("--neurons", nargs="+", default=["SiLIF", "LIF"])
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--rates", nargs="+", type=float, default=list(RATES))
+    parser.add_argument("--max-delays", nargs="+", type=int, default=list(MAX_DELAYS))
+    parser.add_argument("--narrowings", nargs="+", type=float, default=list(NARROWINGS))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--jobs", type=int, default=1)
