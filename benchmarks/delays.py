@@ -29,7 +29,9 @@ from silif_plugins import tables
 from silif_plugins.datasets import resolve
 from silif_plugins.files import write_file
 from silif_plugins.synapses import delay_memory
-from silif_plugins.training import TrainConfig, compare, differences, differences_table, load_network
+from silif_plugins.training import TrainConfig, differences, differences_table, load_network
+
+from .side_by_side import train_each
 
 RATES, MAX_DELAYS, NARROWINGS = (0.01, 0.03, 0.1, 0.3), (6, 12, 25), (0.25, 0.5)
 DELAYED = ("synaptic", "axonal", "recurrent delays")
@@ -67,35 +69,33 @@ class Bench:
     def train(self, wanted: list[Run]) -> None:
         """Train what is missing, and note each result as soon as it is there."""
         given = self.arguments
-        runs: dict[tuple[str, int], Run] = {}
-        for neuron, kind, choice, seed in wanted:
-            if self.found(neuron, kind, choice, seed) is None:
-                runs[f"{neuron} {kind} {words(choice)}", seed] = neuron, kind, choice, seed
+        runs = {
+            (neuron, kind, tuple(choice.items()), seed): (
+                f"{neuron} {kind} {words(choice)}",
+                TrainConfig(
+                    neuron=neuron,
+                    data=str(given.data),
+                    epochs=given.epochs,
+                    learning_rate=choice["learning_rate"],
+                    seed=seed,
+                    **options_of(kind, choice),
+                ),
+            )
+            for neuron, kind, choice, seed in wanted
+            if self.found(neuron, kind, choice, seed) is None
+        }
 
-        def note(result: Result) -> None:
-            neuron, kind, choice, seed = runs[result["neuron"], result["seed"]]
+        def note(run: tuple[str, str, tuple[tuple[str, float], ...], int], result: Result) -> None:
+            neuron, kind, choice, seed = run
             kept = {key: item for key, item in result.items() if key not in ("folder", "data", "seconds")}
             memory = delay_memory(load_network(Path(result["folder"]))[0]).values()
             buffers = {"buffer_entries": sum(each.entries for each in memory)}
             if seed == TUNING_SEED:
                 kept = {key: item for key, item in kept.items() if not key.startswith("test_")}
-            self.results.append({**kept, **buffers, "neuron": neuron, "delays": kind, "choice": choice})
+            self.results.append({**kept, **buffers, "neuron": neuron, "delays": kind, "choice": dict(choice)})
             self.write()
 
-        configs = [
-            TrainConfig(
-                neuron=neuron,
-                data=str(given.data),
-                epochs=given.epochs,
-                learning_rate=choice["learning_rate"],
-                seed=seed,
-                **options_of(kind, choice),
-            )
-            for neuron, kind, choice, seed in runs.values()
-        ]
-        if configs:
-            place = given.out / self.name
-            compare(configs, place, names=[name for name, _ in runs], jobs=given.jobs, on_result=note)
+        train_each(runs, given.out / self.name, jobs=given.jobs, note=note)
 
     def found(self, neuron: str, kind: str, choice: Choice, seed: int) -> Result | None:
         """Return the result of a run, if there is one."""

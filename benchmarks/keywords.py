@@ -34,7 +34,6 @@ from silif_plugins.training import (
     SCALES,
     Summary,
     TrainConfig,
-    compare,
     evaluate,
     load_network,
     load_split,
@@ -42,6 +41,8 @@ from silif_plugins.training import (
     summary_table,
 )
 from silif_plugins.training.side_by_side import next_rate
+
+from .side_by_side import train_each
 
 RESULTS = Path(__file__).parent / "results"
 TUNING_SEED = 1000
@@ -92,25 +93,25 @@ class Bench:
             for name, rate, seed in wanted
             if (rate not in self.tuning[name] if seed == TUNING_SEED else (name, rate, seed) not in there)
         ]
-        called = [f"{name} {given.epochs} epochs rate {rate:g}" for name, rate, _ in missing]
-        runs = dict(zip(called, missing, strict=True))
 
-        def note(result: Result) -> None:
-            name = runs[result["neuron"]][0]
-            if result["seed"] == TUNING_SEED:
-                self.tuning[name][result["learning_rate"]] = result["valid_accuracy"]
+        def note(run: Run, result: Result) -> None:
+            name, rate, seed = run
+            if seed == TUNING_SEED:
+                self.tuning[name][rate] = result["valid_accuracy"]
             else:
                 self.results.append({**result, "neuron": name})
                 if name not in self.full:
                     self.full[name] = full_operations(Path(result["folder"]))
             self.write()
 
-        if missing:
-            configs = [
-                TrainConfig(**CONTENDERS[name], **settings, learning_rate=rate, seed=seed)
-                for name, rate, seed in missing
-            ]
-            compare(configs, given.out / self.name, names=called, jobs=given.jobs, on_result=note)
+        runs = {
+            (name, rate, seed): (
+                f"{name} {given.epochs} epochs rate {rate:g}",
+                TrainConfig(**CONTENDERS[name], **settings, learning_rate=rate, seed=seed),
+            )
+            for name, rate, seed in missing
+        }
+        train_each(runs, given.out / self.name, jobs=given.jobs, note=note)
 
     def tune(self, names: list[str]) -> None:
         """Try the learning rates of contenders, and further ones where an end of them is the best."""
