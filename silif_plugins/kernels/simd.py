@@ -86,6 +86,7 @@ _binary(operator.sub, ir.IRBuilder.fsub)
 _binary(operator.mul, ir.IRBuilder.fmul)
 _binary(operator.truediv, ir.IRBuilder.fdiv)
 _binary(operator.ne, lambda builder, x, y: builder.fcmp_unordered("!=", x, y), compares=True)
+_binary(operator.eq, lambda builder, x, y: builder.fcmp_ordered("==", x, y), compares=True)
 _binary(operator.gt, lambda builder, x, y: builder.fcmp_ordered(">", x, y), compares=True)
 _binary(operator.le, lambda builder, x, y: builder.fcmp_ordered("<=", x, y), compares=True)
 
@@ -313,6 +314,43 @@ def total(typing_context: Any, x: Any) -> Any:
         return builder.call(function, [kind.element(0.0), args[0]], fastmath=("reassoc",))
 
     return x.dtype(x), build
+
+
+@intrinsic
+def store_totals(typing_context: Any, numbers: Any, index: Any, a: Any, b: Any, c: Any, d: Any, overwrites: Any) -> Any:
+    """Write the sums over the lanes of four vectors from an index on, or add them to what is there."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
+        def picked(first: Any, second: Any, lanes: list[int]) -> Any:
+            places = ir.Constant(ir.VectorType(I32, len(lanes)), [I32(lane) for lane in lanes])
+            return builder.shuffle_vector(first, second, places)
+
+        def folded(first: Any, second: Any, size: int) -> Any:
+            """Add the halves of groups of so many lanes of two vectors."""
+            starts = range(0, 2 * first.type.count, size)
+            lower = [start + i for start in starts for i in range(size // 2)]
+            return builder.fadd(picked(first, second, lower), picked(first, second, [i + size // 2 for i in lower]))
+
+        def halved(x: Any) -> Any:
+            half = x.type.count // 2
+            lower = list(range(half))
+            return builder.fadd(picked(x, x, lower), picked(x, x, [half + i for i in lower]))
+
+        p, q, r, s = (halved(x) for x in args[2:6])
+        lanes = p.type.count
+        x = folded(folded(p, q, lanes), folded(r, s, lanes), lanes // 2)
+        size = lanes // 4
+        while size > 1:  # places of a group change within it
+            x, size = builder.fadd(x, picked(x, x, [i ^ (size // 2) for i in range(lanes)])), size // 2
+        x = picked(x, x, [k * (lanes // 4) for k in range(4)])
+        address = builder.bitcast(_address(builder, *args[:2]), x.type.as_pointer())
+        before = builder.load(address)
+        before.align = _element_bytes(sig.args[0])
+        zero = ir.Constant(x.type, None)
+        value = builder.fadd(builder.select(args[6], zero, before), x)
+        builder.store(value, address).align = _element_bytes(sig.args[0])
+
+    return types.void(numbers, types.intp, a, b, c, d, types.boolean), build
 
 
 @intrinsic

@@ -14,7 +14,8 @@ import numpy as np
 from numba import carray
 
 from ..kernels.simd import element_bytes, lowest, numbers_at
-from .event_kernels import WORD, event_word
+from ..kernels.words import WORD
+from .event_kernels import event_word
 
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:

@@ -1,8 +1,8 @@
 """Kernels of the event-driven linear layer: they visit inputs that are not zero, and gates that are open.
 
-Weights come transposed, [inputs, outputs], so that one event needs one contiguous row; the number of outputs is
-padded to whole vectors. A row of inputs is searched for events 16 numbers at a time whenever it is needed: that is
-cheaper than keeping lists.
+Weights come in strips of outputs, [strips, inputs, outputs of a strip]: one event needs a few contiguous vectors of
+each, and a strip of all inputs stays in the second cache while many rows use it. The number of outputs is padded to
+whole pairs of vectors. Which inputs are events, and which gates are open, are bits of words, 64 at a time.
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -31,18 +31,25 @@ from ..kernels.simd import (
     splat,
     stack_numbers,
     store,
-    total,
+    store_totals,
     widened,
 )
+from ..kernels.words import WORD, kept_word, transpose
 
-PIECE = 1024
-"""Inputs of a row whose events are listed at a time."""
-LIST_BYTES = PIECE * 8
+STRIP_BYTES = 8 * REGISTER_BYTES
+"""Outputs of a strip: their sums fit into the registers."""
 
-ROWS, PANEL, WORD = 64, 256, 64
-"""Backward sorts the events of so many rows by their input, so many inputs at a time: the rows of dL/dy stay in the
-cache, and a row of weights serves all events of its input. It looks for them a word of bits at a time."""
-PLACE_BYTES, COUNT_BYTES = ROWS * PANEL, PANEL * 8
+PIECE, GROUP, LISTED = 1024, 256, 1 << 14
+"""Forward lists the events of so many inputs, of so many rows, or fewer rows where the list is full, at a time."""
+PLACE_BYTES, VALUE_BYTES, END_BYTES = (LISTED + 4) * 2, (LISTED + 4) * 8, (GROUP + 1) * 8
+
+TILES = 4
+"""Backward takes so many tiles of WORD rows at a time: a strip of one is in the first cache, and one of dL/dW, which
+all of them add to, in the second. A word tells for an input which rows of a tile have an event there."""
+PLAIN_BYTES, TILE_BYTES = TILES * 8, TILES * WORD * 8
+
+TOP = np.int64(-(2**63))
+"""The highest bit of a word."""
 
 BLOCK = 32
 """Forward takes means and variances of so many rows of outputs while they are in the cache."""
@@ -54,8 +61,10 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     sizes = ("rows", "inputs", "outputs", "tasks", "drop", "seed")
     addresses = ["x", "weight", "bias", "y", "grad_y", "grad_x", "grad_weight", "gate"]
     # Of a batch norm that follows: [tasks, 2] numbers of events and rows; [tasks, 2, outputs] moments; which rows count
-    # (bytes); of its gradient, [outputs] means, slopes and offsets, and memory for ROWS rows of each task.
-    addresses += ["numbers", "moments", "valid", "centre", "slope", "offset", "tiles"]
+    # (bytes); of its gradient, [outputs] means, slopes and offsets.
+    # Backward has memory for TILES tiles of dL/dy for each task, their words of events and of gates, and the products
+    # of gates.
+    addresses += ["numbers", "moments", "valid", "centre", "slope", "offset", "tiles", "words", "places", "products"]
     return np.dtype([(name, np.int64) for name in (*sizes, *addresses)] + [("scale", real)])
 
 
@@ -65,13 +74,9 @@ def padded(outputs: int, itemsize: int) -> int:
     return -(-outputs // lanes) * lanes
 
 
-@inlined
-def kept(job: Any, index: Any) -> Any:
-    """Whether dropout keeps an input: the finaliser of SplitMix64 on its place and the seed, a hash without state."""
-    z = np.uint64(index) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(job.seed)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64((z ^ (z >> np.uint64(31))) >> np.uint64(32)) >= job.drop
+def strip_of(itemsize: int) -> int:
+    """Outputs of a strip."""
+    return STRIP_BYTES // itemsize
 
 
 @inlined
@@ -89,6 +94,20 @@ def event_word(x: Any, start: Any, size: Any) -> Any:
 
 
 @inlined
+def one_word(x: Any, start: Any, size: Any) -> Any:
+    """Which of up to WORD numbers are one, likewise."""
+    lanes, found = REGISTER_BYTES // element_bytes(x), 0
+    if size >= WORD:
+        one = splat(load1(x, start), 1.0)
+        for i in range(0, WORD, lanes):
+            found |= bits(load1(x, start + i) == one) << i
+    else:
+        for i in range(size):
+            found |= (1 if x[start + i] == 1 else 0) << i
+    return found
+
+
+@inlined
 def gate_word(gate: Any, start: Any, size: Any) -> Any:
     """Which of up to WORD bytes are not zero, as bits of an integer."""
     found = 0
@@ -102,79 +121,116 @@ def gate_word(gate: Any, start: Any, size: Any) -> Any:
 
 
 @inlined
-def events(job: Any, x: Any, row: Any, begin: Any, places: Any, values: Any) -> Any:
-    """List the inputs of a row from ``begin`` on that are not zero and not dropped: places, values.
+def list_events(job: Any, x: Any, row: Any, begin: Any, end: Any, places: Any, values: Any, number: Any) -> Any:
+    """List the inputs of a row from ``begin`` to ``end`` that are not zero and not dropped, from ``number`` on.
 
-    Returns their number, and how many are not zero.
+    Places count from ``begin``. Returns the number after the last, and how many are not zero.
     """
-    number, all_, start = 0, 0, row * job.inputs
-    end = min(begin + PIECE, job.inputs)
+    all_, start = 0, row * job.inputs
     for i in range(begin, end, WORD):
         found = event_word(x, start + i, end - i)
+        if found == 0:
+            continue
         all_ += ones(found)
-        while found != 0:
-            j = i + lowest(found)
-            found &= found - 1
-            if job.drop == 0 or kept(job, start + j):
-                places[number], values[number] = j, x[start + j] * job.scale
-                number += 1
+        if job.drop != 0:
+            found &= kept_word(start + i, job.seed, job.drop)
+        after = number + ones(found)
+        while number < after:  # four at a time: how many there are is hard to foresee
+            for k in range(4):
+                j = lowest(found | TOP)
+                found &= found - 1
+                places[number + k], values[number + k] = i - begin + j, x[start + i + j] * job.scale
+            number += 4
+        number = after
     return number, all_
 
 
-@inlined
-def sort_events(job: Any, address: Any, row: Any, rows: Any, begin: Any, end: Any, counts: Any, places: Any) -> None:
-    """List, for each input from ``begin`` to ``end``, in which of the rows it is an event and not dropped.
+@compiled
+def mark_events(job: Any, row: Any, rows: Any, left: Any, right: Any, words: Any, gates: Any) -> bool:
+    """Write which of up to WORD rows have an event at an input, and which an open gate: bit r of word j for row r.
 
-    An event is an open gate, if there is the ``address`` of gates, or an input that is not zero. Row numbers count from
-    ``row``.
+    Each is written if its gradient is wanted, for inputs ``left`` to ``right``; what dropout drops is neither. Returns
+    whether all events are ones.
     """
-    x, gate = numbers_at(job.x, job.scale), numbers_at(address, np.uint8(0))
-    for j in range(end - begin):
-        counts[j] = 0
-    for r in range(rows):
+    x, gate, plain = numbers_at(job.x, job.scale), numbers_at(job.gate, np.uint8(0)), True
+    for r in range(WORD):
         start = (row + r) * job.inputs
-        for i in range(begin, end, WORD):
-            found = gate_word(gate, start + i, end - i) if address != 0 else event_word(x, start + i, end - i)
-            while found != 0:
-                j = i + lowest(found)
-                found &= found - 1
-                if job.drop == 0 or kept(job, start + j):
-                    number = counts[j - begin]
-                    places[(j - begin) * ROWS + number] = r
-                    counts[j - begin] = number + 1
+        for i in range(left, right, WORD):
+            found = opened = 0
+            if r < rows:
+                kept = -1 if job.drop == 0 else kept_word(start + i, job.seed, job.drop)
+                if job.grad_weight != 0:
+                    found = event_word(x, start + i, right - i) & kept
+                    if plain and found != 0 and found & ~one_word(x, start + i, right - i) != 0:
+                        plain = False
+                if job.grad_x != 0:
+                    opened = gate_word(gate, start + i, right - i) & kept
+            words[i + r], gates[i + r] = found, opened
+    for i in range(left, right, WORD):
+        if job.grad_weight != 0:
+            transpose(words, i)
+    return plain
+
+
+@compiled
+def write_rows(job: Any, top: Any, bottom: Any, places: Any, values: Any, ends: Any) -> Any:
+    """Compute rows of y = x W + bias; return how many of their inputs are not zero."""
+    x, y = numbers_at(job.x, job.scale), numbers_at(job.y, job.scale)
+    outputs, strip, all_ = job.outputs, STRIP_BYTES // element_bytes(x), 0
+    for first in range(0, max(1, job.inputs), PIECE):
+        last, row = min(first + PIECE, job.inputs), top
+        while row < bottom:
+            number, rows = 0, 0
+            ends[0] = 0
+            while row + rows < bottom and number + last - first <= LISTED:
+                number, found = list_events(job, x, row + rows, first, last, places, values, number)
+                all_ += found
+                rows += 1
+                ends[rows] = number
+            for column in range(0, outputs, strip):
+                add_weights(job, y, row, rows, first, column, min(strip, outputs - column), places, values, ends)
+            row += rows
+    return all_
 
 
 @inlined
-def write_row(job: Any, x: Any, y: Any, row: Any, weight: Any, places: Any, values: Any) -> Any:
-    """Compute a row of y = x W + bias; return how many of its inputs are not zero."""
-    outputs, pair, all_ = job.outputs, 2 * REGISTER_BYTES // element_bytes(x), 0
-    for first in range(0, max(1, job.inputs), PIECE):
-        number, found = events(job, x, row, first, places, values)
-        all_ += found
-        source = numbers_at(job.bias, job.scale) if first == 0 else y
-        start = 0 if first == 0 else row * outputs
-        for column in range(0, outputs, 4 * pair):
-            if column + 4 * pair <= outputs:
-                a, b = load2(source, start + column), load2(source, start + column + pair)
-                c, d = load2(source, start + column + 2 * pair), load2(source, start + column + 3 * pair)
-                for event in range(number):
-                    at, value = places[event] * outputs + column, splat(a, values[event])
-                    a, b = fma(value, load2(weight, at), a), fma(value, load2(weight, at + pair), b)
-                    c = fma(value, load2(weight, at + 2 * pair), c)
-                    d = fma(value, load2(weight, at + 3 * pair), d)
-                at = row * outputs + column
-                store(y, at, a)
-                store(y, at + pair, b)
-                store(y, at + 2 * pair, c)
-                store(y, at + 3 * pair, d)
-            else:
-                for rest in range(column, outputs, pair):
-                    a = load2(source, start + rest)
-                    for event in range(number):
-                        weights = load2(weight, places[event] * outputs + rest)
-                        a = fma(splat(a, values[event]), weights, a)
-                    store(y, row * outputs + rest, a)
-    return all_
+def add_weights(
+    job: Any,
+    y: Any,
+    row: Any,
+    rows: Any,
+    first: Any,
+    column: Any,
+    width: Any,
+    places: Any,
+    values: Any,
+    ends: Any,
+) -> None:
+    """Add the weights of listed events, of inputs from ``first`` on, to a strip of rows of y, which start as bias."""
+    weight = numbers_at(job.weight, job.scale)
+    outputs, pair, strip = job.outputs, 2 * REGISTER_BYTES // element_bytes(y), column * job.inputs + first * width
+    for r in range(rows):
+        to = (row + r) * outputs + column
+        source, start = (numbers_at(job.bias, job.scale), column) if first == 0 else (y, to)
+        if width == 4 * pair:
+            a, b = load2(source, start), load2(source, start + pair)
+            c, d = load2(source, start + 2 * pair), load2(source, start + 3 * pair)
+            for event in range(ends[r], ends[r + 1]):
+                at, value = strip + np.int64(places[event]) * (4 * pair), splat(a, values[event])
+                a, b = fma(value, load2(weight, at), a), fma(value, load2(weight, at + pair), b)
+                c = fma(value, load2(weight, at + 2 * pair), c)
+                d = fma(value, load2(weight, at + 3 * pair), d)
+            store(y, to, a)
+            store(y, to + pair, b)
+            store(y, to + 2 * pair, c)
+            store(y, to + 3 * pair, d)
+        else:
+            for rest in range(0, width, pair):
+                a = load2(source, start + rest)
+                for event in range(ends[r], ends[r + 1]):
+                    at = strip + np.int64(places[event]) * width + rest
+                    a = fma(splat(a, values[event]), load2(weight, at), a)
+                store(y, to + rest, a)
 
 
 @inlined
@@ -216,22 +272,21 @@ def add_moments(job: Any, y: Any, task: Any, before: Any, number: Any, listed: A
 def forward(begin: Any, end: Any, call: Any) -> None:
     """Compute y = x W + bias for the rows of tasks ``begin`` to ``end``; on request events and moments of each."""
     job = carray(call, 1)[0]
-    x, weight = numbers_at(job.x, job.scale), numbers_at(job.weight, job.scale)
     y, numbers = numbers_at(job.y, job.scale), numbers_at(job.numbers, np.int64(0))
-    places, values = stack_numbers(LIST_BYTES, np.int64(0)), stack_numbers(LIST_BYTES, job.scale)
-    listed = stack_numbers(ROW_BYTES, np.int64(0))
+    places, values = stack_numbers(PLACE_BYTES, np.uint16(0)), stack_numbers(VALUE_BYTES, job.scale)
+    ends, listed = stack_numbers(END_BYTES, np.int64(0)), stack_numbers(ROW_BYTES, np.int64(0))
     for task in range(begin, end):
         top, bottom = task * job.rows // job.tasks, (task + 1) * job.rows // job.tasks
         found, counted = 0, 0
-        for first in range(top, bottom, BLOCK):
-            rows = min(BLOCK, bottom - first)
-            for row in range(first, first + rows):
-                found += write_row(job, x, y, row, weight, places, values)
+        for start in range(top, bottom, GROUP):
+            stop = min(start + GROUP, bottom)
+            found += write_rows(job, start, stop, places, values, ends)
             if job.moments != 0:
-                number = valid_rows(job, first, rows, listed)
-                if number > 0:
-                    add_moments(job, y, task, counted, number, listed)
-                counted += number
+                for first in range(start, stop, BLOCK):
+                    number = valid_rows(job, first, min(BLOCK, stop - first), listed)
+                    if number > 0:
+                        add_moments(job, y, task, counted, number, listed)
+                    counted += number
         if job.moments != 0:
             numbers[2 * task], numbers[2 * task + 1] = found, counted
 
@@ -260,10 +315,10 @@ def collect(begin: Any, end: Any, call: Any) -> None:
 
 
 @inlined
-def whole_gradient(job: Any, row: Any, rows: Any, to: Any) -> None:
-    """Write the gradient of rows of y to a tile: dL/dy, and what a batch norm's mean and variance add to it.
+def whole_gradient(job: Any, row: Any, rows: Any, strip: Any, depth: Any, to: Any) -> None:
+    """Write the gradient of rows of y to memory: dL/dy, and what a batch norm's mean and variance add to it.
 
-    slope (y - centre) + offset is added in rows that count.
+    slope (y - centre) + offset is added in rows that count. The memory has strips of outputs, each of ``depth`` rows.
     """
     y, grad_y = numbers_at(job.y, job.scale), numbers_at(job.grad_y, job.scale)
     centre, slope, offset = (
@@ -274,12 +329,15 @@ def whole_gradient(job: Any, row: Any, rows: Any, to: Any) -> None:
     valid, outputs, pair = numbers_at(job.valid, np.uint8(0)), job.outputs, 2 * REGISTER_BYTES // element_bytes(y)
     for r in range(rows):
         at = (row + r) * outputs
-        counts = job.valid == 0 or valid[row + r] != 0
-        for i in range(0, outputs, pair):
-            grad = load2(grad_y, at + i)
-            if counts:
-                grad = grad + fma(load2(slope, i), load2(y, at + i) - load2(centre, i), load2(offset, i))
-            store(to, r * outputs + i, grad)
+        counts = job.slope != 0 and (job.valid == 0 or valid[row + r] != 0)
+        for column in range(0, outputs, strip):
+            width = min(strip, outputs - column)
+            place = column * depth + r * width
+            for i in range(column, column + width, pair):
+                grad = load2(grad_y, at + i)
+                if counts:
+                    grad = grad + fma(load2(slope, i), load2(y, at + i) - load2(centre, i), load2(offset, i))
+                store(to, place + i - column, grad)
 
 
 def combine(begin: Any, end: Any, call: Any) -> None:
@@ -287,7 +345,7 @@ def combine(begin: Any, end: Any, call: Any) -> None:
     job = carray(call, 1)[0]
     pitch = job.outputs * element_bytes(numbers_at(job.y, job.scale))
     top, bottom = begin * job.rows // job.tasks, end * job.rows // job.tasks
-    whole_gradient(job, top, bottom - top, numbers_at(job.tiles + top * pitch, job.scale))
+    whole_gradient(job, top, bottom - top, job.outputs, 1, numbers_at(job.tiles + top * pitch, job.scale))
 
 
 def backward(begin: Any, end: Any, call: Any) -> None:
@@ -296,90 +354,157 @@ def backward(begin: Any, end: Any, call: Any) -> None:
     On request also dL/dx = dL/dy Wᵀ of these inputs where the gate is open and dropout keeps the input; zero elsewhere.
     """
     job = carray(call, 1)[0]
-    left, right = begin * job.inputs // job.tasks, end * job.inputs // job.tasks
+    whole = -(-job.inputs // WORD) * WORD
+    left = begin * (whole // WORD) // job.tasks * WORD
+    right = min(job.inputs, end * (whole // WORD) // job.tasks * WORD)
     outputs, size = job.outputs, element_bytes(numbers_at(job.x, job.scale))
-    tile = job.tiles + begin * ROWS * outputs * size
-    for row in range(0, job.rows, ROWS):
-        rows = min(ROWS, job.rows - row)
-        if job.slope != 0:
-            whole_gradient(job, row, rows, numbers_at(tile, job.scale))
-            grad_y = numbers_at(tile, job.scale)
-        else:
-            grad_y = numbers_at(job.grad_y + row * outputs * size, job.scale)
-        if job.grad_weight != 0:
-            add_weight_gradient(job, row, rows, left, right, grad_y)
+    strip, tile_bytes = STRIP_BYTES // size, WORD * outputs * size
+    first = (left * TILES + begin) * WORD
+    places = numbers_at(job.places + first * 4, np.int32(0))
+    products = numbers_at(job.products + first * size, job.scale)
+    plain, ends = stack_numbers(PLAIN_BYTES, np.int64(0)), stack_numbers(TILE_BYTES, np.int64(0))
+    for row in range(0, job.rows, TILES * WORD):
+        rows = min(TILES * WORD, job.rows - row)
+        number = 0
+        for t in range(-(-rows // WORD)):
+            some = min(WORD, rows - t * WORD)
+            events, gates = words_of(job, t, whole)
+            plain[t] = 1 if mark_events(job, row + t * WORD, some, left, right, events, gates) else 0
+            tile = numbers_at(job.tiles + (begin * TILES + t) * tile_bytes, job.scale)
+            whole_gradient(job, row + t * WORD, some, strip, WORD, tile)
+            if job.grad_x != 0:
+                for r in range(some):
+                    number = list_gates(gates, r, left, right, places, number)
+                    ends[t * WORD + r] = number
+        for column in range(0, outputs, strip):
+            width, number = min(strip, outputs - column), 0
+            for t in range(-(-rows // WORD)):
+                events, _ = words_of(job, t, whole)
+                at = job.tiles + (begin * TILES + t) * tile_bytes + column * WORD * size
+                tile = numbers_at(at, job.scale)
+                if job.grad_weight != 0:
+                    add_weight_gradient(job, row + t * WORD, left, right, column, width, plain[t], events, tile)
+                if job.grad_x != 0:
+                    for r in range(min(WORD, rows - t * WORD)):
+                        after = ends[t * WORD + r]
+                        if width == strip:
+                            add_products(job, column, 4 * (strip // 4), left, places, number, after, tile, r, products)
+                        else:
+                            add_products(job, column, width, left, places, number, after, tile, r, products)
+                        number = after
         if job.grad_x != 0:
-            write_input_gradient(job, row, rows, left, right, grad_y)
-
-
-@compiled
-def add_weight_gradient(job: Any, row: Any, rows: Any, left: Any, right: Any, grad_y: Any) -> None:
-    """Add what some rows, of which ``grad_y`` is the gradient, give to dL/dW of inputs ``left`` to ``right``."""
-    x, grad = numbers_at(job.x, job.scale), numbers_at(job.grad_weight, job.scale)
-    places, counts = stack_numbers(PLACE_BYTES, np.uint8(0)), stack_numbers(COUNT_BYTES, np.int64(0))
-    outputs, pair = job.outputs, 2 * REGISTER_BYTES // element_bytes(x)
-    for first in range(left, right, PANEL):
-        last = min(right, first + PANEL)
-        sort_events(job, 0, row, rows, first, last, counts, places)
-        for j in range(first, last):
-            number, list_ = counts[j - first], (j - first) * ROWS
-            if number == 0:
-                continue
-            for column in range(0, outputs, 4 * pair):
-                to = j * outputs + column
-                if column + 4 * pair <= outputs:
-                    a, b = load2(grad, to), load2(grad, to + pair)
-                    c, d = load2(grad, to + 2 * pair), load2(grad, to + 3 * pair)
-                    for event in range(list_, list_ + number):
-                        r = np.int64(places[event])
-                        at, value = r * outputs + column, splat(a, x[(row + r) * job.inputs + j] * job.scale)
-                        a, b = fma(value, load2(grad_y, at), a), fma(value, load2(grad_y, at + pair), b)
-                        c = fma(value, load2(grad_y, at + 2 * pair), c)
-                        d = fma(value, load2(grad_y, at + 3 * pair), d)
-                    store(grad, to, a)
-                    store(grad, to + pair, b)
-                    store(grad, to + 2 * pair, c)
-                    store(grad, to + 3 * pair, d)
-                else:
-                    for rest in range(column, outputs, pair):
-                        a = load2(grad, j * outputs + rest)
-                        for event in range(list_, list_ + number):
-                            r = np.int64(places[event])
-                            value = splat(a, x[(row + r) * job.inputs + j] * job.scale)
-                            a = fma(value, load2(grad_y, r * outputs + rest), a)
-                        store(grad, j * outputs + rest, a)
+            number = 0
+            for t in range(-(-rows // WORD)):
+                _, gates = words_of(job, t, whole)
+                for r in range(min(WORD, rows - t * WORD)):
+                    write_products(job, row + t * WORD + r, r, left, right, gates, places, products, number)
+                    number = ends[t * WORD + r]
 
 
 @inlined
-def along(weight: Any, at: Any, grad_y: Any, start: Any, outputs: Any) -> Any:
-    """The product of a row of weights and a row of dL/dy."""
-    pair = 2 * REGISTER_BYTES // element_bytes(weight)
-    a = b = splat(load2(weight, at), 0.0)
-    for i in range(0, outputs - pair, 2 * pair):
-        a = fma(load2(weight, at + i), load2(grad_y, start + i), a)
-        b = fma(load2(weight, at + i + pair), load2(grad_y, start + i + pair), b)
-    if outputs // pair % 2:
-        a = fma(load2(weight, at + outputs - pair), load2(grad_y, start + outputs - pair), a)
-    return total(a + b)
+def words_of(job: Any, t: Any, whole: Any) -> Any:
+    """The words of events and of open gates of a tile."""
+    at = job.words + 2 * t * whole * 8
+    return numbers_at(at, np.int64(0)), numbers_at(at + whole * 8, np.int64(0))
 
 
 @compiled
-def write_input_gradient(job: Any, row: Any, rows: Any, left: Any, right: Any, grad_y: Any) -> None:
-    """Write dL/dx of inputs ``left`` to ``right`` of some rows, of which ``grad_y`` is the gradient."""
-    weight, grad_x = numbers_at(job.weight, job.scale), numbers_at(job.grad_x, job.scale)
-    places, counts = stack_numbers(PLACE_BYTES, np.uint8(0)), stack_numbers(COUNT_BYTES, np.int64(0))
-    for r in range(row, row + rows):
-        for i in range(r * job.inputs + left, r * job.inputs + right):
-            grad_x[i] = 0
-    for first in range(left, right, PANEL):
-        last = min(right, first + PANEL)
-        sort_events(job, job.gate, row, rows, first, last, counts, places)
-        for j in range(first, last):
-            list_ = (j - first) * ROWS
-            for event in range(list_, list_ + counts[j - first]):
-                place = np.int64(places[event])
-                product = along(weight, j * job.outputs, grad_y, place * job.outputs, job.outputs)
-                grad_x[(row + place) * job.inputs + j] = job.scale * product
+def add_weight_gradient(
+    job: Any, row: Any, left: Any, right: Any, column: Any, width: Any, plain: Any, events: Any, tile: Any
+) -> None:
+    """Add what a tile of rows gives to a strip of dL/dW, for inputs ``left`` to ``right``."""
+    x, grad = numbers_at(job.x, job.scale), numbers_at(job.grad_weight, job.scale)
+    pair = 2 * REGISTER_BYTES // element_bytes(x)
+    for j in range(left, right):
+        found = events[j]
+        if found == 0:
+            continue
+        to = column * job.inputs + j * width
+        if width == 4 * pair:
+            a, b = load2(grad, to), load2(grad, to + pair)
+            c, d = load2(grad, to + 2 * pair), load2(grad, to + 3 * pair)
+            while found != 0:
+                r = lowest(found)
+                found &= found - 1
+                at = r * (4 * pair)
+                value = splat(a, job.scale if plain else x[(row + r) * job.inputs + j] * job.scale)
+                a, b = fma(value, load2(tile, at), a), fma(value, load2(tile, at + pair), b)
+                c = fma(value, load2(tile, at + 2 * pair), c)
+                d = fma(value, load2(tile, at + 3 * pair), d)
+            store(grad, to, a)
+            store(grad, to + pair, b)
+            store(grad, to + 2 * pair, c)
+            store(grad, to + 3 * pair, d)
+        else:
+            for rest in range(0, width, pair):
+                a, left_over = load2(grad, to + rest), found
+                while left_over != 0:
+                    r = lowest(left_over)
+                    left_over &= left_over - 1
+                    value = splat(a, job.scale if plain else x[(row + r) * job.inputs + j] * job.scale)
+                    a = fma(value, load2(tile, r * width + rest), a)
+                store(grad, to + rest, a)
+
+
+@inlined
+def list_gates(gates: Any, r: Any, left: Any, right: Any, places: Any, number: Any) -> Any:
+    """List the open gates of a row by inputs from ``left`` on, four at a time: the last ones may be there in vain."""
+    for i in range(left, right, WORD):
+        opened = gates[i + r]
+        after = number + ones(opened)
+        while number < after:
+            for k in range(4):
+                places[number + k] = i - left + lowest(opened | TOP)
+                opened &= opened - 1
+            number += 4
+        number = after
+    while number % 4 != 0:
+        places[number] = 0
+        number += 1
+    return number
+
+
+@inlined
+def add_products(
+    job: Any,
+    column: Any,
+    width: Any,
+    left: Any,
+    places: Any,
+    number: Any,
+    after: Any,
+    tile: Any,
+    r: Any,
+    products: Any,
+) -> None:
+    """Write, or add, what a strip gives to the products of a row of dL/dy with the weights of its open gates."""
+    weight = numbers_at(job.weight, job.scale)
+    pair, start, base = 2 * REGISTER_BYTES // element_bytes(weight), r * width, column * job.inputs + left * width
+    for event in range(number, after, 4):
+        a, b = base + np.int64(places[event]) * width, base + np.int64(places[event + 1]) * width
+        c, d = base + np.int64(places[event + 2]) * width, base + np.int64(places[event + 3]) * width
+        grad = load2(tile, start)
+        p, q = grad * load2(weight, a), grad * load2(weight, b)
+        s, t = grad * load2(weight, c), grad * load2(weight, d)
+        for i in range(pair, width, pair):
+            grad = load2(tile, start + i)
+            p, q = fma(grad, load2(weight, a + i), p), fma(grad, load2(weight, b + i), q)
+            s, t = fma(grad, load2(weight, c + i), s), fma(grad, load2(weight, d + i), t)
+        store_totals(products, event, p, q, s, t, column == 0)
+
+
+@inlined
+def write_products(
+    job: Any, row: Any, r: Any, left: Any, right: Any, gates: Any, places: Any, products: Any, number: Any
+) -> None:
+    """Write dL/dx of inputs ``left`` to ``right`` of a row: zero but at open gates."""
+    grad_x, at, opened = numbers_at(job.grad_x, job.scale), row * job.inputs + left, 0
+    for i in range(right - left):
+        grad_x[at + i] = 0
+    for i in range(left, right, WORD):
+        opened += ones(gates[i + r])
+    for event in range(number, number + opened):
+        grad_x[at + places[event]] = job.scale * products[event]
 
 
 def drop(begin: Any, end: Any, call: Any) -> None:
@@ -392,8 +517,9 @@ def drop(begin: Any, end: Any, call: Any) -> None:
         found = gate_word(gate, start, size) if job.gate != 0 else event_word(x, start, size)
         for i in range(start, start + size):
             y[i] = 0
+        if found != 0:
+            found &= kept_word(start, job.seed, job.drop)
         while found != 0:
             i = start + lowest(found)
             found &= found - 1
-            if kept(job, i):
-                y[i] = x[i] * job.scale
+            y[i] = x[i] * job.scale

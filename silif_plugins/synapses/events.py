@@ -184,7 +184,7 @@ def run_forward(
     start = x.new_zeros(width)
     if bias is not None:
         start[:outputs] = bias
-    tensors: dict[str, Any] = {"weight": _transposed(weight, width), "bias": start, "y": y, **others}
+    tensors: dict[str, Any] = {"weight": strips(weight, width), "bias": start, "y": y, **others}
     run(kernels.forward, x, width, dropout, seed, tasks=tasks, **tensors)
     return y if width == outputs else y[:, :outputs].contiguous()
 
@@ -216,6 +216,7 @@ def run_backward(
         The gradients of x and of the weight; empty where they are not wanted.
     """
     from ..kernels.memory import empty, empty_like
+    from ..kernels.words import WORD
     from . import event_kernels as kernels
 
     outputs, inputs = weight.shape
@@ -225,18 +226,20 @@ def run_backward(
     tensors: dict[str, Any] = {
         name: tensor if tensor is None else widened(tensor, width, outputs) for name, tensor in others.items()
     }
-    if "slope" in others:
-        tensors["tiles"] = empty(x, (tasks * kernels.ROWS, width))
+    tensors["tiles"] = empty(x, (tasks * kernels.TILES * WORD, width))
+    tensors["words"] = torch.empty(kernels.TILES * 2 * -(-inputs // WORD) * WORD, dtype=torch.int64)
     grad_x = x.new_empty(0) if gate is None else empty_like(x)
-    grad_weight = x.new_zeros((inputs, width) if needs_weight else 0)
+    grad_weight = x.new_zeros(inputs * width if needs_weight else 0)
     if gate is not None:
-        tensors |= {"weight": _transposed(weight, width), "gate": gate, "grad_x": grad_x}
+        tensors |= {"weight": strips(weight, width), "gate": gate, "grad_x": grad_x}
+        room = (kernels.TILES * -(-inputs // WORD) * WORD + tasks) * WORD
+        tensors |= {"products": empty(x, (room,)), "places": torch.empty(room, dtype=torch.int32)}
     if needs_weight:
         tensors["grad_weight"] = grad_weight
     if gate is not None or needs_weight:
         grad_y = widened(grad, width, outputs)
         run(kernels.backward, x, width, dropout, seed, tasks=tasks, grad_y=grad_y, **tensors)
-    return grad_x, grad_weight[:, :outputs].t().contiguous() if needs_weight else grad_weight
+    return grad_x, from_strips(grad_weight, outputs, inputs) if needs_weight else grad_weight
 
 
 def widened(tensor: Tensor, width: int, outputs: int) -> Tensor:
@@ -246,9 +249,29 @@ def widened(tensor: Tensor, width: int, outputs: int) -> Tensor:
     return torch.nn.functional.pad(tensor, (0, width - outputs))
 
 
-def _transposed(weight: Tensor, width: int) -> Tensor:
-    """The weight as [inputs, width]."""
-    return torch.nn.functional.pad(weight.t(), (0, width - weight.shape[0])).contiguous()
+def strips(weight: Tensor, width: int) -> Tensor:
+    """The weight as the kernels take it: of some outputs after others [inputs, outputs], zeros up to a width."""
+    from .event_kernels import strip_of
+
+    (outputs, inputs), strip = weight.shape, strip_of(weight.element_size())
+    whole = outputs // strip * strip
+    parts = [weight[:whole].reshape(-1, strip, inputs).transpose(1, 2)] if whole else []
+    if whole < width:
+        parts.append(torch.nn.functional.pad(weight[whole:].t(), (0, width - outputs)))
+    flat = [part.reshape(-1) for part in parts]
+    return flat[0] if len(flat) == 1 else torch.cat(flat)
+
+
+def from_strips(flat: Tensor, outputs: int, inputs: int) -> Tensor:
+    """The reverse of :func:`strips`."""
+    from .event_kernels import strip_of
+
+    strip = strip_of(flat.element_size())
+    whole = outputs // strip * strip
+    parts = [flat[: whole * inputs].view(-1, inputs, strip).transpose(1, 2).reshape(whole, inputs)] if whole else []
+    if whole < outputs:
+        parts.append(flat[whole * inputs :].view(inputs, -1)[:, : outputs - whole].t())
+    return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts)
 
 
 def run(
