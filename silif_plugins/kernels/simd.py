@@ -127,8 +127,11 @@ load1 = _load(1)
 load2 = _load(2)
 """load2(numbers, index): two registers; where a chain of operations waits for itself, two chains run at once."""
 
-load8 = _load(8)
-"""load8(numbers, index): eight registers, for sums of long rows."""
+WIDE = 16 if REGISTER_BYTES == 64 else 8
+"""Registers that hold sums of a long row, among those that there are."""
+
+load_wide = _load(WIDE)
+"""load_wide(numbers, index): WIDE registers."""
 
 
 @intrinsic
@@ -169,18 +172,26 @@ def fence(typing_context: Any) -> Any:
     return types.void(), build
 
 
-@intrinsic
-def prefetch2(typing_context: Any, numbers: Any, index: Any) -> Any:
-    """Ask for the cache lines of two registers, into the second cache; the address may be anywhere."""
+def _prefetch(registers: int) -> Any:
+    @intrinsic
+    def prefetch(typing_context: Any, numbers: Any, index: Any) -> Any:
+        def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
+            first = builder.bitcast(_address(builder, *args), ir.IntType(8).as_pointer())
+            function_type = ir.FunctionType(ir.VoidType(), [first.type, I32, I32, I32])
+            function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+            for offset in range(0, registers * REGISTER_BYTES, LINE_BYTES):
+                builder.call(function, [builder.gep(first, [I32(offset)]), I32(0), I32(2), I32(1)])
 
-    def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
-        first = builder.bitcast(_address(builder, *args), ir.IntType(8).as_pointer())
-        function_type = ir.FunctionType(ir.VoidType(), [first.type, I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
-        for offset in range(0, 2 * REGISTER_BYTES, LINE_BYTES):
-            builder.call(function, [builder.gep(first, [I32(offset)]), I32(0), I32(2), I32(1)])
+        return types.void(numbers, types.intp), build
 
-    return types.void(numbers, types.intp), build
+    return prefetch
+
+
+prefetch1 = _prefetch(1)
+"""prefetch1(numbers, index): ask for the cache lines of one register, into the second cache; from any address."""
+
+prefetch2 = _prefetch(2)
+"""prefetch2(numbers, index): the same of two registers."""
 
 
 @intrinsic

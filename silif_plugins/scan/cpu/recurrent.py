@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ...kernels.memory import empty, empty_like
+from ...kernels.memory import LARGE, empty, empty_like
 from ...kernels.products import product
 from ...kernels.simd import REGISTER_BYTES
 from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
@@ -36,7 +36,7 @@ def forward(call: Forward) -> Outputs:
         results |= {"mem": outputs.mem, "ada": outputs.ada}
     tasks = min(TASKS, call.current.shape[1])
     kernel = kernels.forward_hard if call.hard_reset else kernels.forward
-    _run(kernel, call, tasks, kernels.FORWARD_ROWS, {"x": call.current}, results)
+    _run(kernel, call, tasks, kernels.TOGETHER * kernels.FORWARD_ROWS, {"x": call.current}, results)
     return outputs
 
 
@@ -88,9 +88,11 @@ def _run(
         return (pad(tensor, (0, missing)) if missing else tensor).contiguous()
 
     assert call.weights is not None
-    given = {"coefficients": whole(call.coefficients), "initial": whole(call.initial), "weights": whole(call.weights)}
-    if missing:
-        given["coefficients"][8, neurons:] = torch.inf  # what is added never fires, and no gate of it opens
+    # Rows at a power of two would share lines of the cache.
+    pitch = width + REGISTER_BYTES // call.current.element_size()
+    given = {"initial": whole(call.initial), "weights": whole(call.weights)}
+    given["coefficients"] = pad(call.coefficients, (0, pitch - neurons))
+    given["coefficients"][8, neurons:] = torch.inf  # what is added never fires, and no gate of it opens
     if call.lengths is not None:
         given["lengths"] = call.lengths.contiguous()
     given |= {name: whole(tensor) for name, tensor in inputs.items() if tensor is not None}
@@ -101,14 +103,17 @@ def _run(
     # A thread has the memory of the first of its tasks.
     words = -(-neurons // kernels.WORD)
     given |= written | others
-    given["scratch"] = call.current.new_empty(tasks * rows * width)
-    given["places"] = torch.zeros(tasks * (width + CHUNK * words + 4), dtype=torch.int64)
+    given["scratch"] = call.current.new_empty(tasks * rows * pitch)
+    given["places"] = torch.zeros(tasks * (width + kernels.SPARE + CHUNK * words), dtype=torch.int64)
+    large = call.current.numel() * call.current.element_size() >= LARGE
     values: dict[str, Any] = {
         "steps": steps,
         "batch": batch,
         "neurons": width,
+        "pitch": pitch,
         "tasks": tasks,
         "words": words,
+        "streams": large and not any(tensor.data_ptr() % REGISTER_BYTES for tensor in written.values()),
         "surrogate": call.surrogate,
         "shape1": call.shape1,
         "shape2": call.shape2,

@@ -18,6 +18,7 @@ from numba import carray
 
 from ...kernels.simd import (
     REGISTER_BYTES,
+    WIDE,
     accumulate,
     bits,
     compiled,
@@ -27,15 +28,18 @@ from ...kernels.simd import (
     inlined,
     load1,
     load2,
-    load8,
+    load_wide,
     lowest,
     numbers_at,
+    ones,
+    prefetch1,
     prefetch2,
     select,
     splat,
     stack_numbers,
     store,
     store_mask,
+    stream,
     total,
 )
 from ..layout import CHUNK
@@ -44,6 +48,12 @@ from .kernels import derivative, first_reset, step
 
 WORD = 64
 """Neurons whose spikes or gates are one integer of bits."""
+
+SPARE = 8
+"""Places that a list has after its last one."""
+
+TOGETHER = 4
+"""Sequences that go forward together, so that coefficients are read once for all of them."""
 
 AHEAD = 2
 """Steps that forward reads ahead."""
@@ -55,7 +65,7 @@ HISTORY, PARTS, G, H, BACKWARD_ROWS = np.cumsum([3, 2 * (CHUNK + 1), 3 * CHUNK, 
 """After the gradients of mem, ada and spk: states of a chunk; p, q and what goes through the surrogate at each step;
 dL/dI of the step after, and what comes from it through V."""
 
-BLOCK = 256
+BLOCK = 128
 """Rows whose events the weights' gradient sorts by their neuron at a time."""
 PANEL = 64
 """Neurons of a task of it."""
@@ -64,7 +74,7 @@ PLACE_BYTES, COUNT_BYTES = 2 * BLOCK * PANEL, 8 * PANEL
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     """What a kernel is told: sizes, flags, and addresses of tensors without gaps, N being whole pairs of vectors."""
-    sizes = ("steps", "batch", "neurons", "tasks", "words", "surrogate", "detach_reset")
+    sizes = ("steps", "batch", "neurons", "pitch", "tasks", "words", "streams", "surrogate", "detach_reset")
     tensors = ("coefficients", "weights", "lengths", "x", "initial", "chunks", "scratch", "places")
     outputs = ("out", "spk", "mem", "ada", "final", "bits", "sums")
     grads = ("grad_spk", "grad_final", "grad_mem", "grad_ada")
@@ -81,11 +91,18 @@ def length_of(job: Any, b: Any) -> Any:
 
 @inlined
 def unpacked(found: Any, first: Any, count: Any, places: Any) -> Any:
-    """Append the places of an integer's bits to a list of ``count``; return how many there are then."""
-    while found != 0:
-        places[count] = first + lowest(found)
-        found, count = found & (found - 1), count + 1
-    return count
+    """Append the places of an integer's bits to a list of ``count``; return how many there are then.
+
+    The first SPARE places are written whether there are as many bits or not: a branch for each would be guessed wrongly.
+    """
+    number = ones(found)
+    for k in range(SPARE):
+        places[count + k] = first + lowest(found)
+        found &= found - 1
+    for k in range(SPARE, number):
+        places[count + k] = first + lowest(found)
+        found &= found - 1
+    return count + number
 
 
 @inlined
@@ -102,14 +119,23 @@ def events_of(numbers: Any, start: Any, n: Any, places: Any) -> Any:
 
 
 @inlined
+def put(numbers: Any, i: Any, value: Any, job: Any) -> None:
+    """Write a vector, around the caches if the tensors are large."""
+    if job.streams:
+        stream(numbers, i, value)
+    else:
+        store(numbers, i, value)
+
+
+@inlined
 def add_rows(load: Any, job: Any, state: Any, row: Any, places: Any, count: Any, i: Any) -> None:
     """Add up some columns of the rows of V that belong to events."""
     weights, n = numbers_at(job.weights, job.shape1), job.neurons
     sums = splat(load(weights, i), 0.0)
     for event in range(count):
         j = places[event]
-        sums = fma(splat(sums, state[row + 2 * n + j]), load(weights, j * n + i), sums)
-    store(state, row + SUM * n + i, sums)
+        sums = fma(splat(sums, state[row + 2 * job.pitch + j]), load(weights, j * n + i), sums)
+    store(state, row + SUM * job.pitch + i, sums)
 
 
 @compiled
@@ -122,59 +148,74 @@ def run_forward(begin: Any, end: Any, call: Any, hard: Any) -> None:
     mems, adas = numbers_at(job.mem, like), numbers_at(job.ada, like)
     initial, final = numbers_at(job.initial, like), numbers_at(job.final, like)
     lanes, traced = 2 * REGISTER_BYTES // element_bytes(x), job.mem != 0
-    state, places = numbers_at(job.scratch, like), numbers_at(job.places + 8 * begin * n, job.steps)
-    mem = begin * FORWARD_ROWS * n
-    ada, spk, through = mem + n, mem + 2 * n, mem + SUM * n
-    for b in range(begin * job.batch // job.tasks, end * job.batch // job.tasks):
-        first, length = b * n, length_of(job, b)
-        for i in range(0, n, lanes):
-            for k in range(3):
-                store(state, mem + k * n + i, load2(initial, k * row + first + i))
-        for t in range(length):
-            count, at = events_of(state, spk, n, places), t * row + first
-            i = 0
-            while i + 4 * lanes <= n:
-                add_rows(load8, job, state, mem, places, count, i)
-                i += 4 * lanes
-            while i < n:
-                add_rows(load2, job, state, mem, places, count, i)
-                i += lanes
-            saved = (t // CHUNK * 2 - 2) * row + first
+    state, places = numbers_at(job.scratch, like), numbers_at(job.places + 8 * begin * (n + SPARE), job.steps)
+    mem = begin * TOGETHER * FORWARD_ROWS * job.pitch
+    single, wide, size = lanes // 2, WIDE * lanes // 2, FORWARD_ROWS * job.pitch
+    last = end * job.batch // job.tasks
+    for top in range(begin * job.batch // job.tasks, last, TOGETHER):
+        group, longest = min(TOGETHER, last - top), 0
+        for member in range(group):
+            longest = max(longest, length_of(job, top + member))
+            for i in range(0, n, lanes):
+                for k in range(3):
+                    to = mem + member * size + k * job.pitch + i
+                    store(state, to, load2(initial, k * row + (top + member) * n + i))
+        for t in range(longest):
+            for member in range(group):
+                if t < length_of(job, top + member):
+                    own = mem + member * size
+                    count = events_of(state, own + 2 * job.pitch, n, places)
+                    i = 0
+                    while i + wide <= n:
+                        add_rows(load_wide, job, state, own, places, count, i)
+                        i += wide
+                    while i < n:
+                        add_rows(load2, job, state, own, places, count, i)
+                        i += lanes
+            saved = (t // CHUNK * 2 - 2) * row
             saves = t % CHUNK == 0 and t > 0
-            for i in range(0, n, lanes):
-                prefetch2(x, at + AHEAD * row + i)
-                coefficients = nine_at(load2, given, i, n)
+            for i in range(0, n, single):
+                coefficients = nine_at(load1, given, i, job.pitch)
                 _, _, _, _, _, _, r1, r2, threshold = coefficients
-                m, a = load2(state, mem + i), load2(state, ada + i)
-                if saves:
-                    store(chunks, saved + i, m)
-                    store(chunks, saved + row + i, a)
-                current = load2(x, at + i) + load2(state, through + i)
-                m, a = step(m, a, current, first_reset(load2(state, spk + i), m, r1, r2, hard), coefficients)
-                s = select(m > threshold, splat(m, 1.0), splat(m, 0.0))
-                store(state, mem + i, m)
-                store(state, ada + i, a)
-                store(state, spk + i, s)
-                store(out, at + i, current)
-                store(spikes, at + i, s)
-                if traced:
-                    store(mems, at + i, m)
-                    store(adas, at + i, a)
-        for i in range(0, n, lanes):
-            for k in range(3):
-                store(final, k * row + first + i, load2(state, mem + k * n + i))
+                zero, one = splat(r1, 0.0), splat(r1, 1.0)
+                for member in range(group):
+                    if t < length_of(job, top + member):
+                        own, first = mem + member * size + i, (top + member) * n + i
+                        at = t * row + first
+                        prefetch1(x, at + AHEAD * row)
+                        m, a = load1(state, own), load1(state, own + job.pitch)
+                        if saves:
+                            store(chunks, saved + first, m)
+                            store(chunks, saved + row + first, a)
+                        current = load1(x, at) + load1(state, own + SUM * job.pitch)
+                        reset = first_reset(load1(state, own + 2 * job.pitch), m, r1, r2, hard)
+                        m, a = step(m, a, current, reset, coefficients)
+                        s = select(m > threshold, one, zero)
+                        store(state, own, m)
+                        store(state, own + job.pitch, a)
+                        store(state, own + 2 * job.pitch, s)
+                        put(out, at, current, job)
+                        put(spikes, at, s, job)
+                        if traced:
+                            put(mems, at, m, job)
+                            put(adas, at, a, job)
         zero = splat(load2(state, mem), 0.0)
-        for t in range(length, job.steps):
-            at, saved = t * row + first, (t // CHUNK * 2 - 2) * row + first
+        for member in range(group):
+            first, length = (top + member) * n, length_of(job, top + member)
             for i in range(0, n, lanes):
-                store(out, at + i, load2(x, at + i))
-                store(spikes, at + i, zero)
-                if traced:
-                    store(mems, at + i, zero)
-                    store(adas, at + i, zero)
-                if t % CHUNK == 0 and t > 0:
-                    store(chunks, saved + i, zero)
-                    store(chunks, saved + row + i, zero)
+                for k in range(3):
+                    store(final, k * row + first + i, load2(state, mem + member * size + k * job.pitch + i))
+            for t in range(length, job.steps):
+                at, saved = t * row + first, (t // CHUNK * 2 - 2) * row + first
+                for i in range(0, n, lanes):
+                    store(out, at + i, load2(x, at + i))
+                    store(spikes, at + i, zero)
+                    if traced:
+                        store(mems, at + i, zero)
+                        store(adas, at + i, zero)
+                    if t % CHUNK == 0 and t > 0:
+                        store(chunks, saved + i, zero)
+                        store(chunks, saved + row + i, zero)
     fence()
 
 
@@ -205,25 +246,24 @@ def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, acti
     lanes, octets, begins = 2 * REGISTER_BYTES // element_bytes(own), np.uint8(0), time == 0
     opened, fired = numbers_at(gates, octets), numbers_at(job.bits, octets)
     before = numbers_at(job.initial if begins else job.chunks, like)
-    saved, history = (0 if begins else (time // CHUNK - 1) * 2) * row + first, base + HISTORY * n
+    saved, history = (0 if begins else (time // CHUNK - 1) * 2) * row + first, base + HISTORY * job.pitch
     at, mask = time * row + first, (time * job.batch + b) * job.words * 8
     soon = max(0, time - CHUNK) * row + first
     for i in range(0, n, lanes):
-        coefficients = nine_at(load2, given, i, n)
+        coefficients = nine_at(load2, given, i, job.pitch)
         _, _, _, _, _, _, r1, r2, threshold = coefficients
         zero, one = splat(r1, 0.0), splat(r1, 1.0)
         m, a = load2(before, saved + i), load2(before, saved + row + i)
         s = load2(before, saved + 2 * row + i) if begins else select(m > threshold, one, zero)
         store(own, history + i, m)
-        store(own, history + n + i, a)
+        store(own, history + job.pitch + i, a)
         for t in range(active):
             prefetch2(x, soon + t * row + i)
-            prefetch2(grad, soon + t * row + i)
             m, a = step(m, a, load2(x, at + t * row + i), first_reset(s, m, r1, r2, hard), coefficients)
             fires = m > threshold
             s = select(fires, one, zero)
-            store(own, history + (2 * t + 2) * n + i, m)
-            store(own, history + (2 * t + 3) * n + i, a)
+            store(own, history + (2 * t + 2) * job.pitch + i, m)
+            store(own, history + (2 * t + 3) * job.pitch + i, a)
             store_mask(fired, mask + t * job.batch * job.words * 8 + i // 8, fires)
             store_mask(opened, t * job.words * 8 + i // 8, derivative(m - threshold, job) != zero)
 
@@ -234,36 +274,42 @@ def run_back(job: Any, own: Any, base: Any, b: Any, time: Any, t: Any, hard: Any
     like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
     given, grad_spk, out = numbers_at(job.coefficients, like), numbers_at(job.grad_spk, like), numbers_at(job.out, like)
     grad_mem, grad_ada = numbers_at(job.grad_mem, like), numbers_at(job.grad_ada, like)
-    lanes, at, g, h = REGISTER_BYTES // element_bytes(own), (time + t) * row + first, base + G * n, base + H * n
-    after, parts = base + (HISTORY + 2 * t + 2) * n, base + (PARTS + 3 * t) * n
+    lanes, at, g, h = (
+        REGISTER_BYTES // element_bytes(own),
+        (time + t) * row + first,
+        base + G * job.pitch,
+        base + H * job.pitch,
+    )
+    after, parts = base + (HISTORY + 2 * t + 2) * job.pitch, base + (PARTS + 3 * t) * job.pitch
     for i in range(0, n, lanes):
-        coefficients = nine_at(load1, given, i, n)
+        coefficients = nine_at(load1, given, i, job.pitch)
         _, _, _, _, _, _, _, _, threshold = coefficients
         zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
         flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
+        prefetch1(grad_spk, at - row + i)
         grad = load1(own, h + i)
         store(own, h + i, zero)
         if job.grad_spk != 0:
             grad = grad + load1(grad_spk, at + i)
-        through = derivative(load1(own, after + i) - threshold, job) * (grad + load1(own, base + 2 * n + i))
-        p, q = load1(own, base + i) + through, load1(own, base + n + i)
+        through = derivative(load1(own, after + i) - threshold, job) * (grad + load1(own, base + 2 * job.pitch + i))
+        p, q = load1(own, base + i) + through, load1(own, base + job.pitch + i)
         if job.grad_mem != 0:
             p, q = p + load1(grad_mem, at + i), q + load1(grad_ada, at + i)
         store(own, parts + i, p)
-        store(own, parts + n + i, q)
-        store(own, parts + 2 * n + i, through)
+        store(own, parts + job.pitch + i, q)
+        store(own, parts + 2 * job.pitch + i, through)
         to_x, to_mem, to_ada, to_spk = step_back(p, q, coefficients)
         if hard is not None:
-            m = load1(own, after - 2 * n + i)
+            m = load1(own, after - 2 * job.pitch + i)
             s = select(m > threshold, one, zero)
             if time + t == 0:
                 s = load1(numbers_at(job.initial, like), 2 * row + first + i)
             to_mem, to_spk = fma(to_spk, s, to_mem), to_spk * m
-        store(out, at + i, to_x)
+        put(out, at + i, to_x, job)
         store(own, g + i, to_x)
         store(own, base + i, to_mem)
-        store(own, base + n + i, to_ada)
-        store(own, base + 2 * n + i, select(flows, to_spk, zero))
+        store(own, base + job.pitch + i, to_ada)
+        store(own, base + 2 * job.pitch + i, select(flows, to_spk, zero))
 
 
 @inlined
@@ -273,18 +319,18 @@ def add_up(job: Any, own: Any, base: Any, task: Any, b: Any, time: Any, active: 
     given, x, sums = numbers_at(job.coefficients, like), numbers_at(job.x, like), numbers_at(job.sums, 1.0)
     lanes, at, to = REGISTER_BYTES // element_bytes(own), time * row + first, 9 * task * n
     for i in range(0, n, lanes):
-        threshold = load1(given, 8 * n + i)
+        threshold = load1(given, 8 * job.pitch + i)
         zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
         parts = zero, zero, zero, zero, zero, zero, zero, zero, zero
         for t in range(active):
-            before, part = base + (HISTORY + 2 * t) * n + i, base + (PARTS + 3 * t) * n + i
-            m, a, current = load1(own, before), load1(own, before + n), load1(x, at + t * row + i)
+            before, part = base + (HISTORY + 2 * t) * job.pitch + i, base + (PARTS + 3 * t) * job.pitch + i
+            m, a, current = load1(own, before), load1(own, before + job.pitch), load1(x, at + t * row + i)
             s = select(m > threshold, one, zero)
             if time + t == 0:
                 s = load1(numbers_at(job.initial, like), 2 * row + first + i)
             if hard is not None:
                 s = s * m
-            p, q, through = load1(own, part), load1(own, part + n), load1(own, part + 2 * n)
+            p, q, through = load1(own, part), load1(own, part + job.pitch), load1(own, part + 2 * job.pitch)
             parts = added(parts, p, q, m, a, current, s, through)
         s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = parts
         accumulate(sums, to + i, s11)
@@ -305,21 +351,19 @@ def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
     like, n, row = job.shape1, job.neurons, job.batch * job.neurons
     out, own, final = numbers_at(job.out, like), numbers_at(job.scratch, like), numbers_at(job.final, like)
     grad_final, lanes = numbers_at(job.grad_final, like), REGISTER_BYTES // element_bytes(out)
-    base, places = (
-        begin * BACKWARD_ROWS * n,
-        numbers_at(job.places + 8 * begin * (n + CHUNK * job.words + 4), job.steps),
-    )
-    gates = job.places + 8 * (begin * (n + CHUNK * job.words + 4) + n + 4)
-    words, g, h = numbers_at(gates, job.steps), base + G * n, base + H * n
+    lists = job.places + 8 * begin * (n + SPARE + CHUNK * job.words)
+    base, places = begin * BACKWARD_ROWS * job.pitch, numbers_at(lists, job.steps)
+    gates = lists + 8 * (n + SPARE)
+    words, g, h = numbers_at(gates, job.steps), base + G * job.pitch, base + H * job.pitch
     for task in range(begin, end):
         for b in range(task * job.batch // job.tasks, (task + 1) * job.batch // job.tasks):
             first, length = b * n, length_of(job, b)
             for i in range(0, n, lanes):
                 zero = splat(load1(own, base), 0.0)
                 for k in range(3):
-                    store(own, base + k * n + i, zero)
+                    store(own, base + k * job.pitch + i, zero)
                     if job.grad_final != 0:
-                        store(own, base + k * n + i, load1(grad_final, k * row + first + i))
+                        store(own, base + k * job.pitch + i, load1(grad_final, k * row + first + i))
                 store(own, h + i, zero)
                 for t in range(length, job.steps):
                     store(out, t * row + first + i, zero)
@@ -337,7 +381,7 @@ def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
                 add_up(job, own, base, task, b, time, active, hard)
             for i in range(0, n, lanes):
                 for k in range(3):
-                    store(final, k * row + first + i, load1(own, base + k * n + i))
+                    store(final, k * row + first + i, load1(own, base + k * job.pitch + i))
     fence()
 
 
@@ -388,6 +432,8 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
             for j in range(PANEL):
                 counts[j] = 0
             for r in range(min(BLOCK, rows - top)):
+                for i in range(PANEL * panel, min(n, PANEL * panel + PANEL), lanes):  # of the next block
+                    prefetch2(grad, (BLOCK + r) * n + i)
                 found = words[(top + r) * job.words + panel]
                 while found != 0:
                     j = lowest(found)
@@ -396,12 +442,12 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
                     counts[j] += 1
             i = 0
             while i < n:
-                wide = i + 4 * lanes <= n
+                wide = i + WIDE * lanes // 2 <= n
                 for j in range(min(PANEL, n - panel * PANEL)):
                     if counts[j] == 0:
                         continue
                     if wide:
-                        add_gradients(load8, grad, out, panel * PANEL + j, places, j * BLOCK, counts[j], n, i)
+                        add_gradients(load_wide, grad, out, panel * PANEL + j, places, j * BLOCK, counts[j], n, i)
                     else:
                         add_gradients(load2, grad, out, panel * PANEL + j, places, j * BLOCK, counts[j], n, i)
-                i += 4 * lanes if wide else lanes
+                i += WIDE * lanes // 2 if wide else lanes
