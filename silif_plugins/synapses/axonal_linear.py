@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from .axonal_delay import AxonalDelay
 from .channel_filter import spread_over_lags
-from .dropout import drop_inputs
+from .dropout import drawn_seed, drop_inputs, dropped
 from .events import fits_kernels
-from .gaps import has_gaps, linear_with_gaps
+from .few_outputs import MOST_OUTPUTS, onto_few_outputs, pays_by_events
+from .gaps import linear_with_gaps
 from .learnable_delay import DelayedModule, DelayMemory, DelaySettings
 from .linear import Events, SpikeLinear, as_weight, dense_linear
 
@@ -27,7 +28,7 @@ class AxonalLinear(DelayedModule):
         bias: Whether to add a bias.
         dropout: Share of inputs that are dropped in training, before they are delayed.
         events: Whether the weights leave out inputs that are zero. Delays in whole steps keep spikes few; the Gaussian
-            spreads each one over several steps, of which ``"auto"`` leaves those out that are zero where it is faster.
+            spreads each one over several steps, and those that are zero are left out.
         settings: Options by name of how delays start, learn and run: see `DelaySettings`.
 
     Raises:
@@ -82,27 +83,36 @@ class AxonalLinear(DelayedModule):
 
         ``gate`` as for `spike_linear`.
         """
-        return self._outputs(self._recent(inputs, None, gate), inputs.shape[0])
+        recent = self.delays.recent(as_weight(inputs, self.weight), None)
+        if self.is_rounded or not self._fits_kernels(recent):
+            return self._outputs(drop_inputs(self, recent, gate), inputs.shape[0])
+        dropout = self.dropout if self.training else 0.0
+        return self._outputs(recent, inputs.shape[0], dropout, drawn_seed(dropout), gate)
 
     def run(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Go on with a sequence: outputs [T, B, out_features] and the state after inputs [T, B, in_features]."""
-        recent = self._recent(inputs, state)
+        recent = self.delays.recent(drop_inputs(self, as_weight(inputs, self.weight)), state)
         return self._outputs(recent, inputs.shape[0]), self.delays.travelling_after(recent)
 
-    def _recent(self, inputs: Tensor, past: Tensor | None, gate: Tensor | None = None) -> Tensor:
-        return self.delays.recent(drop_inputs(self, as_weight(inputs, self.weight), gate), past)
-
-    def _outputs(self, recent: Tensor, steps: int) -> Tensor:
-        """Return outputs from inputs: by events where delays keep them few, or the Gaussian leaves gaps."""
+    def _outputs(
+        self, recent: Tensor, steps: int, dropout: float = 0.0, seed: int = 0, gate: Tensor | None = None
+    ) -> Tensor:
+        """Return outputs from inputs behind their past, by the way that is fastest."""
         if self.is_rounded:
             return self.linear(self.delays.arrived(recent, steps))
         taps, events = self.delays.taps(), self.linear.events
-        fits = type(self.weight) is nn.Parameter and fits_kernels(recent, self.weight, taps)
-        fits = fits and steps * recent.numel() * self.weight.numel() > 0
-        if fits and (events == "always" or (events == "auto" and has_gaps(recent, taps, len(self.weight)))):
-            return linear_with_gaps(recent, self.weight, taps, self.bias, steps)
-        arrived = spread_over_lags(recent, taps, steps)
+        if events != "never" and steps and self._fits_kernels(recent):
+            way: Callable[..., Tensor] | None = linear_with_gaps
+            if len(self.weight) <= MOST_OUTPUTS:
+                way = onto_few_outputs if events == "always" or pays_by_events(recent, taps) else None
+            if way is not None:
+                return way(recent, self.weight, taps, self.bias, steps, dropout=dropout, seed=seed, gate=gate)
+        arrived = spread_over_lags(dropped(recent, dropout, seed, gate), taps, steps)
         return self.linear(arrived) if events == "always" else dense_linear(arrived, self.weight, self.bias)
+
+    def _fits_kernels(self, recent: Tensor) -> bool:
+        plain = type(self.weight) is nn.Parameter and fits_kernels(recent, self.weight, self.delays.delay)
+        return plain and recent.numel() * self.weight.numel() > 0
 
     @property
     def is_rounded(self) -> bool:

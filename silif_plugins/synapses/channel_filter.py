@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..kernels.jobs import run_job
-from .events import fits_kernels
+from .events import dropout_numbers, fits_kernels
 from .taps import convolve, differentiable
 
 
@@ -53,7 +53,7 @@ class _Spread(torch.autograd.Function):
         ctx.save_for_backward(window, taps)
         ctx.steps = steps
         y = empty(window, (steps, *window.shape[1:]))
-        _run(kernels.spread, window, steps, 2, y=y, taps=taps)
+        _run(kernels.spread, window, steps, 2, dropout_numbers(0.0, 0), y=y, taps=taps)
         return y
 
     @staticmethod
@@ -65,9 +65,19 @@ class _Spread(torch.autograd.Function):
 
 
 def spread_gradients(
-    window: Tensor, taps: Tensor, grad: Tensor, needs_window: bool, needs_taps: bool
+    window: Tensor,
+    taps: Tensor,
+    grad: Tensor,
+    needs_window: bool,
+    needs_taps: bool,
+    dropout: float = 0.0,
+    seed: int = 0,
+    gate: Tensor | None = None,
 ) -> tuple[Tensor | None, Tensor | None]:
-    """Return the gradients of `spread_over_lags` from that of its result, None where they are not needed."""
+    """Return the gradients of `spread_over_lags` from that of its result, None where they are not needed.
+
+    They can be those of a window before dropout, and are 0 then where a gate, if there is one, is not open.
+    """
     from ..kernels.memory import empty
     from . import filter_kernels as kernels
 
@@ -77,7 +87,10 @@ def spread_gradients(
     if needs_taps:
         lags = -(-len(taps) // kernels.TILE) * kernels.TILE
         wanted["grad_taps"] = taps.new_zeros(lags, padded_taps(taps).shape[1])
-    _run(kernels.spread_backward, window, len(grad), 3, grad=grad, taps=taps.flip(0), **wanted)
+    if gate is not None:
+        wanted["gate"] = gate
+    told = dropout_numbers(dropout, seed)
+    _run(kernels.spread_backward, window, len(grad), 3, told, grad=grad, taps=taps.flip(0), **wanted)
     found = wanted.get("grad_taps")
     return wanted.get("y"), None if found is None else found[: len(taps), : taps.shape[1]]
 
@@ -97,7 +110,16 @@ def padded_rows(length: int, lags: int) -> int:
     return -(-lags // TILE) * TILE + -(-length // TILE) * TILE
 
 
-def _run(kernel: Any, window: Tensor, steps: int, strips: int, *, taps: Tensor, **tensors: Tensor) -> None:
+def _run(
+    kernel: Any,
+    window: Tensor,
+    steps: int,
+    strips: int,
+    told: dict[str, float],
+    *,
+    taps: Tensor,
+    **tensors: Tensor,
+) -> None:
     from . import filter_kernels as kernels
 
     length, batch, channels = window.shape
@@ -111,4 +133,4 @@ def _run(kernel: Any, window: Tensor, steps: int, strips: int, *, taps: Tensor, 
     }
     tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
     sizes = {"steps": steps, "before": length - steps, "batch": batch, "channels": channels, "lags": lags, "rows": rows}
-    run_job(kernel, kernels.job_dtype, window.dtype, tasks, window.numel() * lags, **sizes, **tensors)
+    run_job(kernel, kernels.job_dtype, window.dtype, tasks, window.numel() * lags, **sizes, **told, **tensors)

@@ -290,6 +290,11 @@ def run(
     if not x.shape[0]:
         return
     sizes = {"rows": x.shape[0], "inputs": x.shape[1], "outputs": width, "tasks": tasks}
-    drop = {"drop": int(dropout * 2**32), "seed": seed, "scale": 1 / (1 - dropout)}
+    told = dropout_numbers(dropout, seed)
     # A sparse row costs about as much as 16 steps of a neuron for each output.
-    run_job(kernel, job_dtype, x.dtype, tasks, 16 * x.shape[0] * width, x=x, **sizes, **drop, **tensors)
+    run_job(kernel, job_dtype, x.dtype, tasks, 16 * x.shape[0] * width, x=x, **sizes, **told, **tensors)
+
+
+def dropout_numbers(dropout: float, seed: int) -> dict[str, float]:
+    """Return what kernels are told of a dropout."""
+    return {"drop": int(dropout * 2**32), "seed": seed, "scale": 1 / (1 - dropout)}

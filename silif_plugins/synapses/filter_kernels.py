@@ -21,10 +21,12 @@ from ..kernels.simd import (
     fma,
     inlined,
     load1,
+    lowest,
     numbers_at,
     splat,
     store,
 )
+from .event_kernels import event_word, gate_word, kept
 
 STRIP_BYTES = 4 * REGISTER_BYTES
 """Width of a strip."""
@@ -34,10 +36,13 @@ TILE = 8
 
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
-    """What a kernel is told: sizes, ``before`` (how many of the window's steps come before the first), addresses."""
-    sizes = ("steps", "before", "batch", "channels", "lags", "rows")
-    addresses = ("window", "y", "grad", "taps", "grad_taps", "strips")
-    return np.dtype([(name, np.int64) for name in sizes + addresses] + [("one", real)])
+    """What a kernel is told: sizes, ``before`` (how many of the window's steps come before the first), addresses.
+
+    And the dropout of the window, as for the event-driven layer; it has a ``gate`` only if nothing comes before.
+    """
+    sizes = ("steps", "before", "batch", "channels", "lags", "rows", "drop", "seed")
+    addresses = ("window", "gate", "y", "grad", "taps", "grad_taps", "strips")
+    return np.dtype([(name, np.int64) for name in sizes + addresses] + [("scale", real)])
 
 
 @inlined
@@ -74,6 +79,49 @@ def scatter(strip: Any, to: Any, start: Any, pitch: Any, steps: Any, width: Any)
         else:
             for i in range(width):
                 to[place + i] = strip[at + i]
+
+
+@inlined
+def gather_kept(
+    job: Any, source: Any, start: Any, pitch: Any, steps: Any, width: Any, strip: Any, rows: Any, top: Any
+) -> None:
+    """Copy steps to a strip as `gather` does, after dropout."""
+    columns, lanes = STRIP_BYTES // element_bytes(strip), REGISTER_BYTES // element_bytes(strip)
+    zero = splat(load1(strip, 0), 0.0)
+    if job.drop == 0:
+        gather(source, start, pitch, steps, width, strip, rows, top)
+    else:
+        for row in range(rows):
+            step, at = row - top, row * columns
+            for i in range(0, columns, lanes):
+                store(strip, at + i, zero)
+            if step >= 0 and step < steps:
+                place = start + step * pitch
+                found = event_word(source, place, width)
+                while found != 0:
+                    i = lowest(found)
+                    found &= found - 1
+                    if kept(job, place + i):
+                        strip[at + i] = source[place + i] * job.scale
+
+
+@inlined
+def scatter_kept(job: Any, strip: Any, to: Any, start: Any, pitch: Any, steps: Any, width: Any) -> None:
+    """Copy the first rows of a strip as `scatter` does, where gates are open and dropout keeps the input."""
+    columns, gate = STRIP_BYTES // element_bytes(strip), numbers_at(job.gate, np.uint8(0))
+    if job.drop == 0:
+        scatter(strip, to, start, pitch, steps, width)
+    else:
+        for step in range(steps):
+            at, place = step * columns, start + step * pitch
+            found = gate_word(gate, place, width) if job.gate != 0 else event_word(strip, at, width)
+            for i in range(width):
+                to[place + i] = 0
+            while found != 0:
+                i = lowest(found)
+                found &= found - 1
+                if kept(job, place + i):
+                    to[place + i] = strip[at + i] * job.scale
 
 
 @compiled
@@ -139,20 +187,20 @@ def add_tap_gradient(
 def spread(begin: Any, end: Any, call: Any) -> None:
     """``y[t] = sum over l of taps[l] * window[before + t - l]``, for strips of channels."""
     job = carray(call, 1)[0]
-    window, y, taps = numbers_at(job.window, job.one), numbers_at(job.y, job.one), numbers_at(job.taps, job.one)
+    window, y, taps = numbers_at(job.window, job.scale), numbers_at(job.y, job.scale), numbers_at(job.taps, job.scale)
     columns, length = STRIP_BYTES // element_bytes(taps), job.before + job.steps
     pitch, first = -(-job.channels // columns) * columns, -(-job.lags // TILE) * TILE - 1
     for task in range(begin, end):
         memory = job.strips + task * 2 * job.rows * STRIP_BYTES
-        strip = numbers_at(memory, job.one)
-        result = numbers_at(memory + job.rows * STRIP_BYTES, job.one)
+        strip = numbers_at(memory, job.scale)
+        result = numbers_at(memory + job.rows * STRIP_BYTES, job.scale)
         left = task * columns
         width = min(columns, job.channels - left)
         for sample in range(job.batch):
-            start = sample * job.channels + left
-            gather(window, start, job.batch * job.channels, length, width, strip, job.rows, first - job.before)
+            start, step = sample * job.channels + left, job.batch * job.channels
+            gather_kept(job, window, start, step, length, width, strip, job.rows, first - job.before)
             filtered(strip, taps, left, pitch, job.lags, first, job.steps, result)
-            scatter(result, y, start, job.batch * job.channels, job.steps, width)
+            scatter(result, y, start, step, job.steps, width)
 
 
 def spread_backward(begin: Any, end: Any, call: Any) -> None:
@@ -161,23 +209,25 @@ def spread_backward(begin: Any, end: Any, call: Any) -> None:
     Taps come in reverse order. Those of the gradient are as many as whole tiles have, and 0 at first.
     """
     job = carray(call, 1)[0]
-    window, grad, y = numbers_at(job.window, job.one), numbers_at(job.grad, job.one), numbers_at(job.y, job.one)
-    taps, grad_taps = numbers_at(job.taps, job.one), numbers_at(job.grad_taps, job.one)
+    window, grad, y = numbers_at(job.window, job.scale), numbers_at(job.grad, job.scale), numbers_at(job.y, job.scale)
+    taps, grad_taps = numbers_at(job.taps, job.scale), numbers_at(job.grad_taps, job.scale)
     columns, length = STRIP_BYTES // element_bytes(taps), job.before + job.steps
     pitch, first = -(-job.channels // columns) * columns, -(-job.lags // TILE) * TILE - 1
     for task in range(begin, end):
         memory = job.strips + task * 3 * job.rows * STRIP_BYTES
-        strip, result = numbers_at(memory, job.one), numbers_at(memory + job.rows * STRIP_BYTES, job.one)
+        strip, result = numbers_at(memory, job.scale), numbers_at(memory + job.rows * STRIP_BYTES, job.scale)
         back = memory + 2 * job.rows * STRIP_BYTES
-        given, ahead = numbers_at(back, job.one), numbers_at(back + job.before * STRIP_BYTES, job.one)
+        given, ahead = numbers_at(back, job.scale), numbers_at(back + job.before * STRIP_BYTES, job.scale)
         left = task * columns
         width = min(columns, job.channels - left)
         for sample in range(job.batch):
-            start = sample * job.channels + left
-            gather(grad, start, job.batch * job.channels, job.steps, width, given, job.rows, job.before)
+            start, step = sample * job.channels + left, job.batch * job.channels
+            gather(grad, start, step, job.steps, width, given, job.rows, job.before)
             if job.y != 0:
                 filtered(given, taps, left, pitch, job.lags, job.lags - 1, length, result)
-                scatter(result, y, start, job.batch * job.channels, length, width)
+                scatter_kept(job, result, y, start, step, length, width)
             if job.grad_taps != 0:
-                gather(window, start, job.batch * job.channels, length, width, strip, job.rows, first - job.before)
+                gather_kept(
+                    job, window, start, job.batch * job.channels, length, width, strip, job.rows, first - job.before
+                )
                 add_tap_gradient(strip, ahead, job.steps, first, job.lags, grad_taps, left, pitch)

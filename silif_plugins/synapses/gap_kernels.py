@@ -3,8 +3,9 @@
 Inputs [T, B, N] that were spread over a few lags come in groups: most are zero for many steps. Of each strip of inputs,
 and each tile of ROWS steps of a sample, the inputs that are not zero are listed with their values, one list after the
 other: ``places`` [B, tiles * N] and ``shares`` [B, tiles * N, ROWS], of which ``ends`` [B, strips, tiles] tells where
-each list of a sample ends. A product visits those alone, with all steps of a tile at once in registers, strip by strip: its weights
-stay in the nearest cache. Weights lie as panels of as many outputs as a strip has, [panels, N, columns].
+each list of a sample ends. A product visits those alone, with all steps of a tile at once in registers, strip by strip,
+so that its weights stay in the nearest cache. Weights lie as panels of as many outputs as a strip has, [panels, N,
+columns].
 """
 
 # Numba's types, not Python's, are checked here: at the first call.
@@ -16,29 +17,32 @@ import numpy as np
 from numba import carray
 
 from ..kernels.simd import REGISTER_BYTES, bits, element_bytes, fma, load1, load2, lowest, numbers_at, splat, store
-from .filter_kernels import STRIP_BYTES, TILE, filtered, gather, scatter
+from .filter_kernels import STRIP_BYTES, TILE, filtered, gather, gather_kept, scatter
 
 ROWS = 4
 """Steps of a tile."""
 
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
-    """What a kernel is told: sizes, ``before`` (how many of the window's steps come before the first), addresses."""
-    sizes = ("steps", "before", "batch", "inputs", "outputs", "lags", "rows", "tiles")
+    """What a kernel is told: sizes, ``before`` (how many of the window's steps come before the first), addresses.
+
+    And the dropout of the window, as for the event-driven layer.
+    """
+    sizes = ("steps", "before", "batch", "inputs", "outputs", "lags", "rows", "tiles", "drop", "seed")
     addresses = ("window", "taps", "ends", "places", "shares", "weight", "bias", "y", "grad", "grad_weight", "strips")
-    return np.dtype([(name, np.int64) for name in sizes + addresses] + [("one", real)])
+    return np.dtype([(name, np.int64) for name in sizes + addresses] + [("scale", real)])
 
 
 def pack(begin: Any, end: Any, call: Any) -> None:
     """Spread inputs over lags, and list what is not zero, for samples."""
     job = carray(call, 1)[0]
-    window, taps = numbers_at(job.window, job.one), numbers_at(job.taps, job.one)
+    window, taps = numbers_at(job.window, job.scale), numbers_at(job.taps, job.scale)
     ends, places = numbers_at(job.ends, np.int32(0)), numbers_at(job.places, np.int32(0))
-    shares = numbers_at(job.shares, job.one)
+    shares = numbers_at(job.shares, job.scale)
     columns, lanes = STRIP_BYTES // element_bytes(taps), REGISTER_BYTES // element_bytes(taps)
     blocks, first = -(-job.inputs // columns), -(-job.lags // TILE) * TILE - 1
     memory = job.strips + begin * 2 * job.rows * STRIP_BYTES
-    strip, spread = numbers_at(memory, job.one), numbers_at(memory + job.rows * STRIP_BYTES, job.one)
+    strip, spread = numbers_at(memory, job.scale), numbers_at(memory + job.rows * STRIP_BYTES, job.scale)
     zero = splat(load1(taps, 0), 0.0)
     for sample in range(begin, end):
         before = sample * job.tiles * job.inputs
@@ -47,7 +51,7 @@ def pack(begin: Any, end: Any, call: Any) -> None:
             left = block * columns
             width = min(columns, job.inputs - left)
             start, length = sample * job.inputs + left, job.before + job.steps
-            gather(window, start, job.batch * job.inputs, length, width, strip, job.rows, first - job.before)
+            gather_kept(job, window, start, job.batch * job.inputs, length, width, strip, job.rows, first - job.before)
             filtered(strip, taps, left, blocks * columns, job.lags, first, job.steps, spread)
             for tile in range(job.tiles):
                 row = tile * ROWS * columns
@@ -69,10 +73,10 @@ def transmit(begin: Any, end: Any, call: Any) -> None:
     """``y[t, b] = bias + sum over listed inputs of share[t] weight``, for samples."""
     job = carray(call, 1)[0]
     ends, places = numbers_at(job.ends, np.int32(0)), numbers_at(job.places, np.int32(0))
-    shares, weight = numbers_at(job.shares, job.one), numbers_at(job.weight, job.one)
-    bias, y = numbers_at(job.bias, job.one), numbers_at(job.y, job.one)
+    shares, weight = numbers_at(job.shares, job.scale), numbers_at(job.weight, job.scale)
+    bias, y = numbers_at(job.bias, job.scale), numbers_at(job.y, job.scale)
     columns, pair = STRIP_BYTES // element_bytes(y), 2 * REGISTER_BYTES // element_bytes(y)
-    strip, blocks = numbers_at(job.strips + begin * job.rows * STRIP_BYTES, job.one), -(-job.inputs // columns)
+    strip, blocks = numbers_at(job.strips + begin * job.rows * STRIP_BYTES, job.scale), -(-job.inputs // columns)
     for sample in range(begin, end):
         for left in range(0, job.outputs, columns):
             before = sample * job.tiles * job.inputs
@@ -116,10 +120,10 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
     """Add ``sum over t, b of share[t] grad[t, b]`` to the gradients of the weights of listed inputs, for panels."""
     job = carray(call, 1)[0]
     ends, places = numbers_at(job.ends, np.int32(0)), numbers_at(job.places, np.int32(0))
-    shares, grad = numbers_at(job.shares, job.one), numbers_at(job.grad, job.one)
-    total = numbers_at(job.grad_weight, job.one)
+    shares, grad = numbers_at(job.shares, job.scale), numbers_at(job.grad, job.scale)
+    total = numbers_at(job.grad_weight, job.scale)
     columns, pair = STRIP_BYTES // element_bytes(grad), 2 * REGISTER_BYTES // element_bytes(grad)
-    strip, blocks = numbers_at(job.strips + begin * job.rows * STRIP_BYTES, job.one), -(-job.inputs // columns)
+    strip, blocks = numbers_at(job.strips + begin * job.rows * STRIP_BYTES, job.scale), -(-job.inputs // columns)
     for panel in range(begin, end):
         left = panel * columns
         for sample in range(job.batch):

@@ -41,6 +41,17 @@ def gaussian_taps(delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
     return g / (g.sum(0) + 1e-7)
 
 
+def without_ends(taps: Tensor) -> Tensor:
+    """Return shares of lags [lags, N] with 0 for those that are below the rounding of their sum.
+
+    Examples:
+        >>> without_ends(torch.tensor([[0.8], [0.2], [1e-9]])).flatten()
+        tensor([0.8000, 0.2000, 0.0000])
+    """
+    taps = taps.detach()
+    return taps.masked_fill(taps <= torch.finfo(taps.dtype).eps / 4, 0)
+
+
 def weighted_taps(weight: Tensor, delay: Tensor, sigma: Tensor, max_delay: int) -> Tensor:
     """Return ``weight * gaussian_taps(delay, sigma, max_delay)``, lag by lag: a third of the time, with its gradients.
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from silif_plugins.synapses import AxonalLinear, axonal_linear
+from silif_plugins.synapses import AxonalLinear
 from silif_plugins.synapses.channel_filter import plainly_spread
-from silif_plugins.synapses.gaps import has_gaps, linear_with_gaps, without_ends
+from silif_plugins.synapses.gaps import linear_with_gaps, without_ends
 
 SHAPES = [  # steps, past, batch, inputs, outputs, lags
     (50, 0, 2, 200, 130, 25),
@@ -107,24 +107,23 @@ def test_ends_of_a_gaussian_are_below_rounding():
     assert (taps - without_ends(taps)).sum(0).max() < torch.finfo(torch.float32).eps
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("sigma", "rate", "gaps"), [(0.23, 0.05, True), (0.23, 0.5, False), (12.0, 0.1, False)])
-def test_the_layer_takes_what_is_faster(sigma, rate, gaps, bias, monkeypatch):
-    """With the gradients of the other way, and those of float64."""
-    used = []
-    monkeypatch.setattr(axonal_linear, "linear_with_gaps", lambda *each: used.append(True) or linear_with_gaps(*each))
+@pytest.mark.parametrize(("sigma", "outputs"), [(0.23, 256), (0.23, 20), (12.0, 64)])
+def test_the_layer_is_that_of_dense_products(sigma, outputs, bias, dropout):
+    """Whichever way it takes, with the gradients of the other ones, and those of float64."""
     torch.manual_seed(0)
-    layer = AxonalLinear(64, 256, 24, bias, sigma=sigma)
-    spikes, results = (torch.rand(40, 4, 64) < rate).float(), []
+    layer = AxonalLinear(64, outputs, 24, bias, sigma=sigma, dropout=dropout)
+    spikes, results = (torch.rand(40, 4, 64) < 0.1).float(), []
+    gate = torch.rand(40, 4, 64) < 0.3
     for events, dtype in (("auto", torch.float32), ("never", torch.float32), ("always", torch.float64)):
         layer.linear.events = events
         layer.to(dtype).zero_grad()
         inputs = spikes.clone().to(dtype).requires_grad_()
-        outputs = layer(inputs)
-        outputs.square().sum().backward()
-        results.append([outputs.double(), inputs.grad, *(each.grad.clone() for each in layer.parameters())])
-    assert used == [True] * (1 + gaps)
-    assert has_gaps(spikes, layer.delays.taps().float(), 256) == gaps
+        torch.manual_seed(1)
+        outputs_ = layer(inputs, gate)
+        outputs_.square().sum().backward()
+        results.append([outputs_.double(), inputs.grad * gate, *(each.grad.clone() for each in layer.parameters())])
     for found in results[:2]:
         assert_close(found, results[2], 1e-5)
 
