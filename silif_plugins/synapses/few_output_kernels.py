@@ -29,7 +29,8 @@ from ..kernels.simd import (
     store,
     total,
 )
-from .event_kernels import WORD, event_word, kept
+from ..kernels.words import WORD, kept_word
+from .event_kernels import event_word
 from .filter_kernels import STRIP_BYTES, filtered, scatter_kept
 
 ROWS = 4
@@ -53,11 +54,12 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
 def listed(job: Any, window: Any, row: Any, size: Any, places: Any) -> Any:
     """List which of some inputs from ``row`` on are not zero and not dropped; their number."""
     number, found = 0, event_word(window, row, size)
+    if found != 0 and job.drop != 0:
+        found &= kept_word(row, job.seed, job.drop)
     while found != 0:
-        j = lowest(found)
+        places[number] = lowest(found)
         found &= found - 1
-        places[number] = j
-        number += 1 if job.drop == 0 or kept(job, row + j) else 0
+        number += 1
     return number
 
 

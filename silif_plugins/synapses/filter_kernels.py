@@ -26,7 +26,8 @@ from ..kernels.simd import (
     splat,
     store,
 )
-from .event_kernels import event_word, gate_word, kept
+from ..kernels.words import kept_word
+from .event_kernels import event_word, gate_word
 
 STRIP_BYTES = 4 * REGISTER_BYTES
 """Width of a strip."""
@@ -98,11 +99,12 @@ def gather_kept(
             if step >= 0 and step < steps:
                 place = start + step * pitch
                 found = event_word(source, place, width)
+                if found != 0:
+                    found &= kept_word(place, job.seed, job.drop)
                 while found != 0:
                     i = lowest(found)
                     found &= found - 1
-                    if kept(job, place + i):
-                        strip[at + i] = source[place + i] * job.scale
+                    strip[at + i] = source[place + i] * job.scale
 
 
 @inlined
@@ -117,11 +119,12 @@ def scatter_kept(job: Any, strip: Any, to: Any, start: Any, pitch: Any, steps: A
             found = gate_word(gate, place, width) if job.gate != 0 else event_word(strip, at, width)
             for i in range(width):
                 to[place + i] = 0
+            if found != 0:
+                found &= kept_word(place, job.seed, job.drop)
             while found != 0:
                 i = lowest(found)
                 found &= found - 1
-                if kept(job, place + i):
-                    to[place + i] = strip[at + i] * job.scale
+                to[place + i] = strip[at + i] * job.scale
 
 
 @compiled
