@@ -55,7 +55,7 @@ def zoo(
 
     ``results.jsonl`` in the folder gets a line for each run as soon as it has ended. What stands there, or is trained
     in part, is not trained again: a zoo that was interrupted goes on, and one with more contenders, seeds or rates
-    adds to what is there.
+    adds to what is there. Runs that diverged stand in ``diverged.jsonl``, and are not tried again either.
 
     Args:
         contenders: Settings of TrainConfig by the name of the contender; seed and learning rate are set here.
@@ -107,9 +107,7 @@ class _Runs:
     def __init__(self, contenders: Mapping[str, Mapping[str, Any]], folder: Path, jobs: int) -> None:
         self.contenders, self.folder, self.jobs = contenders, folder, jobs
         self.file = folder / "results.jsonl"
-        self.lines: list[dict[str, Any]] = []
-        if self.file.is_file():
-            self.lines = [json.loads(line) for line in self.file.read_text(encoding="utf-8").splitlines()]
+        self.lines, self.diverged = _lines(self.file), _lines(folder / "diverged.jsonl")
 
     def search(self, rate: float, names: Sequence[str], tried: dict[str, dict[float, float | None]]) -> None:
         """Note the validation accuracy of the first seed at a learning rate; None where it diverges."""
@@ -125,9 +123,10 @@ class _Runs:
             for name, seed in wanted
         }
         place = self.folder / f"rate-{rate:g}"
-        known = {(line["neuron"], line["seed"], line["settings"]): line for line in self.lines}
+        known = {_key(line): line for line in self.lines}
+        tried = known.keys() | {_key(line) for line in self.diverged}
         keys = {key: (*key, _digest(config)) for key, config in configs.items()}
-        missing = [key for key in wanted if keys[key] not in known]
+        missing = [key for key in wanted if keys[key] not in tried]
 
         def note(result: dict[str, Any]) -> None:
             key = (result["neuron"], result["seed"])
@@ -135,8 +134,7 @@ class _Runs:
             line = {**result, "folder": run, "settings": keys[key][2]}
             known[keys[key]] = line
             self.lines.append(line)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_file(self.file, b"".join((json.dumps(each) + "\n").encode() for each in self.lines))
+            _write_lines(self.file, self.lines)
 
         if missing:
             compare(
@@ -147,7 +145,25 @@ class _Runs:
                 skip_diverged=True,
                 on_result=note,
             )
+            failed = [keys[key] for key in missing if keys[key] not in known]
+            self.diverged += [dict(zip(("neuron", "seed", "settings"), key, strict=True)) for key in failed]
+            if failed:
+                _write_lines(self.folder / "diverged.jsonl", self.diverged)
         return [known[keys[key]] for key in wanted if keys[key] in known]
+
+
+def _lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.is_file() else []
+
+
+def _write_lines(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_file(file, b"".join((json.dumps(each) + "\n").encode() for each in lines))
+
+
+def _key(line: Mapping[str, Any]) -> tuple[str, int, str]:
+    """What tells a run from others."""
+    return line["neuron"], line["seed"], line["settings"]
 
 
 def _digest(config: TrainConfig) -> str:

@@ -136,3 +136,6 @@ def test_runs_that_stand_in_the_results_are_not_trained_again(monkeypatch, tmp_p
     elsewhere = {"LIF": {**settings["LIF"], "device": "cuda"}}
     zoo(elsewhere, tmp_path, rates=(0.1,), seeds=2)
     assert len(calls) == 6  # where a run was trained does not matter
+    for _ in range(2):
+        zoo(settings, tmp_path, rates=(0.1, 3.0), seeds=1)
+    assert calls[6:] == ["LIF", "RF"]  # nor is a run that diverged, here at 3.0, trained again
