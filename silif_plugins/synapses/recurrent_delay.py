@@ -7,7 +7,11 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from ..surrogate import in_forward_mode, is_plain
+from .axonal_linear import AxonalLinear
+from .delay_line import DelayLine
 from .learnable_delay import DelayedModule
 
 Cell = Callable[..., tuple[Tensor, Any]]
@@ -86,6 +90,13 @@ class RecurrentDelay(nn.Module):
                 returned, before = connection.step(last, before)
                 last, cell = self._advance(now + returned, cell)
                 spikes.append(last)
+        elif isinstance(connection, AxonalLinear) and _is_plain(inputs, connection.weight):
+            brought = connection.travelling_on(past)
+            line = DelayLine(connection.delays.taps(), connection.weight, connection.bias, brought, len(inputs))
+            for now in inputs.unbind():
+                last, cell = self._advance(now + line.arrive(), cell)
+                line.send(functional.dropout(last, connection.dropout, connection.training))
+                spikes.append(last)
         else:
             ahead, spread = connection.travelling_on(past), connection.spread()
             for now in inputs.unbind():
@@ -110,3 +121,13 @@ class RecurrentDelay(nn.Module):
         arguments = (current,) if state is None else (current, state)
         spikes, state = self.cell(*arguments)
         return spikes, state
+
+
+def _is_plain(inputs: Tensor, weight: Tensor) -> bool:
+    """Whether steps may share memory: nothing is traced, transformed or cast."""
+    return (
+        is_plain()
+        and not in_forward_mode()
+        and not torch.is_autocast_enabled(inputs.device.type)
+        and type(weight) in (Tensor, nn.Parameter)
+    )

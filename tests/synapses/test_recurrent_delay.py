@@ -60,6 +60,25 @@ def test_equals_the_formula_with_its_gradients(kind, options):
         torch.testing.assert_close(layer(inputs)[0], two)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_reach_back_over_chunks_and_passes(kind):
+    """To the chunk before, again where the graph is kept, and where only the first steps matter."""
+    layer, inputs = layer_of(kind), torch.randn(T, B, N, dtype=torch.float64, requires_grad=True)
+    learnt = [inputs, *layer.parameters()]
+    parts, state = [], None
+    for chunk in inputs.split([4, 26]):
+        part, state = layer(chunk, state)
+        parts.append(part)
+    expected = by_formula(layer, inputs)
+    for steps in (T, T, 9, 20):
+        found = torch.autograd.grad(torch.cat(parts)[:steps].square().sum(), learnt, retain_graph=True)
+        exact = torch.autograd.grad(expected[:steps].square().sum(), learnt, retain_graph=True)
+        for one, two in zip(found, exact, strict=True):
+            torch.testing.assert_close(one, two)
+    alone = torch.autograd.grad(torch.cat(parts).square().sum(), inputs, retain_graph=True)[0]
+    torch.testing.assert_close(alone, torch.autograd.grad(expected.square().sum(), inputs)[0])
+
+
 @pytest.mark.parametrize("rounded", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
 def test_chunks_and_steps_equal_the_whole(kind, rounded):
