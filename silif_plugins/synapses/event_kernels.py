@@ -28,6 +28,7 @@ from ..kernels.simd import (
     lowest,
     numbers_at,
     ones,
+    prefetch2,
     splat,
     stack_numbers,
     store,
@@ -43,6 +44,11 @@ ROWS, PANEL, WORD = 64, 256, 64
 """Backward sorts the events of so many rows by their input, so many inputs at a time: the rows of dL/dy stay in the
 cache, and a row of weights serves all events of its input. It looks for them a word of bits at a time."""
 PLACE_BYTES, COUNT_BYTES = ROWS * PANEL, PANEL * 8
+
+WORD_BYTES = WORD * 8
+
+SOON = 8
+"""How many steps before they are read inputs are asked for."""
 
 BLOCK = 32
 """Forward takes means and variances of so many rows of outputs while they are in the cache."""
@@ -119,6 +125,25 @@ def events(job: Any, x: Any, row: Any, begin: Any, places: Any, values: Any) -> 
                 places[number], values[number] = j, x[start + j] * job.scale
                 number += 1
     return number, all_
+
+
+@inlined
+def kept_events(job: Any, x: Any, start: Any, size: Any, places: Any) -> Any:
+    """List which of up to WORD inputs from ``start`` on are not zero and not dropped; their number."""
+    number, found = 0, event_word(x, start, size)
+    while found != 0:
+        j = lowest(found)
+        found &= found - 1
+        places[number] = j  # written over by the next one if it is dropped: no branch to guess
+        number += 1 if job.drop == 0 or kept(job, start + j) else 0
+    return number
+
+
+@inlined
+def prefetch_word(x: Any, start: Any) -> None:
+    """Ask for WORD inputs that are wanted soon: what to do with them waits for them, and for nothing else."""
+    for i in range(0, WORD, 2 * REGISTER_BYTES // element_bytes(x)):
+        prefetch2(x, start + i)
 
 
 @inlined
