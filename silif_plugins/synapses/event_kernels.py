@@ -28,6 +28,7 @@ from ..kernels.simd import (
     lowest,
     numbers_at,
     ones,
+    prefetch2,
     splat,
     stack_numbers,
     store,
@@ -50,6 +51,11 @@ PLAIN_BYTES, TILE_BYTES = TILES * 8, TILES * WORD * 8
 
 TOP = np.int64(-(2**63))
 """The highest bit of a word."""
+
+WORD_BYTES = WORD * 8
+
+SOON = 8
+"""How many steps before they are read inputs are asked for."""
 
 BLOCK = 32
 """Forward takes means and variances of so many rows of outputs while they are in the cache."""
@@ -143,6 +149,26 @@ def list_events(job: Any, x: Any, row: Any, begin: Any, end: Any, places: Any, v
             number += 4
         number = after
     return number, all_
+
+
+@inlined
+def kept_events(job: Any, x: Any, start: Any, size: Any, places: Any) -> Any:
+    """List which of up to WORD inputs from ``start`` on are not zero and not dropped; their number."""
+    number, found = 0, event_word(x, start, size)
+    if found != 0 and job.drop != 0:
+        found &= kept_word(start, job.seed, job.drop)
+    while found != 0:
+        places[number] = lowest(found)
+        found &= found - 1
+        number += 1
+    return number
+
+
+@inlined
+def prefetch_word(x: Any, start: Any) -> None:
+    """Ask for WORD inputs that are wanted soon: what to do with them waits for them, and for nothing else."""
+    for i in range(0, WORD, 2 * REGISTER_BYTES // element_bytes(x)):
+        prefetch2(x, start + i)
 
 
 @compiled

@@ -19,24 +19,20 @@ from ..kernels.simd import (
     compiled,
     element_bytes,
     fma,
-    inlined,
     load1,
     load2,
-    lowest,
     numbers_at,
     splat,
     stack_numbers,
     store,
     total,
 )
-from ..kernels.words import WORD, kept_word
-from .event_kernels import event_word
+from ..kernels.words import WORD
+from .event_kernels import SOON, WORD_BYTES, kept_events, prefetch_word
 from .filter_kernels import STRIP_BYTES, filtered, scatter_kept
 
 ROWS = 4
 """Steps that a product takes at a time."""
-
-LIST_BYTES = WORD * 8
 
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
@@ -50,26 +46,13 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype([(name, np.int64) for name in (*sizes, "drop", "seed", *addresses)] + [("scale", real)])
 
 
-@inlined
-def listed(job: Any, window: Any, row: Any, size: Any, places: Any) -> Any:
-    """List which of some inputs from ``row`` on are not zero and not dropped; their number."""
-    number, found = 0, event_word(window, row, size)
-    if found != 0 and job.drop != 0:
-        found &= kept_word(row, job.seed, job.drop)
-    while found != 0:
-        places[number] = lowest(found)
-        found &= found - 1
-        number += 1
-    return number
-
-
 def transmit(begin: Any, end: Any, call: Any) -> None:
     """``y[b, t] = bias + sum over j, l of share[j, l] window[before + t - l, b, j] weight[j]``, for samples."""
     job = carray(call, 1)[0]
     window, shares = numbers_at(job.window, job.scale), numbers_at(job.shares, job.scale)
     first, weight = numbers_at(job.lowest, np.int32(0)), numbers_at(job.weight, job.scale)
     bias, y = numbers_at(job.bias, job.scale), numbers_at(job.y, job.scale)
-    width, pair, places = job.width, 2 * REGISTER_BYTES // element_bytes(y), stack_numbers(LIST_BYTES, np.int64(0))
+    width, pair, places = job.width, 2 * REGISTER_BYTES // element_bytes(y), stack_numbers(WORD_BYTES, np.int64(0))
     for sample in range(begin, end):
         for row in range(sample * job.length, (sample + 1) * job.length):
             for i in range(0, width, pair):
@@ -78,7 +61,7 @@ def transmit(begin: Any, end: Any, call: Any) -> None:
             row = (source * job.batch + sample) * job.inputs
             origin = sample * job.length + job.ahead + source - job.before
             for start in range(0, job.inputs, WORD):
-                number = listed(job, window, row + start, min(WORD, job.inputs - start), places)
+                number = kept_events(job, window, row + start, min(WORD, job.inputs - start), places)
                 for event in range(number):
                     j = start + places[event]
                     for i in range(0, width, pair):
@@ -112,12 +95,13 @@ def write_arrived(job: Any, grad: Any, weight: Any, left: Any, strip: Any) -> No
 @compiled
 def add_sums(job: Any, window: Any, grad: Any, sample: Any, left: Any, size: Any, sums: Any) -> None:
     """Add what a sample's events bring in each of their lags, of some inputs, to ``sums`` [N, most, width]."""
-    first, places = numbers_at(job.lowest, np.int32(0)), stack_numbers(LIST_BYTES, np.int64(0))
+    first, places = numbers_at(job.lowest, np.int32(0)), stack_numbers(WORD_BYTES, np.int64(0))
     width, pair = job.width, 2 * REGISTER_BYTES // element_bytes(grad)
     for source in range(job.before + job.steps):
         row = (source * job.batch + sample) * job.inputs + left
+        prefetch_word(window, row + SOON * job.batch * job.inputs)
         origin = sample * job.length + job.ahead + source - job.before
-        number = listed(job, window, row, size, places)
+        number = kept_events(job, window, row, size, places)
         for event in range(number):
             n = left + places[event]
             for i in range(0, width, pair):

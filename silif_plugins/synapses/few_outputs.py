@@ -13,6 +13,7 @@ from ..kernels.jobs import run_job
 from .channel_filter import padded_rows, padded_taps, plainly_spread
 from .dropout import dropped
 from .events import activity, dropout_numbers
+from .nonzero_lags import nonzero_lags
 from .taps import differentiable, without_ends
 
 MOST_OUTPUTS = 32
@@ -91,8 +92,8 @@ class _OntoFew(torch.autograd.Function):
             return *differentiable(job.plain, grad, window, weight, taps, bias), None, None, None, None
         needs_window, needs_weight, needs_taps, needs_bias, *_ = ctx.needs_input_grad
         tasks = -(-window.shape[2] // job.columns)
-        sums = window.new_zeros(window.shape[2], job.most, job.width)
-        of_weight, of_shares = weight.new_empty(weight.shape[1], job.width), job.shares.new_empty(job.shares.shape)
+        sums = window.new_zeros(window.shape[2], job.near.most, job.width)
+        of_weight, of_shares = weight.new_empty(weight.shape[1], job.width), torch.empty_like(job.near.shares)
         behind = job.length - job.ahead - job.steps
         padded = functional.pad(grad.transpose(0, 1), (0, job.width - len(weight), job.ahead, behind))
         tensors = {"grad": padded, "sums": sums, "grad_weight": of_weight, "grad_shares": of_shares}
@@ -105,7 +106,7 @@ class _OntoFew(torch.autograd.Function):
         return (
             grad_window,
             of_weight[:, : len(weight)].t() if needs_weight else None,
-            job.of_all_lags(of_shares) if needs_taps else None,
+            job.near.of_all(of_shares) if needs_taps else None,
             grad.sum((0, 1)) if needs_bias else None,
             None,
             None,
@@ -121,21 +122,15 @@ class _Job:
         from .event_kernels import padded
         from .filter_kernels import STRIP_BYTES
 
-        shares, lags = without_ends(taps).t(), torch.arange(len(taps))
-        there = shares > 0
-        first = torch.where(there, lags, len(taps) - 1).amin(1)
-        self.most = max(1, int((torch.where(there, lags, -1).amax(1) - first).max()) + 1)
-        self.lags = len(taps)
-        self.places = first.unsqueeze(1) + torch.arange(self.most)
-        self.shares = functional.pad(shares, (0, self.most)).gather(1, self.places)
+        self.near = nonzero_lags(taps)
         self.steps, self.dropout, self.seed = steps, dropout, seed
         self.columns, self.width = STRIP_BYTES // window.element_size(), padded(len(weight), window.element_size())
         length, batch, inputs = window.shape
         self.ahead, self.rows = length - steps, padded_rows(length, len(taps))
-        self.length = length + len(taps) + self.most + 3  # and up to whole tiles of steps
+        self.length = length + len(taps) + self.near.most + 3  # and up to whole tiles of steps
         self.tensors = {
-            "shares": self.shares,
-            "lowest": first.int(),
+            "shares": self.near.shares,
+            "lowest": self.near.first,
             "weight": functional.pad(weight.detach().t(), (0, self.width - len(weight))).contiguous(),
         }
         self.sizes = {
@@ -148,7 +143,7 @@ class _Job:
             "ahead": self.ahead,
             "length": self.length,
             "lags": len(taps),
-            "most": self.most,
+            "most": self.near.most,
             "rows": self.rows,
             **dropout_numbers(dropout, seed),
         }
@@ -157,11 +152,6 @@ class _Job:
         """Return the same by PyTorch's operations, which can be differentiated twice."""
         arrived = plainly_spread(dropped(window, self.dropout, self.seed), taps, self.steps)
         return functional.linear(arrived, weight, bias)
-
-    def of_all_lags(self, grad: Tensor) -> Tensor:
-        """Return the gradient of all shares [lags, N] from that of those that are not zero."""
-        found = grad.new_zeros(len(grad), self.lags + self.most)
-        return found.scatter_(1, self.places, grad)[:, : self.lags].t()
 
     def run(self, kernel: Any, tasks: int, *, window: Tensor, **tensors: Tensor) -> None:
         """Run a kernel."""
