@@ -20,6 +20,7 @@ as in the paper), parameters, the buffers that the delays need on a chip, and ea
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 from pathlib import Path
@@ -35,7 +36,7 @@ from .side_by_side import train_each
 
 RATES, MAX_DELAYS, NARROWINGS = (0.01, 0.03, 0.1, 0.3), (6, 12, 25), (0.25, 0.5)
 DELAYED = ("synaptic", "axonal", "recurrent delays")
-KINDS = ("none", *DELAYED, "pruned", "recurrent")
+KINDS = ("none", "synaptic", "axonal", "pruned", "recurrent", "recurrent delays")
 TUNING_SEED = 1000
 RESULTS = Path(__file__).parent / "results"
 
@@ -138,13 +139,18 @@ def words(choice: Choice) -> str:
     return ", ".join(f"{key.replace('_', ' ')} {value:g}" for key, value in choice.items())
 
 
-def report(bench: Bench, choices: dict[tuple[str, str], Choice]) -> None:
+def report(bench: Bench) -> None:
+    """Write the seeds of every contender that stands in the results."""
     head = ["neuron", "delays", "test accuracy, %", "seeds", "SOPs, thousands", "parameters", "buffers", "chosen"]
-    rows, tested = [head], []
-    for (neuron, kind), choice in choices.items():
-        runs = [found for seed in range(bench.arguments.seeds) if (found := bench.found(neuron, kind, choice, seed))]
+    tested = [run for run in bench.results if run["seed"] != TUNING_SEED]
+    rows, named = [head], []
+    neurons = sorted({run["neuron"] for run in tested}, reverse=True)
+    for neuron, kind in itertools.product(neurons, KINDS):
+        runs = [run for run in tested if (run["neuron"], run["delays"]) == (neuron, kind)]
+        if not runs:
+            continue
         found = [100 * run["test_accuracy"] for run in runs]
-        tested += [{**run, "neuron": neuron if kind == "none" else f"{neuron}, {kind}"} for run in runs]
+        named += [{**run, "neuron": neuron if kind == "none" else f"{neuron}, {kind}"} for run in runs]
         sd = f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else ""
         rows.append(
             [
@@ -155,13 +161,13 @@ def report(bench: Bench, choices: dict[tuple[str, str], Choice]) -> None:
                 f"{statistics.mean(run['test_synaptic_operations'] for run in runs) / 1000:.0f}",
                 f"{runs[0]['parameters']:,}",
                 f"{statistics.mean(run['buffer_entries'] for run in runs):,.0f}",
-                words(choice),
+                words(runs[0]["choice"]),
             ]
         )
     lines = [f"# Learnable delays on {bench.name}", "", "Made by `python -m benchmarks.delays`.", ""]
     lines += [tables.table(rows, markdown=True), ""]
-    for neuron in bench.arguments.neurons if bench.arguments.seeds > 2 else []:
-        own = [run for run in tested if run["neuron"].split(",")[0] == neuron]
+    for neuron in neurons if bench.arguments.seeds > 2 else []:
+        own = [run for run in named if run["neuron"].split(",")[0] == neuron]
         lines += [differences_table(differences(own, neuron), markdown=True), ""]
     write_file(bench.file.with_suffix(".md"), ("\n".join(lines)).encode())
     print("\n".join(lines))
@@ -185,7 +191,7 @@ def main() -> None:
     bench = Bench(arguments)
     choices = bench.choices(arguments.neurons, arguments.kinds)
     bench.train([(*who, choice, seed) for who, choice in choices.items() for seed in range(arguments.seeds)])
-    report(bench, choices)
+    report(bench)
 
 
 if __name__ == "__main__":
