@@ -55,7 +55,8 @@ def backward(call: Backward) -> Gradients:
     kernel = kernels.backward_hard if call.hard_reset else kernels.backward
     _run(kernel, call, tasks, int(kernels.BACKWARD_ROWS), given, results, bits=bits, sums=sums)
     grads.coefficients.copy_(sums.sum(0)[:, :neurons])
-    grads.initial[2] += product(grads.current[0], weights)
+    if call.needs_initial:
+        grads.initial[2] += product(grads.current[0], weights)
     groups = -(-neurons // kernels.WORD)
     grads.weights.zero_()
     _run(kernels.weight_gradient, call, groups, 0, {"grad_spk": grads.current}, {"out": grads.weights}, bits=bits)
@@ -192,7 +193,8 @@ def backward_by_products(call: Backward) -> Gradients:
             grad_after, grad_before = grad_before, grad_after
         spikes_before = states[:size, 2].reshape(-1, neurons)
         grad_weights.addmm_(spikes_before.t(), grad_total[start : start + size].reshape(-1, neurons))
-    grad_after[2] += grad_total[0] @ transposed
+    if call.needs_initial:
+        grad_after[2] += grad_total[0] @ transposed
     return grads._replace(coefficients=job.coefficient_gradients(total.dtype), initial=grad_after)
 
 

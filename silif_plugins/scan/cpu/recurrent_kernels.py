@@ -93,7 +93,7 @@ def length_of(job: Any, b: Any) -> Any:
 def unpacked(found: Any, first: Any, count: Any, places: Any) -> Any:
     """Append the places of an integer's bits to a list of ``count``; return how many there are then.
 
-    The first SPARE places are written whether there are as many bits or not: a branch for each would be guessed wrongly.
+    The first SPARE places are written whether there are as many bits or not: branches would be guessed wrongly.
     """
     number = ones(found)
     for k in range(SPARE):
@@ -242,7 +242,7 @@ def gated(job: Any, own: Any, g: Any, h: Any, places: Any, count: Any) -> None:
 def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, active: Any, hard: Any) -> None:
     """Write the states of a chunk of a sequence, its spikes' bits, and those of where the surrogate is not 0."""
     like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
-    given, x, grad = numbers_at(job.coefficients, like), numbers_at(job.x, like), numbers_at(job.grad_spk, like)
+    given, x = numbers_at(job.coefficients, like), numbers_at(job.x, like)
     lanes, octets, begins = 2 * REGISTER_BYTES // element_bytes(own), np.uint8(0), time == 0
     opened, fired = numbers_at(gates, octets), numbers_at(job.bits, octets)
     before = numbers_at(job.initial if begins else job.chunks, like)
