@@ -53,7 +53,7 @@ def times(steps: int, batch: int, size: int, rate: float, rounds: int) -> tuple[
             x.grad = None
             neuron.zero_grad()
             weights.grad = None
-            masked = weights - torch.diag(weights.diagonal())
+            masked = torch.diagonal_scatter(weights, weights.new_zeros(size))
             run(masked).backward(gradient)
 
         return step

@@ -157,6 +157,7 @@ def _differentiate(
         needs_current,
         backend,
         affine,
+        ctx.needs_input_grad[2],
     )
     call = Backward(*values)
     if torch.is_grad_enabled():  # with a graph of the backward pass itself: torch.func always asks for one

@@ -79,6 +79,7 @@ class Backward(NamedTuple):
         needs_current: Whether the gradient of the current is wanted.
         backend: As in :class:`Forward`.
         affine: The same.
+        needs_initial: Whether the gradient of the initial state is wanted; without, it may lack what ``weights`` add.
     """
 
     current: Tensor
@@ -100,6 +101,7 @@ class Backward(NamedTuple):
     needs_current: bool
     backend: str
     affine: Tensor | None = None
+    needs_initial: bool = True
 
     def again(self, *, trace: bool = False) -> Forward:
         """The scan whose adjoint it is, of the currents that the neurons got: without weights."""
@@ -190,7 +192,7 @@ def empty_gradients(call: Backward, empty_like: Callable[..., Tensor] = torch.em
         empty_like(call.current) if call.needs_current else call.current.new_empty(0),
         torch.empty_like(call.coefficients),
         torch.empty_like(call.initial, memory_format=torch.contiguous_format),
-        call.current.new_empty(0) if call.weights is None else torch.empty_like(call.weights),
+        call.current.new_empty(0) if call.weights is None else empty_like(call.weights),
         call.current.new_empty(0) if call.affine is None else torch.empty_like(call.affine),
     )
 

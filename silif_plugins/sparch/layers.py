@@ -340,7 +340,7 @@ class SpikingLayer(nn.Module):
         """Return V with its diagonal masked: no neuron feeds itself."""
         if self.recurrent is None:
             return None
-        return self.recurrent - torch.diag(self.recurrent.diagonal())
+        return torch.diagonal_scatter(self.recurrent, self.recurrent.new_zeros(len(self.recurrent)))
 
 
 class Readout(nn.Module):

@@ -1,13 +1,12 @@
 """The recurrent form on the CPU: I[t] + s[t-1] V, by the events of s[t-1].
 
-A surrogate whose derivative is nowhere 0 needs all of V at each step of its adjoint: then it is a loop around the
-transposed product, for all sequences at once.
+A surrogate whose derivative is nowhere 0 needs all of V at each step of its adjoint: then a dense product for all
+sequences comes before each step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,11 +18,13 @@ from ...kernels.simd import REGISTER_BYTES
 from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from . import recurrent_kernels as kernels
 from .code import code_of_kernel
-from .run import Job, code_of, view_of
 from .run import forward as run_forward
 
 TASKS = 16
 """Most tasks that sequences are shared among; each sums the gradients of the coefficients in its own place."""
+
+FEW = 8
+"""Sequences below which PyTorch's product is the faster one."""
 
 
 def forward(call: Forward) -> Outputs:
@@ -36,7 +37,10 @@ def forward(call: Forward) -> Outputs:
         results |= {"mem": outputs.mem, "ada": outputs.ada}
     tasks = min(TASKS, call.current.shape[1])
     kernel = kernels.forward_hard if call.hard_reset else kernels.forward
-    _run(kernel, call, tasks, kernels.TOGETHER * kernels.FORWARD_ROWS, {"x": call.current}, results)
+    rows = tasks * kernels.TOGETHER * kernels.FORWARD_ROWS
+    job = Job(kernel, call, tasks, rows, {"x": call.current}, results)
+    job.run()
+    job.finish()
     return outputs
 
 
@@ -44,158 +48,136 @@ def backward(call: Backward) -> Gradients:
     """Run the adjoint, with weights; ``call.current`` are the total currents."""
     weights, (steps, batch, neurons) = call.weights, call.current.shape
     assert weights is not None
-    if call.surrogate not in (BOXCAR, TRIANGLE) or call.current.numel() == 0:
-        return backward_by_products(call)
     grads, tasks = empty_gradients(call, empty_like), min(TASKS, batch)
+    grads.weights.zero_()
+    if call.current.numel() == 0:
+        initial = torch.zeros_like(grads.initial) if call.grad_final is None else call.grad_final.clone()
+        return grads._replace(coefficients=grads.coefficients.zero_(), initial=initial)
     bits = torch.zeros((steps, batch, -(-neurons // kernels.WORD)), dtype=torch.int64)
-    sums = torch.zeros((tasks, 9, _width(call.current)), dtype=torch.float64)
+    sums = torch.zeros((tasks, 9, width_of(call.current)), dtype=torch.float64)
     given = {"x": call.current, "chunks": call.chunks, "grad_spk": call.grad_spikes, "grad_final": call.grad_final}
     given |= {"grad_mem": call.grad_mem, "grad_ada": call.grad_ada}
     results = {"out": grads.current, "final": grads.initial}
-    kernel = kernels.backward_hard if call.hard_reset else kernels.backward
-    _run(kernel, call, tasks, int(kernels.BACKWARD_ROWS), given, results, bits=bits, sums=sums)
+    rows = int(kernels.BACKWARD_ROWS)
+    if call.surrogate in (BOXCAR, TRIANGLE):
+        kernel = kernels.backward_hard if call.hard_reset else kernels.backward
+        job = Job(kernel, call, tasks, tasks * rows, given, results, bits=bits, sums=sums)
+        job.run()
+    else:
+        kernel = kernels.parts_hard if call.hard_reset else kernels.parts
+        job = Job(kernel, call, tasks, batch * rows, given, results, bits=bits, sums=sums)
+        run_by_products(job, weights)
+    job.finish()
     grads.coefficients.copy_(sums.sum(0)[:, :neurons])
-    grads.initial[2] += product(grads.current[0], weights)
+    if call.needs_initial:
+        grads.initial[2] += product(grads.current[0], weights)
     groups = -(-neurons // kernels.WORD)
-    grads.weights.zero_()
-    _run(kernels.weight_gradient, call, groups, 0, {"grad_spk": grads.current}, {"out": grads.weights}, bits=bits)
+    job = Job(kernels.weight_gradient, call, groups, 0, {"grad_spk": grads.current}, {"out": grads.weights}, bits=bits)
+    job.run()
+    job.finish()
     if call.initial[2].any():
         grads.weights.addmm_(call.initial[2].t(), grads.current[0])
     return grads
 
 
-def _width(current: Tensor) -> int:
+def run_by_products(job: Job, weights: Tensor) -> None:
+    """Run the adjoint a step after the other; a dense product gives the spikes' gradients through V."""
+    steps, batch, neurons = job.shape
+    grad_total, elements = job.written["out"], batch * neurons
+    for time in reversed(range(0, steps, CHUNK)):
+        last = min(time + CHUNK, steps)
+        job.run((last - time) * elements, part=kernels.BEFORE, time=time, streams=0)
+        for t in reversed(range(time, last)):
+            if t + 1 < steps:
+                after = grad_total[t + 1, :, :neurons]
+                through = job.whole(product(after, weights) if batch >= FEW else after @ weights.t())
+                job.run(elements, part=kernels.STEP, t=t, through=through.data_ptr())
+            else:
+                job.run(elements, part=kernels.STEP, t=t)
+        job.run((last - time) * elements, part=kernels.AFTER)
+
+
+def width_of(current: Tensor) -> int:
     """Neurons as whole pairs of vectors."""
     lanes = 2 * REGISTER_BYTES // current.element_size()
     return -(-current.shape[-1] // lanes) * lanes
 
 
-def _run(
-    kernel: Callable[..., None],
-    call: Forward | Backward,
-    tasks: int,
-    rows: int,
-    inputs: Mapping[str, Tensor | None],
-    results: Mapping[str, Tensor],
-    **others: Tensor,
-) -> None:
-    """Run a kernel, whose inputs and results have no gaps and whole pairs of vectors of neurons."""
-    steps, batch, neurons = call.current.shape
-    code, width = code_of_kernel(kernel, call.current.dtype, kernels.job_dtype), _width(call.current)
-    missing = width - neurons
+class Job:
+    """A kernel, whose inputs and results have no gaps and whole pairs of vectors of neurons, and what it is told.
 
-    def whole(tensor: Tensor) -> Tensor:
-        return (pad(tensor, (0, missing)) if missing else tensor).contiguous()
+    Args:
+        kernel: The kernel.
+        call: What the scan is told.
+        tasks: Number of tasks.
+        rows: Rows of scratch memory.
+        inputs: Tensors by the kernel's names, [..., N], or None.
+        results: The same of what it writes.
+        others: Tensors that it gets as they are.
+    """
 
-    assert call.weights is not None
-    # Rows at a power of two would share lines of the cache.
-    pitch = width + REGISTER_BYTES // call.current.element_size()
-    given = {"initial": whole(call.initial), "weights": whole(call.weights)}
-    given["coefficients"] = pad(call.coefficients, (0, pitch - neurons))
-    given["coefficients"][8, neurons:] = torch.inf  # what is added never fires, and no gate of it opens
-    if call.lengths is not None:
-        given["lengths"] = call.lengths.contiguous()
-    given |= {name: whole(tensor) for name, tensor in inputs.items() if tensor is not None}
-    written = {
-        name: tensor.new_zeros((*tensor.shape[:-1], width)) if missing or not tensor.is_contiguous() else tensor
-        for name, tensor in results.items()
-    }
-    # A thread has the memory of the first of its tasks.
-    words = -(-neurons // kernels.WORD)
-    given |= written | others
-    given["scratch"] = call.current.new_empty(tasks * rows * pitch)
-    given["places"] = torch.zeros(tasks * (width + kernels.SPARE + CHUNK * words), dtype=torch.int64)
-    large = call.current.numel() * call.current.element_size() >= LARGE
-    values: dict[str, Any] = {
-        "steps": steps,
-        "batch": batch,
-        "neurons": width,
-        "pitch": pitch,
-        "tasks": tasks,
-        "words": words,
-        "streams": large and not any(tensor.data_ptr() % REGISTER_BYTES for tensor in written.values()),
-        "surrogate": call.surrogate,
-        "shape1": call.shape1,
-        "shape2": call.shape2,
-        "detach_reset": call.detach_reset,
-    }
-    values |= {name: tensor.data_ptr() for name, tensor in given.items()}
-    code.run(code.pack(code.fill(code.absent.copy(), values)), tasks, call.current.numel() * kernels.WORD)
-    for name, tensor in results.items():
-        if written[name] is not tensor:
-            tensor.copy_(written[name][..., :neurons])
-
-
-def backward_by_products(call: Backward) -> Gradients:
-    """Run the adjoint with dense products, a step after the other."""
-    total, coefficients, initial, weights = call.current, call.coefficients, call.initial, call.weights
-    assert weights is not None
-    steps, batch, neurons = total.shape
-    transposed = weights.t()
-    grads = empty_gradients(call, empty_like)
-    grad_total, grad_weights = grads.current, grads.weights.zero_()
-    grad_after = grads.initial
-    if call.grad_final is None:
-        grad_after.zero_()
-    else:
-        grad_after.copy_(call.grad_final)
-    grad_before = torch.empty_like(grad_after)
-    if total.numel() == 0:
-        return grads._replace(coefficients=grads.coefficients.zero_())
-    runs = _runs(call.lengths, steps)
-    states = total.new_empty(CHUNK + 1, 3, batch, neurons)
-    grad = torch.zeros_like(states[:1, 0])
-    grad_mem, grad_ada = call.grad_mem, call.grad_ada
-    job = Job(
-        code_of("backward", call),
-        call._replace(current=total[:1], initial=states[0], lengths=None if runs is None else runs[0]),
-        grad_spk=grad,
-        grad_mem=None if grad_mem is None else grad_mem[:1],
-        grad_ada=None if grad_ada is None else grad_ada[:1],
-        grad_x=grad_total[:1],
-        grad_final=grad_after,
-        grad_initial=grad_before,
-    )
-    record = job.record
-    for start in reversed(range(0, steps, CHUNK)):
-        size = min(CHUNK, steps - start)
-        if start == 0:
-            states[0] = initial
-        else:
-            states[0, :2] = call.chunks[2 * (start // CHUNK - 1) : 2 * (start // CHUNK)]
-            states[0, 2] = states[0, 0] - coefficients[8, :] > 0
-        after = states[1 : size + 1]
-        piece = call._replace(
-            current=total[start : start + size],
-            initial=states[0],
-            lengths=None if call.lengths is None else (call.lengths - start).clamp(0, size),
-        )
-        again: dict[str, Any] = {
-            "spk": after[:, 2],
-            "mem": after[:, 0],
-            "ada": after[:, 1],
-            "final": torch.empty_like(initial),
+    def __init__(
+        self,
+        kernel: Callable[..., None],
+        call: Forward | Backward,
+        tasks: int,
+        rows: int,
+        inputs: Mapping[str, Tensor | None],
+        results: Mapping[str, Tensor],
+        **others: Tensor,
+    ) -> None:
+        current, weights = call.current, call.weights
+        assert weights is not None
+        self.shape = steps, batch, neurons = current.shape
+        self.tasks, self.results, self.elements = tasks, results, current.numel() * kernels.WORD
+        self.code, width = code_of_kernel(kernel, current.dtype, kernels.job_dtype), width_of(current)
+        self.missing = width - neurons
+        # Rows at a power of two would share lines of the cache.
+        pitch, words = width + REGISTER_BYTES // current.element_size(), -(-neurons // kernels.WORD)
+        given = {"initial": self.whole(call.initial), "weights": self.whole(weights)}
+        given["coefficients"] = pad(call.coefficients, (0, pitch - neurons))
+        given["coefficients"][8, neurons:] = torch.inf  # what is added never fires, and no gate of it opens
+        if call.lengths is not None:
+            given["lengths"] = call.lengths.contiguous()
+        given |= {name: self.whole(tensor) for name, tensor in inputs.items() if tensor is not None}
+        self.written = {
+            name: tensor
+            if tensor.is_contiguous() and not self.missing
+            else tensor.new_zeros((*tensor.shape[:-1], width))
+            for name, tensor in results.items()
         }
-        Job(code_of("forward", piece), piece, **again).run()
-        for t in reversed(range(start, start + size)):
-            if t + 1 < steps:
-                torch.mm(grad_total[t + 1], transposed, out=grad[0])
-            if call.grad_spikes is not None:
-                grad += call.grad_spikes[t]
-            record["x"][0], record["grad_x"][0] = total[t].data_ptr(), grad_total[t].data_ptr()
-            record["initial"] = view_of(states[t - start])
-            record["grad_final"], record["grad_initial"] = view_of(grad_after), view_of(grad_before)
-            record["lengths"] = 0 if runs is None else runs[t].data_ptr()
-            if grad_mem is not None and grad_ada is not None:
-                record["grad_mem"][0], record["grad_ada"][0] = grad_mem[t].data_ptr(), grad_ada[t].data_ptr()
-            job.run()
-            grad_after, grad_before = grad_before, grad_after
-        spikes_before = states[:size, 2].reshape(-1, neurons)
-        grad_weights.addmm_(spikes_before.t(), grad_total[start : start + size].reshape(-1, neurons))
-    grad_after[2] += grad_total[0] @ transposed
-    return grads._replace(coefficients=job.coefficient_gradients(total.dtype), initial=grad_after)
+        given |= self.written | others
+        given["scratch"] = current.new_empty(rows * pitch)
+        # A thread has the lists of the first of its tasks.
+        given["places"] = torch.zeros(tasks * (width + kernels.SPARE + CHUNK * words), dtype=torch.int64)
+        self.given, large = given, current.numel() * current.element_size() >= LARGE
+        aligned = not any(tensor.data_ptr() % REGISTER_BYTES for tensor in self.written.values())
+        values = {name: tensor.data_ptr() for name, tensor in given.items()} | {
+            "steps": steps,
+            "batch": batch,
+            "neurons": width,
+            "pitch": pitch,
+            "tasks": tasks,
+            "words": words,
+            "streams": large and aligned,
+            "surrogate": call.surrogate,
+            "shape1": call.shape1,
+            "shape2": call.shape2,
+            "detach_reset": call.detach_reset,
+        }
+        self.values = self.code.fill(self.code.absent.copy(), values)
 
+    def whole(self, tensor: Tensor) -> Tensor:
+        """A tensor with zeros after its neurons and without gaps."""
+        return (pad(tensor, (0, self.missing)) if self.missing else tensor).contiguous()
 
-def _runs(lengths: Tensor | None, steps: int) -> Tensor | None:
-    """Whether each sequence runs at each step, int64 [T, B]: the lengths of sequences of one step."""
-    return None if lengths is None else (torch.arange(steps)[:, None] < lengths).to(torch.int64)
+    def run(self, elements: int | None = None, **changed: int) -> None:
+        """Run the kernel, with fields changed for good; the number of elements tells how many threads share it."""
+        self.code.fill(self.values, changed)
+        self.code.run(self.code.pack(self.values), self.tasks, self.elements if elements is None else elements)
+
+    def finish(self) -> None:
+        """Put what was written where it is wanted."""
+        for name, tensor in self.results.items():
+            if self.written[name] is not tensor:
+                tensor.copy_(self.written[name][..., : tensor.shape[-1]])

@@ -65,6 +65,9 @@ HISTORY, PARTS, G, H, BACKWARD_ROWS = np.cumsum([3, 2 * (CHUNK + 1), 3 * CHUNK, 
 """After the gradients of mem, ada and spk: states of a chunk; p, q and what goes through the surrogate at each step;
 dL/dI of the step after, and what comes from it through V."""
 
+BEFORE, STEP, AFTER = range(3)
+"""Parts of the adjoint, for :func:`run_part`."""
+
 BLOCK = 128
 """Rows whose events the weights' gradient sorts by their neuron at a time."""
 PANEL = 64
@@ -75,7 +78,8 @@ PLACE_BYTES, COUNT_BYTES = 2 * BLOCK * PANEL, 8 * PANEL
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     """What a kernel is told: sizes, flags, and addresses of tensors without gaps, N being whole pairs of vectors."""
     sizes = ("steps", "batch", "neurons", "pitch", "tasks", "words", "streams", "surrogate", "detach_reset")
-    tensors = ("coefficients", "weights", "lengths", "x", "initial", "chunks", "scratch", "places")
+    sizes += ("part", "time", "t")
+    tensors = ("coefficients", "weights", "lengths", "x", "initial", "chunks", "scratch", "places", "through")
     outputs = ("out", "spk", "mem", "ada", "final", "bits", "sums")
     grads = ("grad_spk", "grad_final", "grad_mem", "grad_ada")
     return np.dtype(
@@ -90,10 +94,16 @@ def length_of(job: Any, b: Any) -> Any:
 
 
 @inlined
+def list_size(job: Any) -> Any:
+    """Integers of a task: places of events or gates, and bits of the gates of a chunk."""
+    return job.neurons + SPARE + CHUNK * job.words
+
+
+@inlined
 def unpacked(found: Any, first: Any, count: Any, places: Any) -> Any:
     """Append the places of an integer's bits to a list of ``count``; return how many there are then.
 
-    The first SPARE places are written whether there are as many bits or not: a branch for each would be guessed wrongly.
+    The first SPARE places are written whether there are as many bits or not: branches would be guessed wrongly.
     """
     number = ones(found)
     for k in range(SPARE):
@@ -148,7 +158,7 @@ def run_forward(begin: Any, end: Any, call: Any, hard: Any) -> None:
     mems, adas = numbers_at(job.mem, like), numbers_at(job.ada, like)
     initial, final = numbers_at(job.initial, like), numbers_at(job.final, like)
     lanes, traced = 2 * REGISTER_BYTES // element_bytes(x), job.mem != 0
-    state, places = numbers_at(job.scratch, like), numbers_at(job.places + 8 * begin * (n + SPARE), job.steps)
+    state, places = numbers_at(job.scratch, like), numbers_at(job.places + 8 * begin * list_size(job), job.steps)
     mem = begin * TOGETHER * FORWARD_ROWS * job.pitch
     single, wide, size = lanes // 2, WIDE * lanes // 2, FORWARD_ROWS * job.pitch
     last = end * job.batch // job.tasks
@@ -242,7 +252,7 @@ def gated(job: Any, own: Any, g: Any, h: Any, places: Any, count: Any) -> None:
 def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, active: Any, hard: Any) -> None:
     """Write the states of a chunk of a sequence, its spikes' bits, and those of where the surrogate is not 0."""
     like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
-    given, x, grad = numbers_at(job.coefficients, like), numbers_at(job.x, like), numbers_at(job.grad_spk, like)
+    given, x = numbers_at(job.coefficients, like), numbers_at(job.x, like)
     lanes, octets, begins = 2 * REGISTER_BYTES // element_bytes(own), np.uint8(0), time == 0
     opened, fired = numbers_at(gates, octets), numbers_at(job.bits, octets)
     before = numbers_at(job.initial if begins else job.chunks, like)
@@ -344,29 +354,44 @@ def add_up(job: Any, own: Any, base: Any, task: Any, b: Any, time: Any, active: 
         accumulate(sums, to + 8 * n + i, sth)
 
 
+@inlined
+def begin_back(job: Any, own: Any, base: Any, b: Any) -> None:
+    """Take the gradients of a sequence's last state, and write zeros after its last step."""
+    n, row, first, out = job.neurons, job.batch * job.neurons, b * job.neurons, numbers_at(job.out, job.shape1)
+    given = numbers_at(job.grad_final, job.shape1)
+    for i in range(0, n, REGISTER_BYTES // element_bytes(own)):
+        zero = splat(load1(own, base), 0.0)
+        for k in range(3):
+            store(own, base + k * job.pitch + i, zero)
+            if job.grad_final != 0:
+                store(own, base + k * job.pitch + i, load1(given, k * row + first + i))
+        store(own, base + H * job.pitch + i, zero)
+        for t in range(length_of(job, b), job.steps):
+            store(out, t * row + first + i, zero)
+
+
+@inlined
+def end_back(job: Any, own: Any, base: Any, b: Any) -> None:
+    """Write the gradients of a sequence's first state."""
+    row, first, final = job.batch * job.neurons, b * job.neurons, numbers_at(job.final, job.shape1)
+    for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
+        for k in range(3):
+            store(final, k * row + first + i, load1(own, base + k * job.pitch + i))
+
+
 @compiled
 def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
     """Run the adjoint of the sequences of tasks ``begin`` to ``end``: gradients of currents, states, coefficients."""
     job = carray(call, 1)[0]
-    like, n, row = job.shape1, job.neurons, job.batch * job.neurons
-    out, own, final = numbers_at(job.out, like), numbers_at(job.scratch, like), numbers_at(job.final, like)
-    grad_final, lanes = numbers_at(job.grad_final, like), REGISTER_BYTES // element_bytes(out)
-    lists = job.places + 8 * begin * (n + SPARE + CHUNK * job.words)
+    own, n = numbers_at(job.scratch, job.shape1), job.neurons
+    lists = job.places + 8 * begin * list_size(job)
     base, places = begin * BACKWARD_ROWS * job.pitch, numbers_at(lists, job.steps)
     gates = lists + 8 * (n + SPARE)
     words, g, h = numbers_at(gates, job.steps), base + G * job.pitch, base + H * job.pitch
     for task in range(begin, end):
         for b in range(task * job.batch // job.tasks, (task + 1) * job.batch // job.tasks):
-            first, length = b * n, length_of(job, b)
-            for i in range(0, n, lanes):
-                zero = splat(load1(own, base), 0.0)
-                for k in range(3):
-                    store(own, base + k * job.pitch + i, zero)
-                    if job.grad_final != 0:
-                        store(own, base + k * job.pitch + i, load1(grad_final, k * row + first + i))
-                store(own, h + i, zero)
-                for t in range(length, job.steps):
-                    store(out, t * row + first + i, zero)
+            length = length_of(job, b)
+            begin_back(job, own, base, b)
             for time in range((length - 1) // CHUNK * CHUNK, -1, -CHUNK):
                 active = min(CHUNK, length - time)
                 run_again(job, own, base, gates, b, time, active, hard)
@@ -379,9 +404,37 @@ def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
                         gated(job, own, g, h, places, count)
                     run_back(job, own, base, b, time, t, hard)
                 add_up(job, own, base, task, b, time, active, hard)
-            for i in range(0, n, lanes):
-                for k in range(3):
-                    store(final, k * row + first + i, load1(own, base + k * job.pitch + i))
+            end_back(job, own, base, b)
+    fence()
+
+
+@compiled
+def run_part(begin: Any, end: Any, call: Any, hard: Any) -> None:
+    """Run a part of the adjoint of all sequences, between which ``through``, V dL/dI[t+1], is computed elsewhere.
+
+    ``part`` tells which: BEFORE a chunk from ``time`` on, step ``t`` of it, or AFTER it.
+    """
+    job = carray(call, 1)[0]
+    own, given = numbers_at(job.scratch, job.shape1), numbers_at(job.through, job.shape1)
+    gates, time = job.places + 8 * (begin * list_size(job) + job.neurons + SPARE), job.time
+    for task in range(begin, end):
+        for b in range(task * job.batch // job.tasks, (task + 1) * job.batch // job.tasks):
+            base, length = b * BACKWARD_ROWS * job.pitch, length_of(job, b)
+            active = min(CHUNK, length - time)
+            if job.part == BEFORE:
+                if time + CHUNK >= job.steps:
+                    begin_back(job, own, base, b)
+                if active > 0:
+                    run_again(job, own, base, gates, b, time, active, hard)
+            elif job.part == AFTER:
+                add_up(job, own, base, task, b, time, active, hard)
+                if time == 0:
+                    end_back(job, own, base, b)
+            elif job.t < length:
+                if job.t + 1 < length:
+                    for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
+                        store(own, base + H * job.pitch + i, load1(given, b * job.neurons + i))
+                run_back(job, own, base, b, time, job.t - time, hard)
     fence()
 
 
@@ -403,6 +456,16 @@ def backward(begin: Any, end: Any, call: Any) -> None:
 def backward_hard(begin: Any, end: Any, call: Any) -> None:
     """Run the adjoint of neurons whose reset is R mem s."""
     run_backward(begin, end, call, True)
+
+
+def parts(begin: Any, end: Any, call: Any) -> None:
+    """Run a part of the adjoint of neurons whose reset is R s."""
+    run_part(begin, end, call, None)
+
+
+def parts_hard(begin: Any, end: Any, call: Any) -> None:
+    """Run a part of the adjoint of neurons whose reset is R mem s."""
+    run_part(begin, end, call, True)
 
 
 @inlined
