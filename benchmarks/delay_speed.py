@@ -1,5 +1,7 @@
 """Times of delays, as ratios: training against DCLS, whole delays against the convolution, axonal ones against none.
 
+Layers, and whole networks.
+
     python -m benchmarks.delay_speed
 
 512 inputs and outputs, 25 lags, batches of 32, 100 steps, one thread; CPU time, medians of interleaved runs.
@@ -16,10 +18,14 @@ import torch
 from torch import nn
 
 from silif_plugins import tables
+from silif_plugins.sparch import SpArchNet
 from silif_plugins.synapses import AxonalLinear, DelayedLinear, DendriticLinear, SpikeLinear
 from silif_plugins.synapses.taps import convolve
 
 STEPS, BATCH, NEURONS, MAX_DELAY = 100, 32, 512, 24
+
+WIDTHS = [12 * (0.23 / 12) ** (part / 3) for part in range(4)]
+"""Widths of the Gaussian at the beginning, a third, two thirds and the end of its narrowing."""
 
 
 def medians(runs: dict[str, Callable[[], object]], repeats: int = 5) -> dict[str, float]:
@@ -90,23 +96,67 @@ def inference() -> list[list[str]]:
     return rows
 
 
+def over_training(times: dict[float, float]) -> float:
+    """Return the mean of times by width, over the published schedule: a quarter of it narrowing, the rest narrow.
+
+    Widths are equally far apart on the logarithmic scale on which they narrow.
+    """
+    narrowing = list(times.values())
+    mean = (sum(narrowing) - (narrowing[0] + narrowing[-1]) / 2) / (len(narrowing) - 1)
+    return 0.25 * mean + 0.75 * narrowing[-1]
+
+
 def without_delays() -> list[list[str]]:
     rows = [["training step, 7 % spikes", "ms", "against nn.Linear", "against no delays, by events"]]
     inputs = spikes(0.07)
     layers = {
         "no delays, dense": SpikeLinear(NEURONS, NEURONS, events="never"),
         "no delays, by events": SpikeLinear(NEURONS, NEURONS),
-        **{f"axonal, sigma {s:g}": AxonalLinear(NEURONS, NEURONS, MAX_DELAY, sigma=s) for s in (12.0, 2.0, 0.23)},
+        **{f"axonal, sigma {s:.2g}": AxonalLinear(NEURONS, NEURONS, MAX_DELAY, sigma=s) for s in WIDTHS},
         "dendritic": DendriticLinear(NEURONS, NEURONS, MAX_DELAY),
     }
     found = medians({name: step_of(layer, inputs) for name, layer in layers.items()}, 9)
     dense, events = found["no delays, dense"], found["no delays, by events"]
+    found["axonal, over a published training"] = over_training({s: found[f"axonal, sigma {s:.2g}"] for s in WIDTHS})
     rows += [[name, f"{ms:.0f}", f"{ms / dense:.2f}", f"{ms / events:.2f}"] for name, ms in found.items()]
+    return rows
+
+
+def networks() -> list[list[str]]:
+    """Compare training steps of networks 140-512-512-20 whose hidden neurons fire at about 6 %."""
+    rows = [["training step of a network", "spikes, %", "ms", "against no delays"]]
+    frames, labels = (torch.rand(BATCH, STEPS, 140) < 0.05).float(), torch.randint(20, (BATCH,))
+
+    def network(connection: str, **options: float) -> SpArchNet:
+        if connection != "linear":
+            options = {"max_delay": MAX_DELAY, **options}
+        net = SpArchNet(140, (NEURONS, NEURONS), 20, connection=connection, connection_options=options, dropout=0.25)
+        for layer in net.hidden:  # a wide Gaussian smooths currents, and an untrained network fires less
+            layer.current.norm.weight.data.mul_(3.4 if options.get("sigma", 0) > 10 else 2.2)
+        return net
+
+    def step(net: SpArchNet) -> Callable[[], None]:
+        optimiser = torch.optim.Adam(net.parameters(), 1e-5)
+
+        def run() -> None:
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(net(frames).scores, labels).backward()
+            optimiser.step()
+
+        return run
+
+    nets = {"no delays": network("linear")}
+    nets |= {f"axonal, sigma {s:.2g}": network("axonal", sigma=s) for s in WIDTHS}
+    nets["dendritic"] = network("dendritic", sigma=0.23)
+    found = medians({name: step(net) for name, net in nets.items()}, 9)
+    found["axonal, over a published training"] = over_training({s: found[f"axonal, sigma {s:.2g}"] for s in WIDTHS})
+    rates = {name: f"{100 * net(frames).firing_rates.mean():.1f}" for name, net in nets.items()}
+    rows += [[name, rates.get(name, ""), f"{ms:.0f}", f"{ms / found['no delays']:.2f}"] for name, ms in found.items()]
     return rows
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    for table in ([training] if find_spec("DCLS") else []) + [inference, without_delays]:
+    for table in ([training] if find_spec("DCLS") else []) + [inference, without_delays, networks]:
         print(tables.table(table(), markdown=True), "\n")

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
-from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, with_reset
+from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, State, StateSpace, with_reset
 from ..neurons import LI, MEMBRANE_DECAYS, Neuron, is_recurrent, neuron_class
-from ..scan import BACKENDS, Backend, normalises, scan_layer, step
-from ..surrogate import SpikeFunction, resolve
+from ..scan import BACKENDS, Backend, SingleStep, normalises, scan_layer, step
+from ..surrogate import SpikeFunction, is_plain, resolve
 from ..synapses import Events, RecurrentDelay, can_normalise, connect, normalised, transmit
 
 Normalization = Literal["batchnorm", "layernorm", "none"]
@@ -327,9 +327,17 @@ class SpikingLayer(nn.Module):
 
     def delayed_spikes(self, current: Tensor, first: Any = None) -> Tensor:
         """Return the spikes [T, B, N] of neurons that drive each other through ``delayed``, from currents [T, B, N]."""
-        dynamics = self.dynamics()
+        dynamics, shape = self.dynamics(), current.shape[1:]
+        single = None
+        if self.backend != "reference" and is_plain() and isinstance(dynamics, StateSpace):
+            fits = SingleStep.fits(dynamics, shape, self.surrogate)
+            single = SingleStep(dynamics, shape, self.surrogate) if fits else None
 
         def cell(current: Tensor, state: Any = first) -> tuple[Tensor, Any]:
+            before = dynamics.rest(tuple(shape), dtype=current.dtype, device=current.device) if state is None else state
+            if single is not None and single.takes(current, *before):
+                after = State(*single(current, *before))
+                return after.spk, after
             return step(dynamics, current, state, surrogate=self.surrogate)
 
         assert self.delayed is not None

@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..kernels.products import product
-from .channel_filter import spread_over_lags
+from .channel_filter import plainly_spread, spread_gradients
+from .events import fits_kernels
 from .linear import as_weight
 
 
@@ -98,13 +99,21 @@ class _Begin(torch.autograd.Function):
         if needs_weight:
             grad_weight = product(rows.t(), line.ahead[: line.steps].flatten(0, 1).t())
         if needs_taps:
-            with torch.enable_grad():
-                shares = taps.detach().requires_grad_()
-                arrived = spread_over_lags(line.sent, shares, line.steps)  # a step earlier than they do
+            # A step earlier than they arrive.
             given = torch.cat([line.grad_arrived[1 : line.steps], torch.zeros_like(line.grad_arrived[:1])])
-            (grad_taps,) = torch.autograd.grad(arrived, shares, given)
+            grad_taps = _tap_gradient(line.sent, taps, given)
         grad_bias = rows.sum(0) if needs_bias else None
         return None, grad_taps, grad_weight, grad_bias, line.grad_arrived[: line.lags] if needs_brought else None
+
+
+def _tap_gradient(sent: Tensor, taps: Tensor, grad: Tensor) -> Tensor | None:
+    """Return the gradient of shares of lags from that of what they bring, [T, B, N]."""
+    if fits_kernels(sent, taps) and sent.numel():
+        return spread_gradients(sent, taps, grad, False, True)[1]
+    with torch.enable_grad():
+        shares = taps.detach().requires_grad_()
+        arrived = plainly_spread(sent, shares, len(sent))
+    return torch.autograd.grad(arrived, shares, grad)[0]
 
 
 class _Arrive(torch.autograd.Function):

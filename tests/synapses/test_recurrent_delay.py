@@ -170,6 +170,25 @@ def test_in_the_network(kind):
         assert torch.equal(one, two)
 
 
+@pytest.mark.parametrize("neuron", ["SiLIF", "LIF"])
+def test_the_network_is_that_of_the_defining_steps(neuron):
+    """Steps by the kernel have the spikes of the definition, and its gradients to rounding."""
+    results = []
+    for backend in ("auto", "reference"):
+        torch.manual_seed(0)
+        options = {"recurrent": True, "recurrent_connection": "axonal", "recurrent_options": {"max_delay": 4}}
+        net = SpArchNet(6, (20,), 4, neuron=neuron, backend=backend, initial_state="uniform", **options).double()
+        net.hidden[0].current.norm.weight.data.mul_(3)
+        torch.manual_seed(1)
+        output = net(4 * torch.rand(3, 20, 6))
+        output.scores[:, 0].sum().backward()
+        assert output.firing_rates.mean() > 0.01
+        results.append([output.firing_rates, *(each.grad for each in net.parameters())])
+    assert torch.equal(results[0][0], results[1][0])
+    for one, two in zip(*results, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-9, atol=1e-10)
+
+
 @pytest.mark.parametrize(
     ("connection", "error", "says"),
     [
