@@ -18,7 +18,7 @@ from ..kernels.memory import empty, empty_like
 from ..kernels.operators import differentiable_function
 from ..kernels.products import product
 from ..surrogate import in_forward_mode, is_plain
-from .events import activity, drop, gate_break_even, run, run_backward, run_forward, widened
+from .events import activity, count, drop, gate_break_even, run, run_backward, run_forward, strips, widened
 from .linear import SpikeLinear, by_events
 
 TASKS = 32
@@ -189,6 +189,7 @@ def linear_gradients(
     valid: Tensor | None,
     y: Tensor,
     moments: Tensor,
+    packed: Tensor | None,
     dropout: float,
     seed: int,
     sparse: bool,
@@ -206,6 +207,7 @@ def linear_gradients(
         valid: Which rows count in the moments.
         y: The product.
         moments: Mean and variance, [2, outputs].
+        packed: The weight as the kernels take it, if they took it so in the forward pass.
         dropout: Share of inputs that were dropped.
         seed: Which ones.
         sparse: Whether it went by events.
@@ -224,7 +226,15 @@ def linear_gradients(
         others = {"y": y, "centre": numbers[0], "slope": numbers[1], "offset": numbers[2], "valid": valid}
     gated = needs_x and gate is not None and activity(gate) < gate_break_even(len(weight), dropout)
     grad_x, grad_weight = run_backward(
-        grad, x, weight, gate if gated else None, dropout, seed, needs_weight=needs_weight and sparse, **others
+        grad,
+        x,
+        weight,
+        gate if gated else None,
+        dropout,
+        seed,
+        needs_weight=needs_weight and sparse,
+        packed=packed,
+        **others,
     )
     dense_x, dense_weight = needs_x and not gated, needs_weight and not sparse
     if dense_x:
@@ -271,19 +281,20 @@ class LinearMoments(torch.autograd.Function):
         width = _padded(x, outputs)
         numbers, sums = torch.zeros(TASKS, 2, dtype=torch.int64), torch.zeros(TASKS, 2, width, dtype=torch.float64)
         told: dict[str, Any] = {"numbers": numbers, "moments": sums, "valid": valid}
+        packed = strips(weight, width) if sparse else None
         if sparse:
-            y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, **told)
+            y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, packed=packed, **told)
             events = numbers[:, 0].sum().double()
         else:
             y = _dense(x, weight, bias, dropout, seed, told)
-            events = torch.count_nonzero(x).double()
+            events = count(x)
         moments, number = merged(numbers[:, 1].numpy(), sums.numpy()[..., :outputs])
-        ctx.save_for_backward(x, weight, gate, valid, y, moments)
+        ctx.save_for_backward(x, weight, gate, valid, y, moments, packed if gate is not None else None)
         ctx.options = dropout, seed, sparse, int(number), bias is not None
         ctx.set_materialize_grads(False)
-        count = torch.tensor(number)
-        ctx.mark_non_differentiable(count, events)
-        return y, moments, count, events
+        counted = torch.tensor(number)
+        ctx.mark_non_differentiable(counted, events)
+        return y, moments, counted, events
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None, of_moments: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
