@@ -90,12 +90,13 @@ class Pool:
 _pool = Pool()
 
 
-def empty(like: Tensor, shape: Sequence[int]) -> Tensor:
+def empty(like: Tensor, shape: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
     """``like.new_empty(shape)`` on the CPU, with memory that is used again where it is large (on Linux)."""
-    size = math.prod(shape) * like.element_size()
+    dtype = dtype or like.dtype
+    size = math.prod(shape) * dtype.itemsize
     if size < REUSED or sys.platform != "linux":
-        return like.new_empty(shape)
-    return _pool.empty(size).view(like.dtype).view(shape)
+        return like.new_empty(shape, dtype=dtype)
+    return _pool.empty(size).view(dtype).view(shape)
 
 
 def empty_like(tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:

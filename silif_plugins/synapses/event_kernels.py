@@ -549,3 +549,15 @@ def drop(begin: Any, end: Any, call: Any) -> None:
             i = start + lowest(found)
             found &= found - 1
             y[i] = x[i] * job.scale
+
+
+def count(begin: Any, end: Any, call: Any) -> None:
+    """Count the numbers that are not zero in the rows of tasks ``begin`` to ``end``."""
+    job = carray(call, 1)[0]
+    x, numbers = numbers_at(job.x, job.scale), numbers_at(job.numbers, np.int64(0))
+    for task in range(begin, end):
+        first, last = task * job.rows // job.tasks * job.inputs, (task + 1) * job.rows // job.tasks * job.inputs
+        number = 0
+        for start in range(first, last, WORD):
+            number += ones(event_word(x, start, last - start))
+        numbers[task] = number

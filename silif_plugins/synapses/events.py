@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,8 +13,11 @@ from ..kernels.operators import check_operands, differentiable_function, one_by_
 from ..kernels.products import product
 from ..surrogate import in_forward_mode, is_plain
 
-SAMPLE = 256
+SAMPLE = 64
 """Rows, evenly spread, that the share is measured on."""
+
+COUNTERS = 32
+"""Parts of the rows that are counted one by one."""
 
 
 def fits_kernels(*tensors: Tensor) -> bool:
@@ -36,19 +40,29 @@ def activity(x: Tensor) -> float:
 def break_even(outputs: int, dropout: float) -> float:
     """Share of inputs that are not zero from which two dense products (forward, gradient of the weight) are faster.
 
-    From measured costs on one core: a dense product takes 0.5 + 0.021 M ns per input for M outputs, and dropout beside
-    it 8 ns; an event 16 + 0.09 M ns in both passes. 0.1 for 20 outputs and 0.36 for 512, 0.55 and 0.49 with dropout.
+    From measured costs on one core: dense products take 0.35 + 0.019 M ns per input for M outputs more than a search
+    for events, and dropout beside them 2.6 ns; an event that is kept 1.8 + 0.03 M ns in both passes. 0.30 for 20
+    outputs and 0.59 for 512; with dropout events are always faster for 20, and up to 0.98 for 512.
     """
-    return (1 + 0.042 * outputs + 8 * (dropout > 0)) / (16 + 0.09 * outputs)
+    return (0.35 + 0.019 * outputs + 2.6 * (dropout > 0)) / (1.8 + 0.03 * outputs) / (1 - dropout)
 
 
 def gate_break_even(outputs: int, dropout: float) -> float:
     """Share of open gates from which a dense product (gradient of the input) is faster.
 
-    An open gate costs 8 + 0.06 M ns, and every input 0.9 ns; dropout after a dense product 4.5 ns for every input.
-    0.1 for 20 outputs and 0.29 for 512, 0.6 and 0.4 with dropout.
+    It takes 0.1 + 0.01 M ns per input more than a search for gates, and dropout after it 0.8 ns; an open gate
+    1.5 + 0.032 M ns. 0.14 for 20 outputs and 0.29 for 512; 0.7 and 0.45 with a dropout of a quarter.
     """
-    return (0.5 + 0.021 * outputs + 4.5 * (dropout > 0)) / (8 + 0.06 * outputs)
+    return (0.1 + 0.01 * outputs + 0.8 * (dropout > 0)) / (1.5 + 0.032 * outputs) / (1 - dropout)
+
+
+def count(x: Tensor) -> Tensor:
+    """Number of the entries of x [rows, inputs], contiguous, that are not zero, float64."""
+    from . import event_kernels as kernels
+
+    numbers = torch.zeros(COUNTERS, dtype=torch.int64)
+    run(kernels.count, x, 1, 0.0, 0, tasks=COUNTERS, numbers=numbers)
+    return numbers.sum().double()
 
 
 def drop(x: Tensor, dropout: float, seed: int, gate: Tensor | None = None) -> Tensor:
@@ -161,6 +175,7 @@ def run_forward(
     seed: int,
     *,
     tasks: int = 64,
+    packed: Tensor | None = None,
     **others: Tensor | None,
 ) -> Tensor:
     """Run the kernel of x Wᵀ + bias by events; the arguments are those of the operator.
@@ -172,6 +187,7 @@ def run_forward(
         dropout: Share of inputs that are dropped.
         seed: Which ones.
         tasks: Number of parts of the rows.
+        packed: The :func:`strips` of the weight, if they are there.
         others: Further tensors of the kernel's job.
     """
     from ..kernels.memory import empty
@@ -184,7 +200,12 @@ def run_forward(
     start = x.new_zeros(width)
     if bias is not None:
         start[:outputs] = bias
-    tensors: dict[str, Any] = {"weight": strips(weight, width), "bias": start, "y": y, **others}
+    tensors: dict[str, Any] = {
+        "weight": strips(weight, width) if packed is None else packed,
+        "bias": start,
+        "y": y,
+        **others,
+    }
     run(kernels.forward, x, width, dropout, seed, tasks=tasks, **tensors)
     return y if width == outputs else y[:, :outputs].contiguous()
 
@@ -198,6 +219,7 @@ def run_backward(
     seed: int,
     *,
     needs_weight: bool = True,
+    packed: Tensor | None = None,
     **others: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Run the kernel of the gradients by events.
@@ -210,6 +232,7 @@ def run_backward(
         dropout: Share of inputs that are dropped.
         seed: Which ones.
         needs_weight: Whether the gradient of the weight is wanted.
+        packed: The :func:`strips` of the weight, if they are there.
         others: Further tensors of the kernel's job, [..., outputs].
 
     Returns:
@@ -229,9 +252,13 @@ def run_backward(
     tensors["tiles"] = empty(x, (tasks * kernels.TILES * WORD, width))
     tensors["words"] = torch.empty(kernels.TILES * 2 * -(-inputs // WORD) * WORD, dtype=torch.int64)
     grad_x = x.new_empty(0) if gate is None else empty_like(x)
-    grad_weight = x.new_zeros(inputs * width if needs_weight else 0)
+    grad_weight = empty(x, (inputs * width if needs_weight else 0,)).zero_()
     if gate is not None:
-        tensors |= {"weight": strips(weight, width), "gate": gate, "grad_x": grad_x}
+        tensors |= {
+            "weight": strips(weight, width) if packed is None else packed,
+            "gate": gate,
+            "grad_x": grad_x,
+        }
         room = (kernels.TILES * -(-inputs // WORD) * WORD + tasks) * WORD
         tensors |= {"products": empty(x, (room,)), "places": torch.empty(room, dtype=torch.int32)}
     if needs_weight:
@@ -239,7 +266,7 @@ def run_backward(
     if gate is not None or needs_weight:
         grad_y = widened(grad, width, outputs)
         run(kernels.backward, x, width, dropout, seed, tasks=tasks, grad_y=grad_y, **tensors)
-    return grad_x, from_strips(grad_weight, outputs, inputs) if needs_weight else grad_weight
+    return grad_x, from_strips(grad_weight, outputs, inputs, width) if needs_weight else grad_weight
 
 
 def widened(tensor: Tensor, width: int, outputs: int) -> Tensor:
@@ -251,27 +278,34 @@ def widened(tensor: Tensor, width: int, outputs: int) -> Tensor:
 
 def strips(weight: Tensor, width: int) -> Tensor:
     """The weight as the kernels take it: of some outputs after others [inputs, outputs], zeros up to a width."""
-    from .event_kernels import strip_of
+    from ..kernels.memory import empty
 
-    (outputs, inputs), strip = weight.shape, strip_of(weight.element_size())
-    whole = outputs // strip * strip
-    parts = [weight[:whole].reshape(-1, strip, inputs).transpose(1, 2)] if whole else []
-    if whole < width:
-        parts.append(torch.nn.functional.pad(weight[whole:].t(), (0, width - outputs)))
-    flat = [part.reshape(-1) for part in parts]
-    return flat[0] if len(flat) == 1 else torch.cat(flat)
+    flat = empty(weight, (weight.shape[1] * width,))
+    for first, part in _parts(flat, weight.shape[1], width):
+        rows = weight[first : first + part.shape[1]]
+        part[:, : len(rows)].copy_(rows.t())
+        part[:, len(rows) :].zero_()
+    return flat
 
 
-def from_strips(flat: Tensor, outputs: int, inputs: int) -> Tensor:
+def from_strips(flat: Tensor, outputs: int, inputs: int, width: int) -> Tensor:
     """The reverse of :func:`strips`."""
+    from ..kernels.memory import empty
+
+    weight = empty(flat, (outputs, inputs))
+    for first, part in _parts(flat, inputs, width):
+        rows = weight[first : first + part.shape[1]]
+        rows.copy_(part[:, : len(rows)].t())
+    return weight
+
+
+def _parts(flat: Tensor, inputs: int, width: int) -> Iterator[tuple[int, Tensor]]:
+    """Yield the first output of each strip, and its memory [inputs, outputs]."""
     from .event_kernels import strip_of
 
     strip = strip_of(flat.element_size())
-    whole = outputs // strip * strip
-    parts = [flat[: whole * inputs].view(-1, inputs, strip).transpose(1, 2).reshape(whole, inputs)] if whole else []
-    if whole < outputs:
-        parts.append(flat[whole * inputs :].view(inputs, -1)[:, : outputs - whole].t())
-    return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts)
+    for first in range(0, width, strip):
+        yield first, flat[first * inputs : (first + strip) * inputs].view(inputs, min(strip, width - first))
 
 
 def run(

@@ -21,7 +21,7 @@ from ..kernels.products import product
 from ..surrogate import in_forward_mode, is_plain
 from .connection import transmit
 from .dropout import drawn_seed
-from .events import activity, drop, gate_break_even, run, run_backward, run_forward, widened
+from .events import activity, count, drop, gate_break_even, run, run_backward, run_forward, strips, widened
 from .learnable_delay import DelayedModule
 from .linear import SpikeLinear, by_events
 
@@ -219,6 +219,7 @@ def linear_gradients(
     valid: Tensor | None,
     y: Tensor,
     moments: Tensor,
+    packed: Tensor | None,
     dropout: float,
     seed: int,
     sparse: bool,
@@ -236,6 +237,7 @@ def linear_gradients(
         valid: Which rows count in the moments.
         y: The product.
         moments: Mean and variance, [2, outputs].
+        packed: The weight as the kernels take it, if they took it so in the forward pass.
         dropout: Share of inputs that were dropped.
         seed: Which ones.
         sparse: Whether it went by events.
@@ -252,7 +254,15 @@ def linear_gradients(
         others = _of_moments(of_moments, y, valid, moments, number)
     gated = needs_x and gate is not None and activity(gate) < gate_break_even(len(weight), dropout)
     grad_x, grad_weight = run_backward(
-        grad, x, weight, gate if gated else None, dropout, seed, needs_weight=needs_weight and sparse, **others
+        grad,
+        x,
+        weight,
+        gate if gated else None,
+        dropout,
+        seed,
+        needs_weight=needs_weight and sparse,
+        packed=packed,
+        **others,
     )
     dense_x, dense_weight = needs_x and not gated, needs_weight and not sparse
     if dense_x:
@@ -347,19 +357,20 @@ class LinearMoments(torch.autograd.Function):
         """
         outputs = weight.shape[0]
         sums = _Sums(x, outputs, valid)
+        packed = strips(weight, sums.width) if sparse else None
         if sparse:
-            y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, **sums.told)
+            y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, packed=packed, **sums.told)
             events = sums.numbers[:, 0].sum().double()
         else:
             y = _dense(x, weight, bias, dropout, seed, sums)
-            events = torch.count_nonzero(x).double()
+            events = count(x)
         moments, number = sums.merged()
-        ctx.save_for_backward(x, weight, gate, valid, y, moments)
+        ctx.save_for_backward(x, weight, gate, valid, y, moments, packed if gate is not None else None)
         ctx.options = dropout, seed, sparse, int(number), bias is not None
         ctx.set_materialize_grads(False)
-        count = torch.tensor(number)
-        ctx.mark_non_differentiable(count, events)
-        return y, moments, count, events
+        counted = torch.tensor(number)
+        ctx.mark_non_differentiable(counted, events)
+        return y, moments, counted, events
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None, of_moments: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:

@@ -11,9 +11,9 @@ from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan_with_gate
 from silif_plugins.synapses import SpikeLinear, events, spike_linear
 
-# Rows, inputs, outputs: around vectors of 16, words of 64 and panels of 256 inputs, pieces of 1024, blocks of 64 rows
-# and of 128 outputs.
-SHAPES = [(50, 64, 32), (150, 300, 40), (33, 100, 20), (7, 1500, 130), (9, 2100, 300), (5, 3, 1), (0, 4, 4)]
+# Rows, inputs, outputs: around vectors of 16, words of 64 inputs, pieces of 1024, tiles of 64 rows and four of them,
+# strips of 128 outputs.
+SHAPES = [(50, 64, 32), (270, 300, 40), (33, 100, 20), (7, 1500, 130), (9, 2100, 300), (5, 3, 1), (0, 4, 4)]
 
 
 def problem(rows, inputs, outputs, dtype=torch.float64, density=0.1):
@@ -103,6 +103,24 @@ def test_dropout_scales_what_it_keeps_and_keeps_its_share():
     assert not spike_linear(ones, torch.eye(500), dropout=0.0, events="always").eq(0).any()
 
 
+@pytest.mark.parametrize("density", [0.0, 0.3, 1.0])
+def test_any_share_of_events_and_gates_gives_the_dense_gradients(density, monkeypatch):
+    monkeypatch.setattr(events, "gate_break_even", lambda outputs, dropout: 2)
+    inputs = problem(600, 130, 150, density=density)
+    gate = torch.rand(inputs[0].shape) < density
+    for dense, sparse in zip(run(*inputs, "never"), run(*inputs, "always", gate=gate), strict=True):
+        if dense.shape == gate.shape:
+            dense = dense * gate
+        torch.testing.assert_close(sparse, dense, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(5, 3), (70, 129), (0, 4)], ids=str)
+def test_count(shape, dtype):
+    x = torch.randint(0, 3, shape).to(dtype)
+    assert events.count(x) == (x != 0).sum()
+
+
 def test_dropout_follows_its_generator():
     layer = SpikeLinear(50, 20, dropout=0.5, events="always", generator=torch.Generator().manual_seed(1))
     other = SpikeLinear(50, 20, dropout=0.5, events="never", generator=torch.Generator().manual_seed(1))
@@ -127,7 +145,7 @@ def test_auto_goes_by_the_activity(monkeypatch):
     module = sys.modules[spike_linear.__module__]  # the function hides the module of its name
     monkeypatch.setattr(module.SpikeLinearFunction, "apply", lambda *args: calls.append(1) or apply(*args))
     weight = torch.randn(20, 100)
-    for density, outputs, expected in ((0.02, 20, 1), (0.2, 20, 0), (0.2, 512, 1), (0.9, 512, 0)):
+    for density, outputs, expected in ((0.02, 20, 1), (0.5, 20, 0), (0.5, 512, 1), (0.9, 512, 0)):
         calls.clear()
         spike_linear((torch.rand(300, 100) < density).float(), torch.randn(outputs, 100))
         assert len(calls) == expected

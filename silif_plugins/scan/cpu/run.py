@@ -138,7 +138,7 @@ class Job:
         if isinstance(call, (Forward, Backward)) and call.affine is not None:
             coefficients = torch.cat([coefficients, call.affine])
         self.coefficients = coefficients  # kept, as the lengths are: the kernel has its address alone
-        self.sums = torch.zeros((self.tasks, sums, neurons), dtype=torch.float64) if sums else None
+        self.sums = empty(current, (self.tasks, sums, neurons), torch.float64).zero_() if sums else None
         self.elements = current.numel()
         self.lengths = None if lengths is None else lengths.contiguous()
         self.code = code
