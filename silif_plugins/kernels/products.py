@@ -13,8 +13,20 @@ ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_li
 """Whether there is the operator that PyTorch's compiler makes of a linear layer; its interface does not name it."""
 
 
+def prepared(b: Tensor, rows: int) -> Tensor:
+    """Return b [N, K] as :func:`product` takes it for many products with as many ``rows``, each a quarter faster."""
+    known = rows and b.dtype == torch.float32 and b.device.type == "cpu" and b.numel() and torch.backends.mkldnn.enabled
+    if known and ONEDNN and hasattr(torch.ops.mkldnn, "_reorder_linear_weight"):
+        with torch.no_grad():
+            result: Tensor = torch.ops.mkldnn._reorder_linear_weight(b, rows)
+            return result
+    return b
+
+
 def product(a: Tensor, b: Tensor) -> Tensor:
     """Return ``a @ b.T`` [M, N] of a [M, K] and b [N, K], without gradient; rows or columns may be contiguous.
+
+    ``b`` may be what :func:`prepared` makes of it.
 
     Examples:
         >>> product(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0], [5.0, 6.0]]))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from silif_plugins.kernels.products import product
+from silif_plugins.kernels.products import prepared, product
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -15,3 +15,4 @@ def test_equals_pytorch(shape, dtype):
     for left in (a, a.t().contiguous().t()):
         for right in (b, b.t().contiguous().t()):
             torch.testing.assert_close(product(left, right), expected, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(product(left, prepared(right, rows)), expected, rtol=1e-5, atol=1e-5)

@@ -40,6 +40,33 @@ def test_equals_reference(hard_reset, detach_reset, dtype, surrogate, traced, le
         assert ((one - other).abs() <= tolerance).all(), f"gradient {index}"
 
 
+@pytest.mark.parametrize("size", [(3, 256), (9, 300), (33, 70)], ids=str)
+@pytest.mark.parametrize("surrogate", ["triangle", "fast_sigmoid"])
+def test_wide_layers_and_large_batches(surrogate, size, random_problem):
+    space, current, state = random_problem(37, *size)
+    weights = torch.randn(size[1], size[1], dtype=torch.float64) / size[1] ** 0.5
+    lengths = torch.arange(size[0]) * 5 % 38
+    options = {"surrogate": surrogate, "lengths": lengths}
+    expected, got = (run(backend, space, current, state, weights, **options) for backend in ("reference", "cpu"))
+    assert torch.equal(expected[0][0], got[0][0])
+    for one, other in zip(expected[1], got[1], strict=True):
+        assert ((one - other).abs() <= 1e-10 * one.abs().max()).all()
+
+
+def test_results_do_not_depend_on_threads(random_problem):
+    space, current, state = random_problem(40, 36, 128, torch.float32)
+    weights = torch.randn(128, 128) / 10
+    before, runs = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            runs.append(run("cpu", space, current, state, weights))
+    finally:
+        torch.set_num_threads(before)
+    for one, other in zip([*runs[0][0], *runs[0][1]], [*runs[1][0], *runs[1][1]], strict=True):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize("steps", [0, 1, 32])
 def test_lengths_of_the_loop(steps, random_problem):
     space, current, state = random_problem(steps, 2, 5)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ...kernels.memory import LARGE, empty, empty_like
-from ...kernels.products import product
+from ...kernels.products import prepared, product
 from ...kernels.simd import REGISTER_BYTES
 from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from . import recurrent_kernels as kernels
@@ -83,14 +83,15 @@ def backward(call: Backward) -> Gradients:
 def run_by_products(job: Job, weights: Tensor) -> None:
     """Run the adjoint a step after the other; a dense product gives the spikes' gradients through V."""
     steps, batch, neurons = job.shape
-    grad_total, elements = job.written["out"], batch * neurons
+    grad_total, elements, many = job.written["out"], batch * neurons, batch >= FEW
+    ready = prepared(weights, batch) if many else weights.t()
     for time in reversed(range(0, steps, CHUNK)):
         last = min(time + CHUNK, steps)
         job.run((last - time) * elements, part=kernels.BEFORE, time=time, streams=0)
         for t in reversed(range(time, last)):
             if t + 1 < steps:
                 after = grad_total[t + 1, :, :neurons]
-                through = job.whole(product(after, weights) if batch >= FEW else after @ weights.t())
+                through = job.whole(product(after, ready) if many else after @ ready)
                 job.run(elements, part=kernels.STEP, t=t, through=through.data_ptr())
             else:
                 job.run(elements, part=kernels.STEP, t=t)
