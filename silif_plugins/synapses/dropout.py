@@ -59,11 +59,14 @@ class Drops(Protocol):
 
 
 def drop_inputs(module: Drops, inputs: Tensor, gate: Tensor | None = None) -> Tensor:
-    """Apply a module's dropout to its inputs, in training, on whatever device; ``gate`` as for `dropped`."""
+    """Apply a module's dropout to its inputs, in training; by PyTorch's where kernels do not fit.
+
+    ``gate`` as for `dropped`.
+    """
     if not (module.dropout and module.training):
         return inputs
-    if inputs.device.type not in ("cpu", "meta"):
-        return dropped_there(inputs, module.dropout, None)
+    if not fits_kernels(inputs):
+        return functional.dropout(inputs, module.dropout)
     return dropped(inputs, module.dropout, drawn_seed(module.dropout), gate)
 
 
