@@ -89,11 +89,11 @@ class Bench:
         def note(run: tuple[str, str, tuple[tuple[str, float], ...], int], result: Result) -> None:
             neuron, kind, choice, seed = run
             kept = {key: item for key, item in result.items() if key not in ("folder", "data", "seconds")}
-            memory = delay_memory(load_network(Path(result["folder"]))[0]).values()
-            buffers = {"buffer_entries": sum(each.entries for each in memory)}
+            kept |= after_last_epoch(Path(result["folder"])) if kind == "pruned" else {}
+            kept["buffer_entries"] = buffer_entries(load_network(Path(result["folder"]))[0])
             if seed == TUNING_SEED:
                 kept = {key: item for key, item in kept.items() if not key.startswith("test_")}
-            self.results.append({**kept, **buffers, "neuron": neuron, "delays": kind, "choice": dict(choice)})
+            self.results.append({**kept, "neuron": neuron, "delays": kind, "choice": dict(choice)})
             self.write()
 
         train_each(runs, given.out / self.name, jobs=given.jobs, note=note)

@@ -17,16 +17,16 @@ from torch import Tensor, nn
 
 from silif_plugins.neurons import AdLIF
 from silif_plugins.scan import scan
-from silif_plugins.surrogate import Boxcar
+from silif_plugins.surrogate import SpikeFunction, resolve
 
 from .measure import interleaved
 
 
-def loop(neuron: AdLIF, current: Tensor, recurrent: Tensor) -> Tensor:
+def loop(neuron: AdLIF, current: Tensor, recurrent: Tensor, spike: SpikeFunction) -> Tensor:
     """Run RadLIF step by step in PyTorch."""
     alpha, beta, a, b = (getattr(neuron, name).clamp(*limits) for name, limits in neuron.ranges.items())
     u = w = s = torch.zeros_like(current[0])
-    spike, spikes = Boxcar(), []
+    spikes = []
     for now in current.unbind():
         w = beta * w + a * u + b * s
         u = alpha * (u - s) + (1 - alpha) * (now + torch.matmul(s, recurrent) - w)
@@ -35,7 +35,9 @@ def loop(neuron: AdLIF, current: Tensor, recurrent: Tensor) -> Tensor:
     return torch.stack(spikes)
 
 
-def times(steps: int, batch: int, size: int, rate: float, rounds: int) -> tuple[float, dict[str, float]]:
+def times(
+    steps: int, batch: int, size: int, rate: float, rounds: int, spike: SpikeFunction
+) -> tuple[float, dict[str, float]]:
     """Return the share of bins with a spike, and the median seconds of both."""
     torch.manual_seed(0)
     neuron, weights = AdLIF(size), nn.Parameter(nn.init.orthogonal_(torch.empty(size, size)))
@@ -59,8 +61,8 @@ def times(steps: int, batch: int, size: int, rate: float, rounds: int) -> tuple[
         return step
 
     runs = {
-        "RadLIF": contender(lambda v: scan(neuron, x, recurrent=v)[0]),
-        "loop, unbind": contender(lambda v: loop(neuron, x, v)),
+        "RadLIF": contender(lambda v: scan(neuron, x, recurrent=v, surrogate=spike)[0]),
+        "loop, unbind": contender(lambda v: loop(neuron, x, v, spike)),
     }
     return found, interleaved(runs, rounds=rounds, seconds=120.0)
 
@@ -71,11 +73,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--shape", type=int, nargs=3, default=(250, 32, 512), help="T, B, N (default: 250 32 512)")
     parser.add_argument("--rates", type=float, nargs="+", default=(0.01, 0.05, 0.15), help="shares of spikes")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--surrogate", default="boxcar", help="boxcar, triangle, atan or fast_sigmoid")
     args = parser.parse_args(argv)
+    spike = resolve(args.surrogate)
     torch.set_num_threads(1)
     print("| share of bins with a spike | RadLIF [ms] | loop, unbind | ratio |\n|---|---|---|---|")
     for rate in args.rates:
-        found, seconds = times(*args.shape, rate, args.rounds)
+        found, seconds = times(*args.shape, rate, args.rounds, spike)
         ours, theirs = seconds["RadLIF"], seconds["loop, unbind"]
         print(f"| {100 * found:.1f} % | {1e3 * ours:.1f} | {1e3 * theirs:.1f} | {theirs / ours:.1f} |", flush=True)
 

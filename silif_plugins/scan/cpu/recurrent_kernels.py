@@ -77,13 +77,13 @@ PLACE_BYTES, COUNT_BYTES = 2 * BLOCK * PANEL, 8 * PANEL
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     """What a kernel is told: sizes, flags, and addresses of tensors without gaps, N being whole pairs of vectors."""
-    sizes = ["steps", "batch", "neurons", "pitch", "tasks", "words", "streams", "surrogate", "detach_reset"]
-    sizes += ["part", "time", "t"]
+    sizes = ("steps", "batch", "neurons", "pitch", "tasks", "words", "streams", "surrogate", "detach_reset")
+    now = ("part", "time", "t")
     tensors = ("coefficients", "weights", "lengths", "x", "initial", "chunks", "scratch", "places", "through")
     outputs = ("out", "spk", "mem", "ada", "final", "bits", "sums")
     grads = ("grad_spk", "grad_final", "grad_mem", "grad_ada")
     return np.dtype(
-        [(name, np.int64) for name in (*sizes, *tensors, *outputs, *grads)] + [("shape1", real), ("shape2", real)]
+        [(name, np.int64) for name in sizes + now + tensors + outputs + grads] + [("shape1", real), ("shape2", real)]
     )
 
 
