@@ -10,8 +10,9 @@ Network 140-128-128 with a readout that has delays, too, steps of 10 ms, 15 epoc
 those of axons that lead back into the layer; recurrent weights without delays stand beside them. By validation
 accuracy, with a seed that is not used again, are chosen one after another: the learning rate, the longest delay, and
 the share of the training in which the Gaussian narrows. Then the seeds are tested at their best epoch by validation.
-Delays are whole steps in every evaluation. "pruned" keeps 20 % of the delays of the chosen axonal network. It can be
-stopped at any time; what stands in the results stays, so that parts can be trained on several machines.
+Delays are whole steps in every evaluation. "pruned" keeps 20 % of the delays of the chosen axonal network; as not all
+are gone before the last third of the training, its last epoch is the one that is tested. It can be stopped at any time;
+what stands in the results stays, so that parts can be trained on several machines.
 
 It writes to benchmarks/results/delays_DATA.json and .md: accuracy, operations (those of synaptic delays count twice,
 as in the paper), parameters, the buffers that the delays need on a chip, and each choice.
@@ -30,7 +31,14 @@ from silif_plugins import tables
 from silif_plugins.datasets import resolve
 from silif_plugins.files import write_file
 from silif_plugins.synapses import delay_memory
-from silif_plugins.training import TrainConfig, differences, differences_table, load_network
+from silif_plugins.training import (
+    TrainConfig,
+    differences,
+    differences_table,
+    evaluate,
+    load_network,
+    load_split,
+)
 
 from .side_by_side import train_each
 
@@ -89,8 +97,7 @@ class Bench:
         def note(run: tuple[str, str, tuple[tuple[str, float], ...], int], result: Result) -> None:
             neuron, kind, choice, seed = run
             kept = {key: item for key, item in result.items() if key not in ("folder", "data", "seconds")}
-            kept |= after_last_epoch(Path(result["folder"])) if kind == "pruned" else {}
-            kept["buffer_entries"] = buffer_entries(load_network(Path(result["folder"]))[0])
+            kept |= at_the_end(Path(result["folder"]), whole=kind == "pruned")
             if seed == TUNING_SEED:
                 kept = {key: item for key, item in kept.items() if not key.startswith("test_")}
             self.results.append({**kept, "neuron": neuron, "delays": kind, "choice": dict(choice)})
@@ -133,6 +140,21 @@ class Bench:
     def write(self) -> None:
         """Keep what was found so far."""
         write_file(self.file, (json.dumps(self.results, indent=1) + "\n").encode())
+
+
+def at_the_end(folder: Path, *, whole: bool) -> Result:
+    """Return the buffers of a run's best epoch, or of the last, when pruning is over, with the test of that."""
+    net, config, _ = load_network(folder / "last.safetensors" if whole else folder)
+    buffers = {"buffer_entries": sum(each.entries for each in delay_memory(net).values())}
+    if not whole:
+        return buffers
+    test = evaluate(net, load_split(config, "test"))
+    return {
+        **buffers,
+        "best_epoch": config.epochs,
+        "test_accuracy": test.accuracy,
+        "test_synaptic_operations": test.synaptic_operations,
+    }
 
 
 def words(choice: Choice) -> str:
