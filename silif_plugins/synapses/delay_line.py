@@ -43,28 +43,36 @@ class DelayLine:
     """
 
     def __init__(self, taps: Tensor, weight: Tensor, bias: Tensor | None, brought: Tensor, steps: int) -> None:
-        self.steps, self.now, self.lags = steps, 0, len(taps)
+        self._memory, self._now = _Memory(taps, weight, bias, brought, steps), 0
+        begin: Callable[..., Tensor] = _Begin.apply
+        self._token = begin(self._memory, taps, weight, bias, brought)
+
+    def arrive(self) -> Tensor:
+        """Return outputs [B, outputs] of the next step."""
+        outputs: Tensor
+        outputs, self._token = _Arrive.apply(self._memory, self._now, self._token)  # type: ignore[no-untyped-call]
+        return outputs
+
+    def send(self, spikes: Tensor) -> None:
+        """Take the spikes [B, N] of this step."""
+        memory = self._memory
+        if self._now + 1 < memory.steps:
+            spikes = as_weight(spikes, memory.weight)
+            self._token = _Send.apply(memory, self._now, spikes, self._token)  # type: ignore[no-untyped-call]
+        self._now += 1
+
+
+class _Memory:
+    """What all steps share. The graph of a loop holds it, so that it must not hold a tensor of that graph."""
+
+    def __init__(self, taps: Tensor, weight: Tensor, bias: Tensor | None, brought: Tensor, steps: int) -> None:
+        self.steps, self.lags = steps, len(taps)
         self.weight, self.bias = weight.detach(), None if bias is None else bias.detach()
         self.taps = taps.detach().unsqueeze(1)
         self.ahead = brought.new_zeros(steps + self.lags, *brought.shape[1:])
         self.ahead[: self.lags] = brought.detach()
         self.sent = brought.new_zeros(steps, *brought.shape[1:])
         self._pass: int | None = None
-        begin: Callable[..., Tensor] = _Begin.apply
-        self._token = begin(self, taps, weight, bias, brought)
-
-    def arrive(self) -> Tensor:
-        """Return outputs [B, outputs] of the next step."""
-        outputs: Tensor
-        outputs, self._token = _Arrive.apply(self, self.now, self._token)  # type: ignore[no-untyped-call]
-        return outputs
-
-    def send(self, spikes: Tensor) -> None:
-        """Take the spikes [B, N] of this step."""
-        if self.now + 1 < self.steps:
-            spikes = as_weight(spikes, self.weight)
-            self._token = _Send.apply(self, self.now, spikes, self._token)  # type: ignore[no-untyped-call]
-        self.now += 1
 
     def begin_backward(self) -> None:
         """Clear the gradients where another backward pass begins: each has a number of its own."""
@@ -81,29 +89,29 @@ class _Begin(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, line: DelayLine, taps: Tensor, weight: Tensor, bias: Tensor | None, brought: Tensor
+        ctx: Any, memory: _Memory, taps: Tensor, weight: Tensor, bias: Tensor | None, brought: Tensor
     ) -> Tensor:
-        ctx.line = line
+        ctx.memory = memory
         ctx.save_for_backward(taps, weight)
         return brought.new_zeros(())
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        line: DelayLine = ctx.line
-        line.begin_backward()
+        memory: _Memory = ctx.memory
+        memory.begin_backward()
         taps, _ = ctx.saved_tensors
         _, needs_taps, needs_weight, needs_bias, needs_brought = ctx.needs_input_grad
         grad_taps = grad_weight = None
-        rows = line.grad_outputs.flatten(0, 1)
+        rows = memory.grad_outputs.flatten(0, 1)
         if needs_weight:
-            grad_weight = product(rows.t(), line.ahead[: line.steps].flatten(0, 1).t())
+            grad_weight = product(rows.t(), memory.ahead[: memory.steps].flatten(0, 1).t())
         if needs_taps:
             # A step earlier than they arrive.
-            given = torch.cat([line.grad_arrived[1 : line.steps], torch.zeros_like(line.grad_arrived[:1])])
-            grad_taps = _tap_gradient(line.sent, taps, given)
+            given = torch.cat([memory.grad_arrived[1 : memory.steps], torch.zeros_like(memory.grad_arrived[:1])])
+            grad_taps = _tap_gradient(memory.sent, taps, given)
         grad_bias = rows.sum(0) if needs_bias else None
-        return None, grad_taps, grad_weight, grad_bias, line.grad_arrived[: line.lags] if needs_brought else None
+        return None, grad_taps, grad_weight, grad_bias, memory.grad_arrived[: memory.lags] if needs_brought else None
 
 
 def _tap_gradient(sent: Tensor, taps: Tensor, grad: Tensor) -> Tensor | None:
@@ -120,38 +128,38 @@ class _Arrive(torch.autograd.Function):
     """The weights of one step."""
 
     @staticmethod
-    def forward(ctx: Any, line: DelayLine, step: int, token: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.line, ctx.step = line, step
+    def forward(ctx: Any, memory: _Memory, step: int, token: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.memory, ctx.step = memory, step
         ctx.set_materialize_grads(False)
-        outputs = product(line.ahead[step], line.weight)
-        return outputs if line.bias is None else outputs.add_(line.bias), token.clone()
+        outputs = product(memory.ahead[step], memory.weight)
+        return outputs if memory.bias is None else outputs.add_(memory.bias), token.clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor | None, _: Tensor | None) -> tuple[Tensor | None, ...]:
-        line, step = ctx.line, ctx.step
-        line.begin_backward()
+        memory, step = ctx.memory, ctx.step
+        memory.begin_backward()
         if grad is not None:
-            line.grad_outputs[step] = grad
-            arrived = product(grad.contiguous(), line.weight.t())
-            line.grad_arrived[step] = arrived
-            first = max(0, step - line.lags)
-            line.grad_sent[first:step].addcmul_(line.taps[: step - first].flip(0), arrived)
-        return None, None, line.ahead.new_zeros(())
+            memory.grad_outputs[step] = grad
+            arrived = product(grad.contiguous(), memory.weight.t())
+            memory.grad_arrived[step] = arrived
+            first = max(0, step - memory.lags)
+            memory.grad_sent[first:step].addcmul_(memory.taps[: step - first].flip(0), arrived)
+        return None, None, memory.ahead.new_zeros(())
 
 
 class _Send(torch.autograd.Function):
     """The spikes of one step."""
 
     @staticmethod
-    def forward(ctx: Any, line: DelayLine, step: int, spikes: Tensor, token: Tensor) -> Tensor:
-        ctx.line, ctx.step = line, step
-        line.sent[step] = spikes
-        line.ahead[step + 1 : step + 1 + line.lags].addcmul_(line.taps, spikes)
+    def forward(ctx: Any, memory: _Memory, step: int, spikes: Tensor, token: Tensor) -> Tensor:
+        ctx.memory, ctx.step = memory, step
+        memory.sent[step] = spikes
+        memory.ahead[step + 1 : step + 1 + memory.lags].addcmul_(memory.taps, spikes)
         return token.clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        ctx.line.begin_backward()
-        return None, None, ctx.line.grad_sent[ctx.step], torch.zeros_like(grad)
+        ctx.memory.begin_backward()
+        return None, None, ctx.memory.grad_sent[ctx.step], torch.zeros_like(grad)

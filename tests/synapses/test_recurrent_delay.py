@@ -1,5 +1,8 @@
 """Recurrent delays against a loop over the formula; chunks, steps and whole delays; cells of every host."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +11,7 @@ from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan
 from silif_plugins.sparch import SpArchNet
 from silif_plugins.synapses import AxonalLinear, DelayedLinear, DendriticLinear, RecurrentDelay, connect, triangle_taps
+from silif_plugins.synapses.delay_line import DelayLine
 
 T, B, N, MAX_DELAY = 30, 3, 5, 6
 KINDS = ["axonal", "delayed", "dendritic"]
@@ -199,3 +203,18 @@ def test_the_network_is_that_of_the_defining_steps(neuron):
 def test_arguments_are_named(connection, error, says):
     with pytest.raises(error, match=says):
         RecurrentDelay(cell, connection)
+
+
+def test_a_delay_line_is_gone_after_its_loop():
+    """What steps share must not hold a tensor of their graph, which holds it: such a circle is never collected."""
+    weight = torch.ones(1, 1, requires_grad=True)
+    line = DelayLine(torch.tensor([[0.0], [1.0]]), weight, None, torch.zeros(2, 1, 1), 3)
+    arrived = []
+    for _ in range(3):
+        arrived.append(line.arrive())
+        line.send(torch.sigmoid(arrived[-1]))
+    torch.stack(arrived).sum().backward()
+    memory = weakref.ref(line._memory)
+    del line, arrived
+    gc.collect()
+    assert memory() is None
