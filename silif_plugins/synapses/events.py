@@ -260,7 +260,7 @@ def run_backward(
             "grad_x": grad_x,
         }
         room = (kernels.TILES * -(-inputs // WORD) * WORD + tasks) * WORD
-        tensors |= {"products": empty(x, (room,)), "places": torch.empty(room, dtype=torch.int32)}
+        tensors |= {"products": empty(x, (room,)), "places": empty(x, (room,), torch.int32)}
     if needs_weight:
         tensors["grad_weight"] = grad_weight
     if gate is not None or needs_weight:
