@@ -165,6 +165,27 @@ def kept_events(job: Any, x: Any, start: Any, size: Any, places: Any) -> Any:
 
 
 @inlined
+def write_kept(job: Any, found: Any, index: Any, x: Any, source: Any, y: Any, to: Any) -> None:
+    """Copy, scaled, those of up to WORD numbers from a place of x to one of y that are found, and not dropped.
+
+    Args:
+        job: What the kernel is told.
+        found: Which of them, as bits.
+        index: Place of the first one among all inputs, which decides what is dropped.
+        x: Where they are.
+        source: From which place on.
+        y: Where they go.
+        to: From which place on.
+    """
+    if found != 0:
+        found &= kept_word(index, job.seed, job.drop)
+    while found != 0:
+        i = lowest(found)
+        found &= found - 1
+        y[to + i] = x[source + i] * job.scale
+
+
+@inlined
 def prefetch_word(x: Any, start: Any) -> None:
     """Ask for WORD inputs that are wanted soon: what to do with them waits for them, and for nothing else."""
     for i in range(0, WORD, 2 * REGISTER_BYTES // element_bytes(x)):
@@ -543,12 +564,7 @@ def drop(begin: Any, end: Any, call: Any) -> None:
         found = gate_word(gate, start, size) if job.gate != 0 else event_word(x, start, size)
         for i in range(start, start + size):
             y[i] = 0
-        if found != 0:
-            found &= kept_word(start, job.seed, job.drop)
-        while found != 0:
-            i = start + lowest(found)
-            found &= found - 1
-            y[i] = x[i] * job.scale
+        write_kept(job, found, start, x, start, y, start)
 
 
 def count(begin: Any, end: Any, call: Any) -> None:

@@ -21,13 +21,11 @@ from ..kernels.simd import (
     fma,
     inlined,
     load1,
-    lowest,
     numbers_at,
     splat,
     store,
 )
-from ..kernels.words import kept_word
-from .event_kernels import event_word, gate_word
+from .event_kernels import event_word, gate_word, write_kept
 
 STRIP_BYTES = 4 * REGISTER_BYTES
 """Width of a strip."""
@@ -98,13 +96,7 @@ def gather_kept(
                 store(strip, at + i, zero)
             if step >= 0 and step < steps:
                 place = start + step * pitch
-                found = event_word(source, place, width)
-                if found != 0:
-                    found &= kept_word(place, job.seed, job.drop)
-                while found != 0:
-                    i = lowest(found)
-                    found &= found - 1
-                    strip[at + i] = source[place + i] * job.scale
+                write_kept(job, event_word(source, place, width), place, source, place, strip, at)
 
 
 @inlined
@@ -119,12 +111,7 @@ def scatter_kept(job: Any, strip: Any, to: Any, start: Any, pitch: Any, steps: A
             found = gate_word(gate, place, width) if job.gate != 0 else event_word(strip, at, width)
             for i in range(width):
                 to[place + i] = 0
-            if found != 0:
-                found &= kept_word(place, job.seed, job.drop)
-            while found != 0:
-                i = lowest(found)
-                found &= found - 1
-                to[place + i] = strip[at + i] * job.scale
+            write_kept(job, found, place, strip, at, to, place)
 
 
 @compiled
