@@ -1,7 +1,7 @@
 """Kernels of axonal delays onto few outputs: events go through lags and weights at once.
 
 With few outputs a product takes less time than to write what arrives and to read it again. Sequences of outputs [B, T,
-width] have zeros up to whole vectors, and before and after their steps wherever a lag leads: a step is ``ahead`` rows
+width] have zeros up to whole vectors, and before and after their steps wherever a lag leads: a step is ``before`` rows
 behind the first. Shares of lags [N, most] start at the first lag of each input that is not zero, ``lowest``.
 """
 
@@ -40,7 +40,7 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
 
     And the dropout of the window, as for the event-driven layer; it has a ``gate`` only if nothing comes before.
     """
-    sizes = ("steps", "before", "batch", "inputs", "outputs", "width", "ahead", "length", "lags", "most", "rows")
+    sizes = ("steps", "before", "batch", "inputs", "outputs", "width", "length", "lags", "most", "rows")
     addresses = ["window", "gate", "shares", "lowest", "weight", "bias", "y", "grad"]
     addresses += ["grad_window", "grad_shares", "grad_weight", "sums", "taps", "columns", "strips"]
     return np.dtype([(name, np.int64) for name in (*sizes, "drop", "seed", *addresses)] + [("scale", real)])
@@ -59,7 +59,7 @@ def transmit(begin: Any, end: Any, call: Any) -> None:
                 store(y, row * width + i, load2(bias, i))
         for source in range(job.before + job.steps):
             row = (source * job.batch + sample) * job.inputs
-            origin = sample * job.length + job.ahead + source - job.before
+            origin = sample * job.length + source
             for start in range(0, job.inputs, WORD):
                 number = kept_events(job, window, row + start, min(WORD, job.inputs - start), places)
                 for event in range(number):
@@ -100,7 +100,7 @@ def add_sums(job: Any, window: Any, grad: Any, sample: Any, left: Any, size: Any
     for source in range(job.before + job.steps):
         row = (source * job.batch + sample) * job.inputs + left
         prefetch_word(window, row + SOON * job.batch * job.inputs)
-        origin = sample * job.length + job.ahead + source - job.before
+        origin = sample * job.length + source
         number = kept_events(job, window, row, size, places)
         for event in range(number):
             n = left + places[event]
@@ -136,7 +136,7 @@ def transmit_backward(begin: Any, end: Any, call: Any) -> None:
                 store(strip, i, splat(load1(weight, 0), 0.0))
         for sample in range(job.batch):
             if job.grad_window != 0:
-                own = numbers_at(job.grad + (sample * job.length + job.ahead) * width * element_bytes(grad), job.scale)
+                own = numbers_at(job.grad + (sample * job.length + job.before) * width * element_bytes(grad), job.scale)
                 write_arrived(job, own, columns_, left, arrived)
                 steps, start = job.before + job.steps, sample * job.inputs + left
                 filtered(strip, taps, left, pitch, job.lags, job.lags - 1, steps, result)

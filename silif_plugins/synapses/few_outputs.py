@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..kernels.jobs import run_job
-from .channel_filter import padded_rows, padded_taps, plainly_spread
-from .dropout import dropped
-from .events import activity, dropout_numbers
+from .channel_filter import padded_taps
+from .events import activity
 from .nonzero_lags import nonzero_lags
+from .spread_job import SpreadJob
 from .taps import differentiable, without_ends
 
 MOST_OUTPUTS = 32
@@ -79,7 +79,7 @@ class _OntoFew(torch.autograd.Function):
         job.run(kernels.transmit, window.shape[1], window=window, y=y, bias=start)
         ctx.save_for_backward(window, weight, taps, bias, gate)
         ctx.job = job
-        return y[:, job.ahead : job.ahead + steps, : len(weight)].transpose(0, 1).contiguous()
+        return y[:, job.before : job.before + steps, : len(weight)].transpose(0, 1).contiguous()
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -94,8 +94,8 @@ class _OntoFew(torch.autograd.Function):
         tasks = -(-window.shape[2] // job.columns)
         sums = window.new_zeros(window.shape[2], job.near.most, job.width)
         of_weight, of_shares = weight.new_empty(weight.shape[1], job.width), torch.empty_like(job.near.shares)
-        behind = job.length - job.ahead - job.steps
-        padded = functional.pad(grad.transpose(0, 1), (0, job.width - len(weight), job.ahead, behind))
+        behind = job.length - job.before - job.steps
+        padded = functional.pad(grad.transpose(0, 1), (0, job.width - len(weight), job.before, behind))
         tensors = {"grad": padded, "sums": sums, "grad_weight": of_weight, "grad_shares": of_shares}
         grad_window = empty_like(window, window.dtype) if needs_window else None
         if grad_window is not None:
@@ -115,43 +115,21 @@ class _OntoFew(torch.autograd.Function):
         )
 
 
-class _Job:
+class _Job(SpreadJob):
     """What the kernels are told, and what both of them read."""
 
     def __init__(self, window: Tensor, weight: Tensor, taps: Tensor, steps: int, dropout: float, seed: int) -> None:
         from .event_kernels import padded
-        from .filter_kernels import STRIP_BYTES
 
-        self.near = nonzero_lags(taps)
-        self.steps, self.dropout, self.seed = steps, dropout, seed
-        self.columns, self.width = STRIP_BYTES // window.element_size(), padded(len(weight), window.element_size())
-        length, batch, inputs = window.shape
-        self.ahead, self.rows = length - steps, padded_rows(length, len(taps))
-        self.length = length + len(taps) + self.near.most + 3  # and up to whole tiles of steps
+        super().__init__(window, weight, len(taps), steps, dropout, seed)
+        self.near, self.width = nonzero_lags(taps), padded(len(weight), window.element_size())
+        self.length = len(window) + len(taps) + self.near.most + 3  # and up to whole tiles of steps
+        self.sizes |= {"width": self.width, "length": self.length, "most": self.near.most}
         self.tensors = {
             "shares": self.near.shares,
             "lowest": self.near.first,
             "weight": functional.pad(weight.detach().t(), (0, self.width - len(weight))).contiguous(),
         }
-        self.sizes = {
-            "steps": steps,
-            "before": length - steps,
-            "batch": batch,
-            "inputs": inputs,
-            "outputs": len(weight),
-            "width": self.width,
-            "ahead": self.ahead,
-            "length": self.length,
-            "lags": len(taps),
-            "most": self.near.most,
-            "rows": self.rows,
-            **dropout_numbers(dropout, seed),
-        }
-
-    def plain(self, window: Tensor, weight: Tensor, taps: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return the same by PyTorch's operations, which can be differentiated twice."""
-        arrived = plainly_spread(dropped(window, self.dropout, self.seed), taps, self.steps)
-        return functional.linear(arrived, weight, bias)
 
     def run(self, kernel: Any, tasks: int, *, window: Tensor, **tensors: Tensor) -> None:
         """Run a kernel."""

@@ -16,9 +16,8 @@ from torch.nn import functional
 
 from ..kernels.jobs import run_job
 from ..kernels.products import product
-from .channel_filter import padded_rows, padded_taps, plainly_spread, spread_gradients
-from .dropout import dropped
-from .events import dropout_numbers
+from .channel_filter import padded_taps, spread_gradients
+from .spread_job import SpreadJob
 from .taps import differentiable, without_ends
 
 
@@ -109,33 +108,15 @@ class _WithGaps(torch.autograd.Function):
         return grad_window, grad_weight, grad_taps, rows.sum(0) if needs_bias else None, None, None
 
 
-class _Job:
+class _Job(SpreadJob):
     """What the kernels are told."""
 
     def __init__(self, window: Tensor, weight: Tensor, lags: int, steps: int, dropout: float, seed: int) -> None:
         from . import gap_kernels as kernels
-        from .filter_kernels import STRIP_BYTES
 
-        self.columns = STRIP_BYTES // window.element_size()
-        length, batch, inputs = window.shape
-        self.steps, self.rows, self.tiles = steps, padded_rows(length, lags), -(-steps // kernels.ROWS)
-        self.dropout, self.seed = dropout, seed
-        self.sizes = {
-            "steps": steps,
-            "before": length - steps,
-            "batch": batch,
-            "inputs": inputs,
-            "outputs": len(weight),
-            "lags": lags,
-            "rows": self.rows,
-            "tiles": self.tiles,
-            **dropout_numbers(dropout, seed),
-        }
-
-    def plain(self, window: Tensor, weight: Tensor, taps: Tensor, bias: Tensor | None = None) -> Tensor:
-        """Return the same by PyTorch's operations, which can be differentiated twice."""
-        arrived = plainly_spread(dropped(window, self.dropout, self.seed), taps, self.steps)
-        return functional.linear(arrived, weight, bias)
+        super().__init__(window, weight, lags, steps, dropout, seed)
+        self.tiles = -(-steps // kernels.ROWS)
+        self.sizes["tiles"] = self.tiles
 
     def lists(self, window: Tensor) -> dict[str, Tensor]:
         """Return memory for the lists of inputs that are not zero."""

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.products import product
-from ..surrogate import in_forward_mode, is_plain
+from .events import fits_kernels
 from .few_lags import ByFewLags, number_of_lags
 from .taps import convolve, differentiable, gaussian_taps, weighted_taps
 
@@ -45,11 +45,8 @@ def sum_over_lags(window: Tensor, weight: Tensor, delay: Tensor, sigma: Tensor, 
         max_delay: The longest lag.
     """
     usable = (
-        is_plain()
-        and window.device.type == "cpu"
-        and window.dtype == weight.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-        and not in_forward_mode()
+        fits_kernels(window, weight)
+        and window.dtype == torch.float32
         and window.numel() * weight.numel() * (window.shape[0] - max_delay) > 0
     )
     if not usable:

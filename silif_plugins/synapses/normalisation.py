@@ -18,10 +18,20 @@ from torch.nn.modules import module as hooks
 from ..kernels.memory import empty, empty_like
 from ..kernels.operators import differentiable_function
 from ..kernels.products import product
-from ..surrogate import in_forward_mode, is_plain
 from .connection import transmit
 from .dropout import drawn_seed
-from .events import activity, count, drop, gate_break_even, run, run_backward, run_forward, strips, widened
+from .events import (
+    activity,
+    count,
+    drop,
+    fits_kernels,
+    gate_break_even,
+    run,
+    run_backward,
+    run_forward,
+    strips,
+    widened,
+)
 from .learnable_delay import DelayedModule
 from .linear import SpikeLinear, by_events
 
@@ -59,14 +69,7 @@ def can_normalise(connection: nn.Module, norm: nn.Module, inputs: Tensor) -> boo
         return False
     tensors = [inputs, *connection.parameters(), *norm.parameters()]
     tensors += [each for each in (norm.running_mean, norm.running_var) if each is not None]
-    return (
-        is_plain()
-        and not in_forward_mode()
-        and not torch.is_autocast_enabled("cpu")
-        and inputs.dtype in (torch.float32, torch.float64)
-        and all(type(each) in (Tensor, nn.Parameter) for each in tensors)
-        and all(each.device.type == "cpu" and each.dtype == inputs.dtype for each in tensors)
-    )
+    return fits_kernels(*tensors) and all(type(each) in (Tensor, nn.Parameter) for each in tensors)
 
 
 def normalised(
