@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from silif_plugins.synapses.channel_filter import plainly_spread
-from silif_plugins.synapses.dropout import dropped
 from silif_plugins.synapses.few_outputs import onto_few_outputs
+
+from . import behind_lags
+from .behind_lags import plain, with_gradients
 
 SHAPES = [  # steps, past, batch, inputs, outputs, lags
     (50, 0, 2, 200, 20, 25),
@@ -16,24 +17,13 @@ SHAPES = [  # steps, past, batch, inputs, outputs, lags
 ]
 
 
-def operands(shape, dtype, rate=0.1):
-    torch.manual_seed(0)
-    steps, past, batch, inputs, outputs, lags = shape
-    window = torch.randn(past + steps, batch, inputs) * (torch.rand(past + steps, batch, inputs) < rate)
+def taps_of(lags, inputs):
     ends, lag = torch.randint(lags, (2, inputs)).sort(0).values, torch.arange(lags).unsqueeze(1)
-    taps = (0.1 + torch.rand(lags, inputs)) * ((lag >= ends[0]) & (lag <= ends[1]))
-    made = (window, torch.randn(outputs, inputs), taps, torch.randn(outputs))
-    return [each.to(dtype) for each in made], torch.randn(steps, batch, outputs, dtype=dtype)
+    return (0.1 + torch.rand(lags, inputs)) * ((lag >= ends[0]) & (lag <= ends[1]))
 
 
-def plain(window, weight, taps, bias, steps, dropout=0.0, seed=0):
-    return torch.nn.functional.linear(plainly_spread(dropped(window, dropout, seed), taps, steps), weight, bias)
-
-
-def with_gradients(function, inputs, grad):
-    inputs = [each.detach().clone().requires_grad_() for each in inputs]
-    outputs = function(*inputs)
-    return outputs, *torch.autograd.grad(outputs, inputs, grad.to(outputs))
+def operands(shape, dtype, rate=0.1):
+    return behind_lags.operands(shape, dtype, taps_of, rate)
 
 
 def assert_close(found, expected, bound, taps):

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from silif_plugins.synapses import AxonalLinear
-from silif_plugins.synapses.channel_filter import plainly_spread
 from silif_plugins.synapses.gaps import linear_with_gaps, without_ends
+
+from . import behind_lags
+from .behind_lags import plain, with_gradients
 
 SHAPES = [  # steps, past, batch, inputs, outputs, lags
     (50, 0, 2, 200, 130, 25),
@@ -16,23 +18,12 @@ SHAPES = [  # steps, past, batch, inputs, outputs, lags
 ]
 
 
+def taps_of(lags, inputs):
+    return torch.rand(lags, inputs) * (torch.rand(lags, inputs) < 0.7)
+
+
 def operands(shape, dtype, rate=0.1):
-    torch.manual_seed(0)
-    steps, past, batch, inputs, outputs, lags = shape
-    window = torch.randn(past + steps, batch, inputs) * (torch.rand(past + steps, batch, inputs) < rate)
-    taps = torch.rand(lags, inputs) * (torch.rand(lags, inputs) < 0.7)
-    made = (window, torch.randn(outputs, inputs), taps, torch.randn(outputs))
-    return [each.to(dtype) for each in made], torch.randn(steps, batch, outputs, dtype=dtype)
-
-
-def plain(window, weight, taps, bias, steps):
-    return torch.nn.functional.linear(plainly_spread(window, taps, steps), weight, bias)
-
-
-def with_gradients(function, inputs, grad):
-    inputs = [each.detach().clone(memory_format=torch.preserve_format).requires_grad_() for each in inputs]
-    outputs = function(*inputs)
-    return outputs, *torch.autograd.grad(outputs, inputs, grad.to(outputs))
+    return behind_lags.operands(shape, dtype, taps_of, rate)
 
 
 def assert_close(found, expected, bound):
