@@ -45,15 +45,17 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return scores [B, C] from inputs [T, B, 140]."""
-        gate, self.rates, self.openness = None, [], []
+        gate, bits, self.rates, self.openness = None, None, [], []
         for linear, norm, neuron in zip(self.linears, self.norms, self.neurons, strict=True):
-            current, affine, _ = normalised(linear, norm, x, gate)
+            current, affine, _ = normalised(linear, norm, x, gate, bits=bits)
             last = isinstance(neuron, LI)
-            fired = scan_layer(neuron.state_space(), current, affine=affine, return_states=last)
+            fired = scan_layer(
+                neuron.state_space(), current, affine=affine, return_states=last, only_bits=not self.watched
+            )
             if last:
                 scores: Tensor = fired.states.mem.softmax(-1).sum(0)
                 return scores
-            x, gate = fired.spikes, fired.gate
+            x, gate, bits = fired.spikes, fired.gate, fired.bits
             if self.watched:
                 self.rates.append(x.mean())
                 self.openness.append(gate.float().mean().item())

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .threads import run_tasks
-
 
 def run_job(
     kernel: Any,
@@ -31,11 +29,12 @@ def run_job(
         elements: Size of the problem, as for `run_tasks`.
         values: Numbers, and contiguous tensors, whose addresses the kernel gets. What is None, or absent, is 0.
     """
-    from .compile import machine_code
+    from .code import code_of_kernel
 
-    layout = job_dtype(np.dtype(str(dtype).removeprefix("torch.")))
-    job = np.zeros((), layout)
-    for name, value in values.items():
-        if value is not None:
-            job[name] = value.data_ptr() if isinstance(value, Tensor) else value
-    run_tasks(machine_code(kernel, layout), tasks, job.ctypes.data, elements)
+    code = code_of_kernel(kernel, dtype, job_dtype)
+    told = {
+        name: value.data_ptr() if isinstance(value, Tensor) else value
+        for name, value in values.items()
+        if value is not None
+    }
+    code.run(code.pack(code.fill(code.absent.copy(), told)), tasks, elements)

@@ -172,6 +172,23 @@ def fence(typing_context: Any) -> Any:
     return types.void(), build
 
 
+@intrinsic
+def expand(typing_context: Any, numbers: Any, index: Any, mask: Any, like: Any) -> Any:
+    """A vector of the type of ``like``: numbers from an index on in the lanes whose bits are set, 0 in the others."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = context.get_value_type(sig.args[3])
+        lanes = ir.VectorType(ir.IntType(1), kind.count)
+        pointer = _address(builder, *args[:2])
+        name = f"llvm.masked.expandload.v{kind.count}f{sig.args[3].dtype.bitwidth}"
+        function_type = ir.FunctionType(kind, [pointer.type, lanes, kind])
+        function = cgutils.get_or_insert_function(builder.module, function_type, name)
+        picked = builder.bitcast(builder.trunc(args[2], ir.IntType(kind.count)), lanes)
+        return builder.call(function, [pointer, picked, ir.Constant(kind, None)])
+
+    return like(numbers, types.intp, types.int64, like), build
+
+
 def _prefetch(registers: int) -> Any:
     @intrinsic
     def prefetch(typing_context: Any, numbers: Any, index: Any) -> Any:
@@ -286,6 +303,40 @@ def store_bytes(typing_context: Any, numbers: Any, index: Any, mask: Any) -> Any
         builder.store(value, builder.bitcast(address, value.type.as_pointer())).align = 1
 
     return types.void(numbers, types.intp, mask), build
+
+
+@intrinsic
+def transpose_block(
+    typing_context: Any, source: Any, first: Any, pitch: Any, target: Any, to: Any, target_pitch: Any
+) -> Any:
+    """Write as many rows as a register has lanes, ``pitch`` apart from ``first`` on, as columns elsewhere."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> None:
+        source, first, pitch, target, to, target_pitch = args
+        lanes = REGISTER_BYTES // _element_bytes(sig.args[0])
+        kind = ir.VectorType(context.get_value_type(sig.args[0].dtype), lanes)
+        rows = []
+        for i in range(lanes):
+            place = builder.add(first, builder.mul(pitch, ir.IntType(64)(i)))
+            row = builder.load(builder.bitcast(_address(builder, source, place), kind.as_pointer()))
+            row.align = _element_bytes(sig.args[0])
+            rows.append(row)
+        step = 1
+        while step < lanes:  # rows and lanes change places, pairs of both ever further apart
+            for i in (i for i in range(lanes) if not i & step):
+                upper = [lane if not lane & step else lanes + lane - step for lane in range(lanes)]
+                lower = [lane + step if not lane & step else lanes + lane for lane in range(lanes)]
+                pair = rows[i], rows[i + step]
+                for at, places in ((i, upper), (i + step, lower)):
+                    mask = ir.Constant(ir.VectorType(I32, lanes), [I32(place) for place in places])
+                    rows[at] = builder.shuffle_vector(*pair, mask)
+            step *= 2
+        for i, row in enumerate(rows):
+            place = builder.add(to, builder.mul(target_pitch, ir.IntType(64)(i)))
+            instruction = builder.store(row, builder.bitcast(_address(builder, target, place), kind.as_pointer()))
+            instruction.align = _element_bytes(sig.args[0])
+
+    return types.void(source, types.intp, types.intp, target, types.intp, types.intp), build
 
 
 @intrinsic

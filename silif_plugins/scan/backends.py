@@ -22,6 +22,7 @@ from ..dynamics import (
     linear_part,
 )
 from ..kernels.operators import is_direct, is_exporting, is_recorded
+from ..kernels.spike_bits import WORD, SpikeBits
 from ..surrogate import SpikeFunction, in_forward_mode
 from . import fused_flow, fused_system
 from .callables import CallableScan, is_step
@@ -145,7 +146,8 @@ def run(
     durations: Tensor | None = None,
     affine: Tensor | None = None,
     count: bool = False,
-) -> tuple[Any, Any, Tensor, Tensor | None]:
+    only_bits: bool = False,
+) -> tuple[Any, Any, Tensor, Tensor | None, SpikeBits | None]:
     """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
 
     Args:
@@ -162,18 +164,19 @@ def run(
             nor with recurrent weights.
         durations: Of each step, [T, B], for a :class:`silif_plugins.dynamics.Flow`.
         affine: What normalises the currents, [3, *neurons]; where :func:`normalises` says so.
-        count: Whether spikes are counted; likewise.
+        count: Whether spikes are counted, and given as bits where they fill words; likewise.
+        only_bits: Whether spikes and gates are wanted as bits alone where both are given so.
 
     Returns:
         The states of all steps, the last one, with ``gate_width`` booleans of the shape of ``current``, and with
-        ``count`` the number of spikes of each neuron, float64 [*neurons].
+        ``count`` the number of spikes of each neuron, float64 [*neurons], and the spikes as bits.
     """
     if isinstance(neurons, LinearSystem | GeneralReset):
         options = lengths, trace, detach_reset, gate_width
-        return *fused_system.run(neurons, current, state, surrogate, *options), None
+        return *fused_system.run(neurons, current, state, surrogate, *options), None, None
     if isinstance(neurons, Flow):
         assert durations is not None
-        return *fused_flow.run(neurons, current, state, surrogate, lengths, durations, trace, detach_reset), None
+        return *fused_flow.run(neurons, current, state, surrogate, lengths, durations, trace, detach_reset), None, None
     space, hard_reset = linear_part(neurons), isinstance(neurons, HardReset)
     assert space is not None
     shape = current.shape
@@ -192,6 +195,8 @@ def run(
     if lengths is not None:
         lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
     number, shape1, shape2 = in_kernel(surrogate)
+    direct = is_direct(flat, coefficients, initial, recurrent)
+    packed_bits = count and direct and flat.shape[2] % WORD == 0
     call = Forward(
         flat,
         coefficients,
@@ -208,24 +213,30 @@ def run(
         gate_width,
         affine if affine is None else as_shape(affine, torch.Size((3, math.prod(sizes)))),
         count,
+        packed_bits,
+        packed_bits and only_bits and gate_width is not None,
     )
     if number == GIVEN:
         results = CallableScan.apply(surrogate, *call)  # type: ignore[no-untyped-call]
-    elif is_direct(flat, coefficients, initial, recurrent):
+    elif direct:
         results = DirectScan.apply(*call)  # type: ignore[no-untyped-call]
     elif is_recorded():
         results = run_forward(*call)
     else:
         results = Scan.apply(*call)
-    outputs = Outputs(*results)
+    outputs = Outputs(*results[: len(Outputs._fields)])
     mem, ada, gates = outputs.mem, outputs.ada, outputs.extra
     if trace:
         mem, ada = as_shape(mem, shape), as_shape(ada, shape)
     last = State(*(as_shape(field, shape[1:]) for field in outputs.final.unbind()))
-    if gate_width is not None:
+    if gate_width is not None and not call.only_bits:
         gates = as_shape(gates, shape)
     counts = as_shape(outputs.counts, sizes) if count else None
-    return State(mem, ada, as_shape(outputs.spikes, shape)), last, gates, counts
+    bits = None
+    if call.packed:
+        bits = SpikeBits(outputs.bits, int(outputs.counts.detach().sum()), *results[len(Outputs._fields) :])
+    spikes = current.new_zeros(1).expand(shape) if call.only_bits else as_shape(outputs.spikes, shape)
+    return State(mem, ada, spikes), last, gates, counts, bits
 
 
 def normalises(backend: str, neurons: Dynamics[Any], surrogate: SpikeFunction, recurrent: Tensor | None) -> bool:

@@ -55,7 +55,7 @@ class CallableScan(torch.autograd.Function):
         grad_mem: Tensor | None,
         grad_ada: Tensor | None,
         grad_extra: Tensor | None,
-        grad_counts: Tensor | None,
+        *_: Tensor | None,
     ) -> tuple[Tensor | None, ...]:
         """Run the adjoint piece by piece."""
         current, coefficients, initial, weights, lengths, chunks = ctx.saved_tensors

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .. import surrogate as spike_functions
 from ..dynamics import Dynamics, Flow, PackedSpace, State, StateSpace, StateT, linear_part
+from ..kernels.spike_bits import SpikeBits
 from ..surrogate import SpikeFunction
 from . import backends, graph, reference
 from .backends import Backend
@@ -179,8 +180,8 @@ def scan(
         trace, last = graph.run(space, current, initial, spike_function, weights, steps)
     else:
         fused: Any = space
-        trace, last, _, _ = cast(
-            tuple[StateT, StateT, Tensor, Tensor | None],
+        trace, last, _, _, _ = cast(
+            tuple[StateT, StateT, Tensor, Tensor | None, SpikeBits | None],
             backends.run(
                 fused,
                 current,
@@ -230,7 +231,7 @@ def scan_with_gate(
         >>> bool(gate.float().mean() < 0.5)
         True
     """
-    spikes, last, gate, _, _ = scan_layer(
+    spikes, last, gate, *_ = scan_layer(
         neurons,
         current,
         state,
@@ -253,6 +254,8 @@ class Firing(NamedTuple):
         counts: How often each neuron fired, float64 [\*neurons], with the gradient of a sum; None where the kernels
             do not count.
         states: The states of all steps, if they were asked for.
+        bits: The spikes as bits, for a connection that visits events; None where the kernels write none: other than
+            the CPU's for two states, with recurrent weights, or where their number of neurons is no multiple of 64.
     """
 
     spikes: Tensor
@@ -260,6 +263,7 @@ class Firing(NamedTuple):
     gate: Tensor | None
     counts: Tensor | None
     states: Any
+    bits: SpikeBits | None
 
 
 def scan_layer(
@@ -274,6 +278,7 @@ def scan_layer(
     lengths: Tensor | None = None,
     backend: Backend = "auto",
     detach_reset: bool = False,
+    only_bits: bool = False,
 ) -> Firing:
     r"""Run spiking neurons over a sequence, with all that a network wants to know of it.
 
@@ -294,6 +299,8 @@ def scan_layer(
         lengths: Steps of each sequence.
         backend: Which implementation runs it.
         detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient.
+        only_bits: Whether spikes are wanted as bits alone. Where the kernels write these, and gates, ``spikes`` is then
+            zeros without memory, of the right shape, and ``gate`` is None.
 
     Raises:
         ValueError: As :func:`scan`.
@@ -330,11 +337,11 @@ def scan_layer(
         if threshold is not None:
             gate = (trace_of[0].mem.detach() - threshold.detach()).abs() <= width
         states = trace_of[0] if return_states else None
-        return Firing(spikes, last, gate, None, states)
+        return Firing(spikes, last, gate, None, states, None)
     initial = initial_state(space, state, current.shape[1:], dtype)
     steps = None if lengths is None else as_lengths(lengths, current)
     fused: Any = space
-    trace, last, gate, counts = backends.run(
+    trace, last, gate, counts, bits = backends.run(
         fused,
         current.to(dtype),
         initial,
@@ -347,9 +354,12 @@ def scan_layer(
         gate_width=width,
         affine=None if affine is None else affine.to(dtype),
         count=knows,
+        only_bits=only_bits,
     )
     spikes = trace.spk.to(current.dtype if current.is_floating_point() else dtype)
-    return Firing(spikes, last, None if width is None else gate, counts, trace if return_states else None)
+    states = trace if return_states else None
+    told = width is not None and not (only_bits and bits is not None)
+    return Firing(spikes, last, gate if told else None, counts, states, bits)
 
 
 def normalises(

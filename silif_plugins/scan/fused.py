@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..kernels.operators import check_operands, differentiable_function, is_direct, one_by_one, operator, shapes_of
+from ..kernels.spike_bits import WORD, open_gates
 from ..surrogate import in_forward_mode
 from .layout import Backward, Forward, chunk_count, empty_gradients, empty_outputs
 
@@ -55,7 +56,7 @@ def check_inputs(call: Forward | Backward) -> None:
     check_operands(current, torch.int64, lengths=(call.lengths, (batch,)))
 
 
-def forward(call: Forward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def forward(call: Forward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Run neurons over a sequence; the results are those of :class:`.layout.Outputs`."""
     check_inputs(call)
     return tuple(fused_backend(call.backend).forward(call))
@@ -83,6 +84,10 @@ def backward(call: Backward) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         grad_ada=(call.grad_ada, current.shape),
         derivative=(call.derivative, current.shape),
     )
+    if call.grad_open is not None:
+        check_operands(current, torch.int64, bits=(call.bits, (3, steps, batch, neurons // WORD)))
+        assert call.bits is not None
+        check_operands(current, grad_open=(call.grad_open, (open_gates(call.bits),)))
     return tuple(fused_backend(call.backend).backward(call))
 
 
@@ -115,10 +120,11 @@ def both_or_none(first: Tensor | None, second: Tensor | None) -> tuple[Tensor | 
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    current, coefficients, initial, weights, lengths, *ctx.options, affine, ctx.counts = inputs
+    current, coefficients, initial, weights, lengths, *ctx.options, affine, ctx.counts, _, _ = inputs
     # With weights, backward needs what the neurons got, and not what came in.
     got = current if weights is None else output[5]
-    ctx.save_for_backward(got, coefficients, initial, weights, lengths, output[2], affine)
+    bits = output[7] if output[7].numel() else None
+    ctx.save_for_backward(got, coefficients, initial, weights, lengths, output[2], affine, bits)
     ctx.set_materialize_grads(False)
 
 
@@ -131,8 +137,10 @@ def _differentiate(
     grad_ada: Tensor | None,
     grad_extra: Tensor | None,
     grad_counts: Tensor | None,
+    grad_bits: Tensor | None,
+    grad_open: Tensor | None = None,
 ) -> tuple[Tensor | None, ...]:
-    current, coefficients, initial, weights, lengths, chunks, affine = ctx.saved_tensors
+    current, coefficients, initial, weights, lengths, chunks, affine, bits = ctx.saved_tensors
     hard_reset, trace, *surrogate, detach_reset, backend, _ = ctx.options
     grad_mem, grad_ada = both_or_none(grad_mem, grad_ada) if trace else (None, None)
     if ctx.counts and grad_counts is not None:  # every spike of a neuron counts
@@ -158,15 +166,17 @@ def _differentiate(
         backend,
         affine,
         ctx.needs_input_grad[2],
+        bits,
+        None if grad_open is None else grad_open.contiguous(),
     )
     call = Backward(*values)
     if torch.is_grad_enabled():  # with a graph of the backward pass itself: torch.func always asks for one
         grads = ScanBackward.apply(*call)
     else:
-        grads = backward(call) if is_direct(current, grad_spikes) else run_backward(*call)
+        grads = backward(call) if is_direct(current, grad_spikes, grad_open) else run_backward(*call)
     wanted = grads[0] if needs_current else None, grads[1], grads[2], None if weights is None else grads[3]
     others: list[Tensor | None] = [None] * (len(Forward._fields) - len(wanted))
-    others[-2] = None if affine is None else grads[4]
+    others[-4] = None if affine is None else grads[4]
     return *wanted, *others
 
 
@@ -177,14 +187,20 @@ Scan = differentiable_function(run_forward, _save, _differentiate)
 
 
 class DirectScan(torch.autograd.Function):
-    """The same for tensors that ``is_direct`` takes: without PyTorch's dispatcher, which costs as much as a call."""
+    """The same for tensors that ``is_direct`` takes: without PyTorch's dispatcher, which costs as much as a call.
+
+    Where spikes and gates are packed there is one more output, what :class:`.spike_bits.SpikeBits` has as ``open``.
+    """
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
         """Run the neurons."""
-        outputs = forward(Forward(*inputs))
+        call = Forward(*inputs)
+        outputs = forward(call)
         _save(ctx, inputs, outputs)
-        return outputs
+        if not call.packed or call.gate_width is None:
+            return outputs
+        return *outputs, call.current.new_zeros(1).expand(open_gates(outputs[7]))
 
     backward = staticmethod(_differentiate)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..kernels.spike_bits import WORD
 from ..surrogate import ATan, Boxcar, FastSigmoid, SpikeFunction, Triangle
 
 CHUNK = 16
@@ -37,6 +38,9 @@ class Forward(NamedTuple):
         affine: Mean, scale and shift of each neuron, [3, N]: the current is scale (current - mean) + shift. None
             without. On the CPU, not with ``weights``.
         counted: Whether the spikes of each neuron are counted; on the CPU, not with ``weights``.
+        packed: Whether spikes, and with ``gate_width`` gates, are wanted as bits, too; likewise, and for a multiple of
+            64 neurons.
+        only_bits: Whether they are wanted as bits alone, if at all as bits.
     """
 
     current: Tensor
@@ -54,6 +58,8 @@ class Forward(NamedTuple):
     gate_width: float | None
     affine: Tensor | None = None
     counted: bool = False
+    packed: bool = False
+    only_bits: bool = False
 
 
 class Backward(NamedTuple):
@@ -80,6 +86,8 @@ class Backward(NamedTuple):
         backend: As in :class:`Forward`.
         affine: The same.
         needs_initial: Whether the gradient of the initial state is wanted; without, it may lack what ``weights`` add.
+        bits: What forward has packed, where there is ``grad_open``.
+        grad_open: Gradient of the spikes at open gates, [K], besides ``grad_spikes``.
     """
 
     current: Tensor
@@ -102,6 +110,8 @@ class Backward(NamedTuple):
     backend: str
     affine: Tensor | None = None
     needs_initial: bool = True
+    bits: Tensor | None = None
+    grad_open: Tensor | None = None
 
     def again(self, *, trace: bool = False) -> Forward:
         """The scan whose adjoint it is, of the currents that the neurons got: without weights."""
@@ -127,13 +137,16 @@ class Outputs(NamedTuple):
     """What a scan gives; what is not asked for has no elements.
 
     Attributes:
-        spikes: [T, B, N] in the layout of the current.
+        spikes: [T, B, N] in the layout of the current; not with ``only_bits``.
         final: mem, ada and spk after the last step, [3, B, N].
         chunks: mem and ada before the steps 16, 32, ..., [2C, B, N].
         mem: Of all steps, [T, B, N], with ``trace``.
         ada: The same.
-        extra: With ``gate_width`` booleans [T, B, N]; with ``weights`` the currents with those through them, [T, B, N].
+        extra: With ``gate_width`` booleans [T, B, N], unless ``only_bits``; with ``weights`` the currents with those
+            through them, [T, B, N].
         counts: With ``counted`` the spikes of each neuron, float64 [N].
+        bits: With ``packed`` spikes as bits, gates as bits, and how many gates are open before those, int64
+            [3, T, B, N / 64]; see :class:`silif_plugins.kernels.spike_bits.SpikeBits`.
     """
 
     spikes: Tensor
@@ -143,6 +156,7 @@ class Outputs(NamedTuple):
     ada: Tensor
     extra: Tensor
     counts: Tensor
+    bits: Tensor
 
 
 class Gradients(NamedTuple):
@@ -171,18 +185,19 @@ def empty_outputs(
     """Make the tensors that a scan writes, uninitialised, by PyTorch's functions or others that do the same."""
     current = call.current
     steps, batch, neurons = current.shape
-    if call.gate_width is not None:
+    if call.gate_width is not None and not call.only_bits:
         extra = empty_like(current, dtype=torch.bool)
     else:
         extra = current.new_empty(0) if call.weights is None else empty_like(current)
     return Outputs(
-        empty_like(current),
+        current.new_empty(0) if call.only_bits else empty_like(current),
         torch.empty_like(call.initial, memory_format=torch.contiguous_format),
         empty(current, (2 * chunk_count(steps), batch, neurons)),
         empty_like(current) if call.trace else current.new_empty(0),
         empty_like(current) if call.trace else current.new_empty(0),
         extra,
         current.new_empty(neurons if call.counted else 0, dtype=torch.float64),
+        current.new_empty((3, steps, batch, neurons // WORD) if call.packed else 0, dtype=torch.int64),
     )
 
 

@@ -10,10 +10,11 @@ from torch import Tensor, nn
 
 from ..diagnosis import SilenceWatch
 from ..dynamics import RESET_MECHANISMS, Dynamics, ResetMechanism, State, StateSpace, with_reset
+from ..kernels.spike_bits import SpikeBits
 from ..neurons import LI, MEMBRANE_DECAYS, Neuron, is_recurrent, neuron_class
 from ..scan import BACKENDS, Backend, SingleStep, normalises, scan_layer, step
 from ..surrogate import SpikeFunction, is_plain, resolve
-from ..synapses import Events, RecurrentDelay, can_normalise, connect, normalised, transmit
+from ..synapses import Events, RecurrentDelay, SpikeLinear, can_normalise, connect, normalised, transmit
 
 Normalization = Literal["batchnorm", "layernorm", "none"]
 InitialState = Literal["zeros", "uniform"]
@@ -105,6 +106,7 @@ class WeightedInput(nn.Module):
         inputs: Tensor,
         valid: Tensor | None = None,
         gate: Tensor | None = None,
+        bits: SpikeBits | None = None,
         **options: Any,
     ) -> WeightedCurrent:
         """Return the currents for neurons that can normalise them where they read them.
@@ -117,17 +119,30 @@ class WeightedInput(nn.Module):
             inputs: [T, B, num_inputs].
             valid: Which steps belong to a sequence and are not padding, booleans [T, B]; all of them by default.
             gate: Which inputs' gradients matter.
+            bits: The inputs as bits, if they are there so.
             options: ``surrogate``, ``recurrent`` and ``backend`` of `silif_plugins.scan.normalises`.
         """
-        watched = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
-        if self.fuse_norm and not watched and can_normalise(self.weights, self.norm, inputs):
-            lengths, contiguous = None, True
-            if valid is not None:
-                lengths, contiguous = valid.sum(0), not bool((valid[1:] & ~valid[:-1]).any())
-            if contiguous and normalises(neurons, inputs, **options):
-                assert isinstance(self.norm, nn.BatchNorm1d)
-                return WeightedCurrent(*normalised(self.weights, self.norm, inputs, gate, valid), lengths)
+        if self.fuses(neurons, inputs, valid, **options):
+            assert isinstance(self.norm, nn.BatchNorm1d)
+            lengths = None if valid is None else valid.sum(0)
+            return WeightedCurrent(*normalised(self.weights, self.norm, inputs, gate, valid, bits), lengths)
         return WeightedCurrent(self(inputs, valid, gate), None, None, None)
+
+    def fuses(
+        self, neurons: Dynamics[Any] | Neuron, inputs: Tensor, valid: Tensor | None = None, **options: Any
+    ) -> bool:
+        """Whether `for_neurons` leaves the normalisation to the neurons; the arguments are those of it."""
+        watched = self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks
+        if not self.fuse_norm or watched or not can_normalise(self.weights, self.norm, inputs):
+            return False
+        contiguous = valid is None or not bool((valid[1:] & ~valid[:-1]).any())
+        return contiguous and normalises(neurons, inputs, **options)
+
+    def reads_bits(
+        self, neurons: Dynamics[Any] | Neuron, inputs: Tensor, valid: Tensor | None = None, **options: Any
+    ) -> bool:
+        """Whether `for_neurons` reads spikes as bits alone: the arguments are those of it, inputs like the spikes."""
+        return type(self.weights) is SpikeLinear and self.fuses(neurons, inputs, valid, **options)
 
 
 class WeightedCurrent(NamedTuple):
@@ -155,12 +170,14 @@ class LayerActivity(NamedTuple):
         gate: Which of their gradients matter to the layer, booleans of their shape; None where all do.
         counts: Spikes of each neuron, float64 [num_outputs]; None if they were not counted.
         events: Number of inputs that are not zero, float64; None if they were not counted.
+        bits: The spikes as bits, if they are there so, for a layer that visits events.
     """
 
     spikes: Tensor
     gate: Tensor | None
     counts: Tensor | None
     events: Tensor | None
+    bits: SpikeBits | None
 
 
 class SpikingLayer(nn.Module):
@@ -286,15 +303,25 @@ class SpikingLayer(nn.Module):
         """Return the spikes before dropout; the arguments are those of `activity`."""
         return self.activity(inputs, valid).spikes
 
-    def activity(self, inputs: Tensor, valid: Tensor | None = None, gate: Tensor | None = None) -> LayerActivity:
+    def activity(
+        self,
+        inputs: Tensor,
+        valid: Tensor | None = None,
+        gate: Tensor | None = None,
+        bits: SpikeBits | None = None,
+        only_bits: bool = False,
+    ) -> LayerActivity:
         """Return the spikes before dropout, which of their gradients matter to this layer, and how many there are.
 
         Args:
             inputs: [T, B, num_inputs].
             valid: Which steps belong to a sequence and are not padding, booleans [T, B]; all of them by default.
             gate: Which inputs' gradients matter to the layer before, booleans [T, B, num_inputs]; all by default.
+            bits: The inputs as bits, if that layer gave them so.
+            only_bits: Whether the spikes are wanted as bits alone where there are any; see `reads_bits`.
         """
-        gate = None if self.bidirectional else gate  # both directions would need a gate of their own
+        if self.bidirectional:  # both directions would need a gate of their own
+            gate = bits = None
         batch = inputs.shape[1]
         if self.bidirectional:
             inputs = torch.cat([inputs, backwards(inputs, valid)], dim=1)
@@ -302,28 +329,42 @@ class SpikingLayer(nn.Module):
         if self.delayed is not None:
             current = self.current(inputs, valid, gate)
             spikes = self.delayed_spikes(current, first_state(self.neuron, self.initial_state, current))
-            gate = counts = events = lengths = None
+            gate = counts = events = lengths = bits = None
         else:
             dynamics = self.dynamics()
-            options: dict[str, Any] = {
-                "surrogate": self.surrogate,
-                "recurrent": self.recurrent_weights(),
-                "backend": self.backend,
-            }
-            current, affine, events, lengths = self.current.for_neurons(dynamics, inputs, valid, gate, **options)
+            options = self.scan_options()
+            current, affine, events, lengths = self.current.for_neurons(dynamics, inputs, valid, gate, bits, **options)
             first = first_state(self.neuron, self.initial_state, current)
-            spikes, _, gate, counts, _ = scan_layer(dynamics, current, first, affine=affine, lengths=lengths, **options)
+            only_bits = only_bits and (valid is None or lengths is not None) and not self.bidirectional
+            fired = scan_layer(dynamics, current, first, affine=affine, lengths=lengths, only_bits=only_bits, **options)
+            spikes, gate, counts, bits = fired.spikes, fired.gate, fired.counts, fired.bits
         if self.neuron.outputs > 1:  # of all neurons one after the other, as kernels write them
             spikes, gate = spikes.movedim(-1, 2).flatten(2), None if gate is None else gate.movedim(-1, 2).flatten(2)
         self.silence(self, spikes if counts is None else counts)
         if valid is not None and lengths is None:
             spikes = spikes * valid.unsqueeze(-1)  # neurons ran on through the padding, which follows the sequence
-            counts = None
+            counts = bits = None
         if self.bidirectional:
             there, back = spikes[:, :batch], spikes[:, batch:]
             valid = None if valid is None else valid[:, :batch]
-            spikes, gate, counts = torch.cat([there, backwards(back, valid)], dim=2), None, None
-        return LayerActivity(spikes, gate, counts, events)
+            spikes = torch.cat([there, backwards(back, valid)], dim=2)
+            gate = counts = bits = None
+        return LayerActivity(spikes, gate, counts, events, bits)
+
+    def scan_options(self) -> dict[str, Any]:
+        """Return how the neurons run, as `silif_plugins.scan.scan_layer` takes it."""
+        return {"surrogate": self.surrogate, "recurrent": self.recurrent_weights(), "backend": self.backend}
+
+    def reads_bits(self, inputs: Tensor, valid: Tensor | None = None) -> bool:
+        """Whether `activity` reads spikes as bits alone, if it gets them so.
+
+        Args:
+            inputs: A sequence of the length, data type and device of the spikes.
+            valid: As in `activity`.
+        """
+        if self.bidirectional or self.delayed is not None:
+            return False
+        return self.current.reads_bits(self.dynamics(), inputs, valid, **self.scan_options())
 
     def delayed_spikes(self, current: Tensor, first: Any = None) -> Tensor:
         """Return the spikes [T, B, N] of neurons that drive each other through ``delayed``, from currents [T, B, N]."""
@@ -415,19 +456,31 @@ class Readout(nn.Module):
         self.backend: Backend = backend
         self.skip_steps = skip_steps
 
-    def forward(self, inputs: Tensor, valid: Tensor | None = None, gate: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        inputs: Tensor,
+        valid: Tensor | None = None,
+        gate: Tensor | None = None,
+        bits: SpikeBits | None = None,
+    ) -> Tensor:
         """Return scores [B, C] from spikes [T, B, num_inputs]; a sample's scores sum to the number of steps that count.
 
         Samples without such steps have scores of 0.
         """
         dynamics = self.neuron.dynamics()
-        current, affine, _, lengths = self.current.for_neurons(dynamics, inputs, valid, gate, backend=self.backend)
+        current, affine, _, lengths = self.current.for_neurons(
+            dynamics, inputs, valid, gate, bits, backend=self.backend
+        )
         state = first_state(self.neuron, self.initial_state, current)
         fired = scan_layer(
             dynamics, current, state, affine=affine, return_states=True, lengths=lengths, backend=self.backend
         )
         shares = fired.states.mem.softmax(dim=-1)
         return (shares if valid is None else shares * valid.unsqueeze(-1))[self.skip_steps :].sum(dim=0)
+
+    def reads_bits(self, inputs: Tensor, valid: Tensor | None = None) -> bool:
+        """Whether `forward` reads spikes as bits alone; the arguments are those of `SpikingLayer.reads_bits`."""
+        return self.current.reads_bits(self.neuron.dynamics(), inputs, valid, backend=self.backend)
 
 
 def backwards(sequences: Tensor, valid: Tensor | None) -> Tensor:

@@ -11,6 +11,7 @@ import torch.utils._pytree as pytree
 from torch import Tensor, nn
 
 from ..dynamics import ResetMechanism
+from ..kernels.spike_bits import SpikeBits
 from ..metrics import firing_rates, synaptic_operations
 from ..neurons import Neuron
 from ..scan import Backend, as_lengths
@@ -215,11 +216,15 @@ class SpArchNet(nn.Module):
         rates: list[Tensor] = []
         gate: Tensor | None = None
         spikes: Tensor | None = None
+        bits: SpikeBits | None = None
         operations = torch.zeros((), dtype=torch.float64, device=inputs.device)
-        for layer in self.hidden:
+        takers = [*self.hidden[1:], self.readout]
+        for layer, taker in zip(self.hidden, takers, strict=True):
             assert isinstance(layer, SpikingLayer)
+            assert isinstance(taker, SpikingLayer | Readout)
+            only_bits = taker.reads_bits(activity, valid)
             entered, before = activity, spikes
-            activity, gate, counts, events = layer.activity(activity, valid, gate)
+            activity, gate, counts, events, bits = layer.activity(activity, valid, gate, bits, only_bits)
             fan_out = cost(layer.current.weights, layer.neuron.size[0])
             if before is not None or events is None:
                 operations = operations + operations_of(entered, fan_out * (1 + layer.bidirectional), before)
@@ -239,7 +244,7 @@ class SpArchNet(nn.Module):
             rates.append(firing_rates(fired) if valid is None else fired.sum(dim=(0, 1)) / valid.sum())
         fan_out = cost(self.readout.current.weights, self.readout.neuron.size[0])
         operations = operations + operations_of(activity, fan_out, spikes)
-        return SpArchOutput(self.readout(activity, valid, gate), torch.cat(rates), operations)
+        return SpArchOutput(self.readout(activity, valid, gate, bits), torch.cat(rates), operations)
 
     def _by_events(self, activity: Tensor, valid: Tensor | None, dt: Tensor) -> SpArchOutput:
         """Classify sequences [T, B, N] of events."""

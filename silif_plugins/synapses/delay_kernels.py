@@ -14,7 +14,7 @@ import numpy as np
 from numba import carray
 
 from ..kernels.simd import element_bytes, lowest, numbers_at
-from ..kernels.words import WORD
+from ..kernels.spike_bits import WORD
 from .event_kernels import event_word
 
 

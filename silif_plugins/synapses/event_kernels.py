@@ -35,7 +35,8 @@ from ..kernels.simd import (
     store_totals,
     widened,
 )
-from ..kernels.words import WORD, kept_word, transpose
+from ..kernels.spike_bits import WORD
+from ..kernels.words import kept_word, transpose
 
 STRIP_BYTES = 8 * REGISTER_BYTES
 """Outputs of a strip: their sums fit into the registers."""
@@ -71,6 +72,8 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     # Backward has memory for TILES tiles of dL/dy for each task, their words of events and of gates, and the products
     # of gates.
     addresses += ["numbers", "moments", "valid", "centre", "slope", "offset", "tiles", "words", "places", "products"]
+    # Words of bits instead of x and gate, of how many gates are open before each of them, and dL/dx at open gates.
+    addresses += ["spike_bits", "gate_bits", "gates_before", "grad_open"]
     return np.dtype([(name, np.int64) for name in (*sizes, *addresses)] + [("scale", real)])
 
 
@@ -127,6 +130,14 @@ def gate_word(gate: Any, start: Any, size: Any) -> Any:
 
 
 @inlined
+def events_at(job: Any, x: Any, start: Any, size: Any) -> Any:
+    """Which of up to WORD inputs are events, from bits where there are any."""
+    if job.spike_bits != 0:
+        return numbers_at(job.spike_bits, job.rows)[start // WORD]
+    return event_word(x, start, size)
+
+
+@inlined
 def list_events(job: Any, x: Any, row: Any, begin: Any, end: Any, places: Any, values: Any, number: Any) -> Any:
     """List the inputs of a row from ``begin`` to ``end`` that are not zero and not dropped, from ``number`` on.
 
@@ -134,7 +145,7 @@ def list_events(job: Any, x: Any, row: Any, begin: Any, end: Any, places: Any, v
     """
     all_, start = 0, row * job.inputs
     for i in range(begin, end, WORD):
-        found = event_word(x, start + i, end - i)
+        found = events_at(job, x, start + i, end - i)
         if found == 0:
             continue
         all_ += ones(found)
@@ -145,7 +156,8 @@ def list_events(job: Any, x: Any, row: Any, begin: Any, end: Any, places: Any, v
             for k in range(4):
                 j = lowest(found | TOP)
                 found &= found - 1
-                places[number + k], values[number + k] = i - begin + j, x[start + i + j] * job.scale
+                places[number + k] = i - begin + j
+                values[number + k] = job.scale if job.spike_bits != 0 else x[start + i + j] * job.scale
             number += 4
         number = after
     return number, all_
@@ -207,10 +219,12 @@ def mark_events(job: Any, row: Any, rows: Any, left: Any, right: Any, words: Any
             if r < rows:
                 kept = -1 if job.drop == 0 else kept_word(start + i, job.seed, job.drop)
                 if job.grad_weight != 0:
-                    found = event_word(x, start + i, right - i) & kept
-                    if plain and found != 0 and found & ~one_word(x, start + i, right - i) != 0:
+                    found = events_at(job, x, start + i, right - i) & kept
+                    if job.spike_bits == 0 and plain and found != 0 and found & ~one_word(x, start + i, right - i) != 0:
                         plain = False
-                if job.grad_x != 0:
+                if job.gate_bits != 0:
+                    opened = numbers_at(job.gate_bits, job.rows)[(start + i) // WORD] & kept
+                elif job.grad_x != 0:
                     opened = gate_word(gate, start + i, right - i) & kept
             words[i + r], gates[i + r] = found, opened
     for i in range(left, right, WORD):
@@ -361,6 +375,26 @@ def collect(begin: Any, end: Any, call: Any) -> None:
             numbers[2 * task + 1] += number
 
 
+def merge(begin: Any, end: Any, call: Any) -> None:
+    """Merge numbers and moments of all tasks into those of the first, as mean and variance.
+
+    Chan, Golub and LeVeque (1983), as within a task.
+    """
+    job = carray(call, 1)[0]
+    numbers, moments, outputs = numbers_at(job.numbers, job.rows), numbers_at(job.moments, 1.0), job.outputs
+    for task in range(1, job.tasks):
+        before, more, at = numbers[1], numbers[2 * task + 1], 2 * task * outputs
+        numbers[0] += numbers[2 * task]
+        numbers[1] += more
+        share = more / max(1, before + more)
+        for i in range(outputs):
+            shift = moments[at + i] - moments[i]
+            moments[i] += share * shift
+            moments[outputs + i] += moments[at + outputs + i] + before * share * shift * shift
+    for i in range(outputs):
+        moments[outputs + i] /= max(1, numbers[1])
+
+
 @inlined
 def whole_gradient(job: Any, row: Any, rows: Any, strip: Any, depth: Any, to: Any) -> None:
     """Write the gradient of rows of y to memory: dL/dy, and what a batch norm's mean and variance add to it.
@@ -419,7 +453,7 @@ def backward(begin: Any, end: Any, call: Any) -> None:
             plain[t] = 1 if mark_events(job, row + t * WORD, some, left, right, events, gates) else 0
             tile = numbers_at(job.tiles + (begin * TILES + t) * tile_bytes, job.scale)
             whole_gradient(job, row + t * WORD, some, strip, WORD, tile)
-            if job.grad_x != 0:
+            if job.grad_x + job.grad_open != 0:
                 for r in range(some):
                     number = list_gates(gates, r, left, right, places, number)
                     ends[t * WORD + r] = number
@@ -431,7 +465,7 @@ def backward(begin: Any, end: Any, call: Any) -> None:
                 tile = numbers_at(at, job.scale)
                 if job.grad_weight != 0:
                     add_weight_gradient(job, row + t * WORD, left, right, column, width, plain[t], events, tile)
-                if job.grad_x != 0:
+                if job.grad_x + job.grad_open != 0:
                     for r in range(min(WORD, rows - t * WORD)):
                         after = ends[t * WORD + r]
                         if width == strip:
@@ -439,7 +473,7 @@ def backward(begin: Any, end: Any, call: Any) -> None:
                         else:
                             add_products(job, column, width, left, places, number, after, tile, r, products)
                         number = after
-        if job.grad_x != 0:
+        if job.grad_x + job.grad_open != 0:
             number = 0
             for t in range(-(-rows // WORD)):
                 _, gates = words_of(job, t, whole)
@@ -544,7 +578,20 @@ def add_products(
 def write_products(
     job: Any, row: Any, r: Any, left: Any, right: Any, gates: Any, places: Any, products: Any, number: Any
 ) -> None:
-    """Write dL/dx of inputs ``left`` to ``right`` of a row: zero but at open gates."""
+    """Write dL/dx of inputs ``left`` to ``right`` of a row: zero but at open gates, or of these alone."""
+    if job.grad_open != 0:
+        gate, before = numbers_at(job.gate_bits, job.rows), numbers_at(job.gates_before, job.rows)
+        grad_open = numbers_at(job.grad_open, job.scale)
+        for i in range(left, right, WORD):
+            word = (row * job.inputs + i) // WORD
+            opened, kept, place = gate[word], gates[i + r], before[word]
+            while opened != 0:
+                taken, value = kept >> lowest(opened) & 1, products[number] * job.scale
+                grad_open[place] = value if taken != 0 else 0.0  # no branch: dropout is hard to foresee
+                number += taken
+                opened &= opened - 1
+                place += 1
+        return
     grad_x, at, opened = numbers_at(job.grad_x, job.scale), row * job.inputs + left, 0
     for i in range(right - left):
         grad_x[at + i] = 0

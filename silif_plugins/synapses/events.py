@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,10 +10,15 @@ from torch import Tensor
 from ..kernels.jobs import run_job
 from ..kernels.operators import check_operands, differentiable_function, one_by_one, operator, shapes_of
 from ..kernels.products import product
+from ..kernels.spike_bits import WORD
 from ..surrogate import in_forward_mode, is_plain
 
 SAMPLE = 64
 """Rows, evenly spread, that the share is measured on."""
+
+ROUNDED = 1 << 16
+"""Memory of open gates' gradients comes in steps of so many numbers: their number changes with every batch, and memory
+is used again where its size is the same."""
 
 COUNTERS = 32
 """Parts of the rows that are counted one by one."""
@@ -176,6 +180,7 @@ def run_forward(
     *,
     tasks: int = 64,
     packed: Tensor | None = None,
+    planes: Tensor | None = None,
     **others: Tensor | None,
 ) -> Tensor:
     """Run the kernel of x Wᵀ + bias by events; the arguments are those of the operator.
@@ -188,6 +193,7 @@ def run_forward(
         seed: Which ones.
         tasks: Number of parts of the rows.
         packed: The :func:`strips` of the weight, if they are there.
+        planes: x as bits, if it is there so.
         others: Further tensors of the kernel's job.
     """
     from ..kernels.memory import empty
@@ -204,6 +210,7 @@ def run_forward(
         "weight": strips(weight, width) if packed is None else packed,
         "bias": start,
         "y": y,
+        **told_of(planes),
         **others,
     }
     run(kernels.forward, x, width, dropout, seed, tasks=tasks, **tensors)
@@ -220,6 +227,8 @@ def run_backward(
     *,
     needs_weight: bool = True,
     packed: Tensor | None = None,
+    planes: Tensor | None = None,
+    opened: int | None = None,
     **others: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """Run the kernel of the gradients by events.
@@ -233,13 +242,14 @@ def run_backward(
         seed: Which ones.
         needs_weight: Whether the gradient of the weight is wanted.
         packed: The :func:`strips` of the weight, if they are there.
+        planes: x, and its gates, as bits, if they are there so: :attr:`.spike_bits.SpikeBits.planes`.
+        opened: How many of those gates are open, if the gradient of x is wanted there, and is to be that alone.
         others: Further tensors of the kernel's job, [..., outputs].
 
     Returns:
-        The gradients of x and of the weight; empty where they are not wanted.
+        The gradients of x, or of its open gates, and of the weight; empty where they are not wanted.
     """
     from ..kernels.memory import empty, empty_like
-    from ..kernels.words import WORD
     from . import event_kernels as kernels
 
     outputs, inputs = weight.shape
@@ -251,22 +261,30 @@ def run_backward(
     }
     tensors["tiles"] = empty(x, (tasks * kernels.TILES * WORD, width))
     tensors["words"] = torch.empty(kernels.TILES * 2 * -(-inputs // WORD) * WORD, dtype=torch.int64)
-    grad_x = x.new_empty(0) if gate is None else empty_like(x)
+    grad_x = x.new_empty(0)
     grad_weight = empty(x, (inputs * width if needs_weight else 0,)).zero_()
-    if gate is not None:
-        tensors |= {
-            "weight": strips(weight, width) if packed is None else packed,
-            "gate": gate,
-            "grad_x": grad_x,
-        }
+    needs_x = gate is not None or opened is not None
+    if planes is not None and opened is not None:
+        grad_x = empty(x, (-(-opened // ROUNDED) * ROUNDED,))[:opened]
+        tensors |= {"gate_bits": planes[1], "gates_before": planes[2], "grad_open": grad_x}
+    elif gate is not None:
+        grad_x = empty_like(x)
+        tensors |= {"gate": gate, "grad_x": grad_x}
+    if needs_x:
+        tensors["weight"] = strips(weight, width) if packed is None else packed
         room = (kernels.TILES * -(-inputs // WORD) * WORD + tasks) * WORD
         tensors |= {"products": empty(x, (room,)), "places": empty(x, (room,), torch.int32)}
     if needs_weight:
-        tensors["grad_weight"] = grad_weight
-    if gate is not None or needs_weight:
+        tensors |= {"grad_weight": grad_weight, **told_of(planes)}
+    if needs_x or needs_weight:
         grad_y = widened(grad, width, outputs)
         run(kernels.backward, x, width, dropout, seed, tasks=tasks, grad_y=grad_y, **tensors)
     return grad_x, from_strips(grad_weight, outputs, inputs, width) if needs_weight else grad_weight
+
+
+def told_of(planes: Tensor | None) -> dict[str, Tensor]:
+    """What a kernel is told of inputs that are there as bits."""
+    return {} if planes is None else {"spike_bits": planes[0]}
 
 
 def widened(tensor: Tensor, width: int, outputs: int) -> Tensor:
@@ -279,33 +297,30 @@ def widened(tensor: Tensor, width: int, outputs: int) -> Tensor:
 def strips(weight: Tensor, width: int) -> Tensor:
     """The weight as the kernels take it: of some outputs after others [inputs, outputs], zeros up to a width."""
     from ..kernels.memory import empty
+    from . import strip_kernels as kernels
 
     flat = empty(weight, (weight.shape[1] * width,))
-    for first, part in _parts(flat, weight.shape[1], width):
-        rows = weight[first : first + part.shape[1]]
-        part[:, : len(rows)].copy_(rows.t())
-        part[:, len(rows) :].zero_()
+    _transpose(kernels.to_strips, weight.contiguous(), flat, width)
     return flat
 
 
 def from_strips(flat: Tensor, outputs: int, inputs: int, width: int) -> Tensor:
     """The reverse of :func:`strips`."""
     from ..kernels.memory import empty
+    from . import strip_kernels as kernels
 
     weight = empty(flat, (outputs, inputs))
-    for first, part in _parts(flat, inputs, width):
-        rows = weight[first : first + part.shape[1]]
-        rows.copy_(part[:, : len(rows)].t())
+    _transpose(kernels.from_strips, weight, flat, width)
     return weight
 
 
-def _parts(flat: Tensor, inputs: int, width: int) -> Iterator[tuple[int, Tensor]]:
-    """Yield the first output of each strip, and its memory [inputs, outputs]."""
+def _transpose(kernel: Any, weight: Tensor, flat: Tensor, width: int) -> None:
+    """Run a kernel between weights [outputs, inputs] and their strips."""
     from .event_kernels import strip_of
+    from .strip_kernels import job_dtype
 
-    strip = strip_of(flat.element_size())
-    for first in range(0, width, strip):
-        yield first, flat[first * inputs : (first + strip) * inputs].view(inputs, min(strip, width - first))
+    sizes = {"outputs": weight.shape[0], "inputs": weight.shape[1], "strip": strip_of(flat.element_size())}
+    run_job(kernel, job_dtype, flat.dtype, 1, 0, **sizes, width=width, weight=weight, strips=flat)
 
 
 def run(

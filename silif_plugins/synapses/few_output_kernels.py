@@ -27,7 +27,7 @@ from ..kernels.simd import (
     store,
     total,
 )
-from ..kernels.words import WORD
+from ..kernels.spike_bits import WORD
 from .event_kernels import SOON, WORD_BYTES, kept_events, prefetch_word
 from .filter_kernels import STRIP_BYTES, filtered, scatter_kept
 

@@ -137,8 +137,8 @@ def as_weight(spikes: Tensor, weight: Tensor) -> Tensor:
     return spikes.to(weight.dtype)
 
 
-def by_events(spikes: Tensor, weight: Tensor, events: str, dropout: float) -> bool:
-    """Whether to go by events."""
+def by_events(spikes: Tensor, weight: Tensor, events: str, dropout: float, share: float | None = None) -> bool:
+    """Whether to go by events; ``share`` is that of the inputs that are not zero, if it is known."""
     if events not in ("auto", "always", "never"):
         raise ValueError(f"events: got {events!r}; it must be 'auto', 'always' or 'never'")
     possible = (
@@ -161,7 +161,8 @@ def by_events(spikes: Tensor, weight: Tensor, events: str, dropout: float) -> bo
             return True
         if not is_plain():  # nor can a trace, which others read, or a transform
             return False
-        return activity(spikes.detach().reshape(-1, spikes.shape[-1])) < break_even(weight.shape[0], dropout)
+        active = activity(spikes.detach().reshape(-1, spikes.shape[-1])) if share is None else share
+        return active < break_even(weight.shape[0], dropout)
     return events == "always"
 
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeGuard
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
-from ..kernels.memory import empty, empty_like
+from ..kernels.jobs import run_job
+from ..kernels.memory import empty
 from ..kernels.operators import differentiable_function
 from ..kernels.products import product
+from ..kernels.spike_bits import SpikeBits, unpacked
 from .connection import transmit
 from .dropout import drawn_seed
 from .events import (
@@ -78,6 +79,7 @@ def normalised(
     inputs: Tensor,
     gate: Tensor | None = None,
     valid: Tensor | None = None,
+    bits: SpikeBits | None = None,
 ) -> Unscaled:
     r"""Run ``norm(connection(inputs))`` up to the normalisation itself.
 
@@ -90,6 +92,8 @@ def normalised(
         inputs: [T, B, inputs].
         gate: Which inputs' gradients are wanted, booleans [T, B, inputs]; all by default.
         valid: Which steps count in the statistics, booleans [T, B]; all by default.
+        bits: The inputs as bits, if :func:`silif_plugins.scan.scan_layer` gave them so: a SpikeLinear reads these, in
+            place of inputs and gate, and gives its gradient to the spikes at open gates.
 
     Raises:
         ValueError: If there is but one row to take a variance of, or the shapes do not fit.
@@ -105,7 +109,7 @@ def normalised(
     counted = None if valid is None else valid.reshape(-1).contiguous()
     events: Tensor | None = None
     if _counts_itself(connection):
-        current, moments, number, events = _by_rows(connection, inputs, gate, counted)
+        current, moments, number, events = _by_rows(connection, inputs, gate, counted, bits)
     else:
         current, moments, number = Moments.apply(  # type: ignore[no-untyped-call]
             transmit(connection, inputs, gate).contiguous(), counted
@@ -127,18 +131,24 @@ def _counts_itself(connection: nn.Module) -> TypeGuard[SpikeLinear]:
 
 
 def _by_rows(
-    linear: SpikeLinear, inputs: Tensor, gate: Tensor | None, counted: Tensor | None
+    linear: SpikeLinear, inputs: Tensor, gate: Tensor | None, counted: Tensor | None, bits: SpikeBits | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return currents [T, B, N], their moments [2, N], of how many rows, and how many inputs are not zero."""
     if inputs.shape[-1] != linear.in_features:
         raise ValueError(f"inputs: got shape {tuple(inputs.shape)}; its last dimension must be {linear.in_features}")
-    rows = inputs.reshape(-1, inputs.shape[-1]).contiguous()
-    open_ = None if gate is None else gate.reshape(rows.shape).contiguous()
+    rows = inputs.reshape(-1, inputs.shape[-1])
+    open_ = None if gate is None or bits is not None else gate.reshape(rows.shape).contiguous()
     dropout = linear.dropout if linear.training else 0.0
     seed = drawn_seed(dropout, linear.generator)
-    sparse = by_events(rows, linear.weight, linear.events, dropout)
+    share = None if bits is None else bits.events / max(1, rows.numel())
+    sparse = by_events(rows, linear.weight, linear.events, dropout, share)
+    if bits is None:
+        rows = rows.contiguous()
+    elif bits.open is not None:  # the gradient goes there, and kernels read the bits
+        rows = rows.detach() if sparse else unpacked(bits.planes[0]).view(rows.shape).to(rows.dtype)
+    as_bits: tuple[Tensor | None, Tensor | None] = (None, None) if bits is None else (bits.open, bits.planes)
     y, *found = LinearMoments.apply(  # type: ignore[no-untyped-call]
-        rows, linear.weight, linear.bias, open_, counted, dropout, seed, sparse
+        rows, *as_bits, linear.weight, linear.bias, open_, counted, dropout, seed, sparse
     )
     return y.view(*inputs.shape[:-1], -1), *found
 
@@ -217,6 +227,8 @@ def linear_gradients(
     grad: Tensor | None,
     of_moments: Tensor | None,
     x: Tensor,
+    at_gates: Tensor | None,
+    planes: Tensor | None,
     weight: Tensor,
     gate: Tensor | None,
     valid: Tensor | None,
@@ -229,12 +241,14 @@ def linear_gradients(
     number: int,
     needs: tuple[bool, bool, bool],
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Return the gradients of x, weight and bias; the arguments are those of :class:`LinearMoments`.
+    """Return the gradients of x (or at gates), weight and bias; the arguments are those of :class:`LinearMoments`.
 
     Args:
         grad: Gradient of the product; None for zero.
         of_moments: That of the moments, likewise.
         x: [rows, inputs].
+        at_gates: Those at open gates, if the gradient is wanted of these alone.
+        planes: x, and its gates, as bits.
         weight: [outputs, inputs].
         gate: Which inputs' gradients are wanted.
         valid: Which rows count in the moments.
@@ -255,7 +269,10 @@ def linear_gradients(
         if grad_bias is not None:  # the deviations from the mean sum up to nothing
             grad_bias += of_moments[0].to(grad.dtype)
         others = _of_moments(of_moments, y, valid, moments, number)
-    gated = needs_x and gate is not None and activity(gate) < gate_break_even(len(weight), dropout)
+    share = 1.0 if gate is None else activity(gate)
+    if at_gates is not None:
+        share = len(at_gates) / max(1, x.numel())
+    gated = needs_x and share < gate_break_even(len(weight), dropout)
     grad_x, grad_weight = run_backward(
         grad,
         x,
@@ -265,15 +282,20 @@ def linear_gradients(
         seed,
         needs_weight=needs_weight and sparse,
         packed=packed,
+        planes=planes,
+        opened=len(at_gates) if gated and at_gates is not None else None,
         **others,
     )
     dense_x, dense_weight = needs_x and not gated, needs_weight and not sparse
     if dense_x:
-        grad_x = empty_like(x)
+        grad_x = empty(x, x.shape)
     if dense_weight:
         grad_weight = torch.zeros_like(weight)
     if dense_x or dense_weight:
         _add_dense(grad, x, weight, dropout, seed, grad_x if dense_x else None, dense_weight, grad_weight, others)
+    if dense_x and at_gates is not None:
+        assert planes is not None
+        grad_x = grad_x.masked_select(unpacked(planes[1]).view(grad_x.shape))
     return grad_x if needs_x else None, grad_weight if needs_weight else None, grad_bias
 
 
@@ -295,7 +317,7 @@ class Moments(torch.autograd.Function):
         outputs = y.shape[-1]
         rows, sums = y.view(-1, outputs), _Sums(y, outputs, valid)
         sums.collect(rows, rows if sums.width == outputs else empty(y, (len(rows), sums.width)))
-        moments, number = sums.merged()
+        moments, number, _ = sums.merged()
         ctx.save_for_backward(y, valid, moments)
         ctx.number = int(number)
         ctx.set_materialize_grads(False)
@@ -337,6 +359,8 @@ class LinearMoments(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Tensor,
+        at_gates: Tensor | None,
+        planes: Tensor | None,
         weight: Tensor,
         bias: Tensor | None,
         gate: Tensor | None,
@@ -350,6 +374,8 @@ class LinearMoments(torch.autograd.Function):
         Args:
             ctx: The context of the call.
             x: [rows, inputs], contiguous.
+            at_gates: Those at open gates, if the gradient is wanted of these alone.
+            planes: x, and its gates, as bits, if they are there so.
             weight: [outputs, inputs].
             bias: [outputs].
             gate: Which inputs' gradients are wanted, [rows, inputs]; all by default.
@@ -362,13 +388,13 @@ class LinearMoments(torch.autograd.Function):
         sums = _Sums(x, outputs, valid)
         packed = strips(weight, sums.width) if sparse else None
         if sparse:
-            y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, packed=packed, **sums.told)
-            events = sums.numbers[:, 0].sum().double()
+            y = run_forward(x, weight, bias, dropout, seed, tasks=TASKS, packed=packed, planes=planes, **sums.told)
         else:
             y = _dense(x, weight, bias, dropout, seed, sums)
-            events = count(x)
-        moments, number = sums.merged()
-        ctx.save_for_backward(x, weight, gate, valid, y, moments, packed if gate is not None else None)
+        moments, number, found = sums.merged()
+        events = torch.tensor(found, dtype=torch.float64) if sparse else count(x)
+        packed = packed if gate is not None or at_gates is not None else None
+        ctx.save_for_backward(x, at_gates, planes, weight, gate, valid, y, moments, packed)
         ctx.options = dropout, seed, sparse, int(number), bias is not None
         ctx.set_materialize_grads(False)
         counted = torch.tensor(number)
@@ -377,12 +403,14 @@ class LinearMoments(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None, of_moments: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
-        """Return the gradients of x, weight and bias."""
+        """Return the gradients of x, of what is at gates, of weight and bias."""
         *options, has_bias = ctx.options
-        needs_x, needs_weight, needs_bias = ctx.needs_input_grad[:3]
-        needs = needs_x, needs_weight, needs_bias and has_bias
+        needs_x, at_gates, _, needs_weight, needs_bias = ctx.needs_input_grad[:5]
+        needs = needs_x or at_gates, needs_weight, needs_bias and has_bias
         adjoint: Any = LinearBackward.apply if torch.is_grad_enabled() else linear_gradients
-        return *adjoint(grad, of_moments, *ctx.saved_tensors, *options, needs), None, None, None, None, None
+        of_x, *others = adjoint(grad, of_moments, *ctx.saved_tensors, *options, needs)
+        both = (None, of_x) if at_gates else (of_x, None)
+        return *both, None, *others, None, None, None, None, None
 
 
 class _Sums:
@@ -391,7 +419,7 @@ class _Sums:
     def __init__(self, like: Tensor, outputs: int, valid: Tensor | None) -> None:
         from .event_kernels import padded
 
-        self.outputs, self.width = outputs, padded(outputs, like.element_size())
+        self.outputs, self.width, self.dtype = outputs, padded(outputs, like.element_size()), like.dtype
         self.numbers = torch.zeros(TASKS, 2, dtype=torch.int64)
         self.moments = torch.zeros(TASKS, 2, self.width, dtype=torch.float64)
         self.valid = valid
@@ -408,19 +436,14 @@ class _Sums:
         told = {**self.told, "y": y, "valid": None if self.valid is None else self.valid[piece]}
         run(kernels.collect, rows, self.width, 0.0, 0, tasks=TASKS, **told)
 
-    def merged(self) -> tuple[Tensor, int]:
-        """Return mean and variance [2, outputs], and of how many rows."""
-        return merged(self.numbers[:, 1].numpy(), self.moments.numpy()[..., : self.outputs])
+    def merged(self) -> tuple[Tensor, int, int]:
+        """Return mean and variance [2, outputs], of how many rows, and how many inputs were events."""
+        from . import event_kernels as kernels
 
-
-def merged(numbers: Any, moments: Any) -> tuple[Tensor, int]:
-    """Merge mean and sum of squared deviations [tasks, 2, N] of rows, so many each, into mean and variance [2, N]."""
-    number = int(numbers.sum())
-    weights = numbers / max(1, number)
-    mean = weights @ moments[:, 0]
-    shifts = moments[:, 0] - mean
-    variance = moments[:, 1].sum(0) / max(1, number) + weights @ (shifts * shifts)
-    return torch.from_numpy(np.stack([mean, variance])), number
+        sizes = {"outputs": self.width, "tasks": TASKS}
+        run_job(kernels.merge, kernels.job_dtype, self.dtype, 1, 0, **sizes, numbers=self.numbers, moments=self.moments)
+        events, number = self.numbers[0].tolist()
+        return self.moments[0, :, : self.outputs], number, events
 
 
 def _seed_of(seed: int, rows: int, inputs: int) -> int:

@@ -8,7 +8,8 @@ import pytest
 numba = pytest.importorskip("numba")
 
 from silif_plugins.kernels.simd import numbers_at  # noqa: E402
-from silif_plugins.kernels.words import ALL, FIRST, GOLDEN, SECOND, WORD, kept_word, transpose  # noqa: E402
+from silif_plugins.kernels.spike_bits import WORD  # noqa: E402
+from silif_plugins.kernels.words import ALL, FIRST, GOLDEN, SECOND, kept_word, transpose  # noqa: E402
 
 
 @numba.njit

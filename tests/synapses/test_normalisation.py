@@ -9,6 +9,7 @@ from torch import nn
 from silif_plugins.dynamics import with_reset
 from silif_plugins.neurons import SiLIF
 from silif_plugins.scan import scan, scan_layer
+from silif_plugins.surrogate import Boxcar
 from silif_plugins.synapses import SpikeLinear, can_normalise, connect, normalised, spike_linear
 
 # Steps, sequences, inputs, neurons; then how the layer is made and used, each value with each shape.
@@ -244,3 +245,56 @@ def test_second_derivatives_are_refused(loss):
     gradients = torch.autograd.grad(loss(normalised(linear, norm, inputs)), linear.weight, create_graph=True)
     with pytest.raises(RuntimeError, match="batch norm inside kernels can be differentiated once"):
         gradients[0].sum().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize(
+    ("way", "surrogate"),
+    [
+        ({}, "boxcar"),
+        ({"events": "auto", "dropout": 0.25, "bias": True}, "boxcar"),
+        ({"events": "never"}, "boxcar"),
+        ({"events": "never", "dropout": 0.25}, "triangle"),
+        ({"dropout": 0.4}, "atan"),
+        ({"events": "never"}, "fast_sigmoid"),
+        ({"wide": True, "dropout": 0.25}, "boxcar"),
+    ],
+    ids=str,
+)
+def test_inputs_as_bits_give_the_same(way, surrogate, padded, dtype):
+    if wide := "wide" in way:  # nearly all gates are open, and the gradient goes by dense products
+        surrogate = Boxcar(5.0)
+    options = {name: value for name, value in way.items() if name != "wide"}
+    steps, batch, inputs, neurons = 37, 6, 128, 70
+    layer, before = modules(inputs, neurons, dtype, **options), SiLIF(inputs).to(dtype)
+    currents, weights = 3 * torch.randn(steps, batch, inputs, dtype=dtype), torch.randn(neurons, dtype=dtype)
+    valid = torch.arange(steps)[:, None] < torch.randint(2, steps + 1, (batch,)) if padded else None
+    lengths, results = None if valid is None else valid.sum(0), []
+    for only_bits in (None, False, True):
+        here, neuron = copy.deepcopy(layer), copy.deepcopy(before)
+        fired = scan_layer(
+            neuron, currents, surrogate=surrogate, lengths=lengths, backend="cpu", only_bits=bool(only_bits)
+        )
+        bits = None if only_bits is None else fired.bits
+        torch.manual_seed(7)
+        current, affine, events = normalised(here["linear"], here["norm"], fired.spikes, fired.gate, valid, bits)
+        assert events == fired.counts.sum()
+        second = scan_layer(here["neuron"], current, affine=affine, lengths=lengths)
+        loss = (second.spikes * weights).sum()
+        gradients = torch.autograd.grad(loss, [*here.parameters(), *neuron.parameters()])
+        results.append([second.spikes, *gradients, *here["norm"].buffers()])
+    assert not wide or fired.bits.open.numel() > 0.5 * currents.numel()
+    for plain, with_bits, alone in zip(*results, strict=True):
+        torch.testing.assert_close(with_bits, plain)
+        torch.testing.assert_close(alone, plain)
+
+
+def test_as_bits_no_dense_gradient_is_made():
+    layer, before = modules(128, 64, torch.float32), SiLIF(128)
+    fired = scan_layer(before, 3 * torch.randn(30, 4, 128), backend="cpu", only_bits=True)
+    current, affine, _ = normalised(layer["linear"], layer["norm"], fired.spikes, None, None, fired.bits)
+    result = scan_layer(layer["neuron"], current, affine=affine)
+    (gradient,) = torch.autograd.grad(result.spikes.sum(), fired.bits.open)
+    assert gradient.shape == fired.bits.open.shape
+    assert gradient.count_nonzero() > 0

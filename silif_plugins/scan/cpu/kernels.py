@@ -35,6 +35,7 @@ from ...kernels.simd import (
     address_of,
     compiled,
     element_bytes,
+    expand,
     fence,
     fma,
     inlined,
@@ -42,14 +43,18 @@ from ...kernels.simd import (
     load2,
     magnitude,
     numbers_at,
+    ones,
+    prefetch1,
     prefetch2,
     select,
     splat,
     stack_numbers,
     store,
     store_bytes,
+    store_mask,
     stream,
 )
+from ...kernels.spike_bits import WORD
 from ..layout import ATAN, BOXCAR, CHUNK, FAST_SIGMOID, GIVEN
 from .adjoints import added, step_back
 from .tiles import (
@@ -75,15 +80,21 @@ A11, A12, A21, A22, B1, B2, R1, R2, THRESHOLD, MEAN, SCALE, SHIFT = np.arange(12
 """Rows of a tile's scratch memory: first its coefficients, and those of a normalised current."""
 SUMS, CARRY, MEM = np.cumsum([12, 11, 3])
 ADA, SPK, SAVED, HISTORY = MEM + np.array([1, 2, 3, 6])
-HISTORY_ROWS = -(-4 * REGISTER_BYTES * (CHUNK + 1) // PITCH)
-X, SPKS, MEMS, ADAS, GRADS, GATES, SCRATCH_ROWS = HISTORY + HISTORY_ROWS + CHUNK * np.arange(7)
-"""From SAVED on: the state before a chunk; those within it, of two vectors; what is not read or written in place."""
+OPEN = HISTORY + -(-4 * REGISTER_BYTES * (CHUNK + 1) // PITCH)
+X = OPEN + -(-2 * REGISTER_BYTES * CHUNK // PITCH)
+SPKS, MEMS, ADAS, GRADS, GATES, SCRATCH_ROWS = X + CHUNK * np.arange(1, 7)
+"""From SAVED on: the state before a chunk; those within it, and dL/ds with what comes through open gates, of two
+vectors; what is not read or written in place."""
 SCRATCH_BYTES = int(SCRATCH_ROWS) * PITCH
 OCTET_BYTES = CHUNK * PITCH
 COUNT_BYTES = 2 * PITCH
 TOTAL_BYTES = 11 * PITCH * 2
 FIRST, COEFFICIENTS, FIELDS, MORE = np.array([0, 9, 3, 2])
 """MORE sums, of p and q, follow those of the coefficients where the current is normalised."""
+
+
+LINE = 16
+"""Numbers of a cache line."""
 
 
 @inlined
@@ -174,13 +185,16 @@ def advance(
     The spikes of each lane are added to ``totals``, if they are counted.
     """
     pitch, lanes, like = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows), job.shape1
-    saves, chunks, spk, mem, ada, gates = out
+    saves, chunks, spk, mem, ada, gates, first_bit = out
+    packed, row_bits = numbers_at(job.bits, np.uint8(0)), job.batch * job.neurons
+    gate_bits = job.steps * row_bits  # from the first bit of the spikes to that of the gates
     fetched, opened = numbers_at(job.x[ADDRESS], like), numbers_at(gates[0], np.uint8(0))
-    traced, gated, counted = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0, job.sums != 0
+    traced, gated, counted, packs = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0, job.sums != 0, job.bits != 0
+    spiked = job.spk[ADDRESS] != 0
     for i in range(0, count, lanes):
         coefficients, affine = nine(load2, rows, A11, i), affine_of(load2, rows, i, norm)
         _, _, _, _, _, _, r1, r2, threshold = coefficients
-        zero, one = splat(r1, 0.0), splat(r1, 1.0)
+        zero, one, width = splat(r1, 0.0), splat(r1, 1.0), splat(r1, job.gate_width)
         m, a, s = load2(rows, MEM * pitch + i), load2(rows, ADA * pitch + i), load2(rows, SPK * pitch + i)
         if saves:
             put(chunks, 0, i, m, like)
@@ -192,24 +206,34 @@ def advance(
             fired = m > threshold
             s, reset = select(fired, one, zero), reset_of(fired, m, r1, r2, zero, hard)
             fires = fires + s
-            put(spk, t, i, s, like)
+            if spiked:
+                put(spk, t, i, s, like)
             if traced:
                 put(mem, t, i, m, like)
                 put(ada, t, i, a, like)
+            opens = magnitude(m - threshold) <= width
             if gated:
-                store_bytes(opened, t * gates[1] + i, magnitude(m - threshold) <= splat(m, job.gate_width))
+                store_bytes(opened, t * gates[1] + i, opens)
+            if packs:
+                store_mask(packed, (first_bit + t * row_bits + i) // 8, fired)
+                store_mask(packed, (gate_bits + first_bit + t * row_bits + i) // 8, opens)
         store(rows, MEM * pitch + i, m)
         store(rows, ADA * pitch + i, a)
         store(rows, SPK * pitch + i, s)
         if counted:
             accumulate(totals, i, fires)
         for t in range(active, steps):
-            put(spk, t, i, zero, like)
+            if spiked:
+                put(spk, t, i, zero, like)
             if traced:
                 put(mem, t, i, zero, like)
                 put(ada, t, i, zero, like)
+            opens = magnitude(threshold) <= width
             if gated:
-                store_bytes(opened, t * gates[1] + i, magnitude(threshold) <= splat(m, job.gate_width))
+                store_bytes(opened, t * gates[1] + i, opens)
+            if packs:
+                store_mask(packed, (first_bit + t * row_bits + i) // 8, zero > one)
+                store_mask(packed, (gate_bits + first_bit + t * row_bits + i) // 8, opens)
 
 
 @inlined
@@ -247,16 +271,31 @@ def adjoint(
 
     CARRY is the gradient of the state after the chunk (mem, ada, spk) and becomes that of the one before it. SUMS
     are gradients of the coefficients; ``totals`` take them from time to time, which keeps the digits of long sums.
-    ``state`` tells whether the sequence begins here, whether totals are due, and the span of the state before it.
+    ``state`` tells whether the sequence begins here, whether totals are due, the span of the state before it, and the
+    place of the tile's first bit.
     """
     lanes = REGISTER_BYTES // element_bytes(rows)
+    x, grad, grad_mem, grad_ada, gate = spans
     for i in range(0, count, 2 * lanes):
         run_again(rows, job, i, active, state, spans, soon, hard, norm)
+        if job.grad_open != 0:
+            size = element_bytes(rows)
+            grad = address_of(rows) + OPEN * PITCH - i * size, 2 * lanes, 0
         for half in range(0, 2 * lanes, lanes):  # the two together would not fit into the registers
             history = HISTORY * PITCH // element_bytes(rows) + half
-            run_back(rows, totals, job, i + half, history, active, state, spans, out, hard, norm)
+            given = x, grad, grad_mem, grad_ada, gate
+            run_back(rows, totals, job, i + half, history, active, state, given, out, hard, norm)
         for t in range(active, steps):
             put(out, t, i, splat(load2(rows, i), 0.0), job.shape1)
+
+
+@inlined
+def at_gates(job: Any, words: Any, bit: Any, like: Any) -> Any:
+    """What comes through open gates of a vector's lanes, the first of which has this bit; there are so many words."""
+    word, place, gates = bit // WORD, bit % WORD, numbers_at(job.bits + 8 * words, job.steps)
+    opened = gates[word]
+    number = gates[words + word] + ones(opened & ((1 << place) - 1))
+    return expand(numbers_at(job.grad_open, job.shape1), number, opened >> place, like)
 
 
 @inlined
@@ -265,8 +304,10 @@ def run_again(
 ) -> None:
     """Write the states before and after the steps of a chunk to HISTORY, for a pair of vectors."""
     pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
-    begins, _, before = state
+    begins, _, before, first_bit = state
     (x, grad, _, _, _), history, like = spans, HISTORY * pitch, job.shape1
+    given, opens, open_at = job.grad_spk[ADDRESS] != 0, job.grad_open != 0, OPEN * pitch
+    row_bits, words = job.batch * job.neurons, job.steps * job.batch * job.neurons // WORD
     coefficients, affine = nine(load2, rows, A11, i), affine_of(load2, rows, i, norm)
     _, _, _, _, _, _, r1, r2, threshold = coefficients
     zero, one = splat(r1, 0.0), splat(r1, 1.0)
@@ -280,12 +321,28 @@ def run_again(
     store(rows, history + lanes, a)
     for t in range(active):
         prefetch2(numbers_at(job.x[ADDRESS], like), soon[0] + t * x[1] + i)
-        prefetch2(numbers_at(job.grad_spk[ADDRESS], like), soon[1] + t * grad[1] + i)
+        if given:
+            prefetch2(numbers_at(job.grad_spk[ADDRESS], like), soon[1] + t * grad[1] + i)
         m, a = step(m, a, normalised(get(load2, x, t, i, like), affine), reset, coefficients)
         fired = m > threshold
         reset = reset_of(fired, m, r1, r2, zero, hard)
         store(rows, history + (2 * t + 2) * lanes, m)
         store(rows, history + (2 * t + 3) * lanes, a)
+        if opens:
+            through = at_gates(job, words, first_bit + t * row_bits + i, m)
+            store(rows, open_at + t * lanes, get(load2, grad, t, i, like) + through if given else through)
+
+
+@compiled
+def fetch_gates(rows: Any, job: Any, tile: Any, time: Any) -> None:
+    """Ask for what comes through open gates of a chunk, which lies where no pattern tells."""
+    lane, _, _, count, _ = tile
+    words = job.steps * job.batch * job.neurons // WORD
+    before, grad = numbers_at(job.bits + 16 * words, job.steps), numbers_at(job.grad_open, job.shape1)
+    for t in range(time, min(time + CHUNK, job.steps)):
+        word = (t * job.batch * job.neurons + lane) // WORD
+        for i in range(before[word], before[word + count // WORD - 1] + LINE, LINE):
+            prefetch1(grad, i)
 
 
 @inlined
@@ -410,7 +467,7 @@ def run_tiles(begin: Any, end: Any, call: Any, hard: Any, norm: Any) -> None:
             soon = place(job.x, tile, time + CHUNK)
             if time + CHUNK >= job.steps:
                 soon = place(job.x, locate(job, min(index + 1, job.tiles - 1)), FIRST)
-            out = (time > 0, chunks, spk, mem, ada, gates)
+            out = (time > 0, chunks, spk, mem, ada, gates, time * job.batch * job.neurons + tile[0])
             advance(rows, totals, job, count, active, steps, x, soon, out, hard, norm)
             if time > 0:
                 copy(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1, OUT)
@@ -460,7 +517,8 @@ def run_adjoint(begin: Any, end: Any, call: Any, hard: Any, norm: Any) -> None:
                     reading(rows, scratch, GATES, job.gate, job, tile, time, active),
                 )
                 out = span(scratch, GRADS, job.grad_x, job, tile, time, size)
-                state = time == 0, time // CHUNK % TOTAL == 0, before
+                first_bit = time * job.batch * job.neurons + tile[0]
+                state = time == 0, time // CHUNK % TOTAL == 0, before, first_bit
                 then, ahead = tile, time - CHUNK
                 if time == 0:
                     then, ahead = locate(job, min(index + 1, job.tiles - 1)), (job.steps - 1) // CHUNK * CHUNK
@@ -469,6 +527,8 @@ def run_adjoint(begin: Any, end: Any, call: Any, hard: Any, norm: Any) -> None:
                     place(job.grad_spk, then, ahead),
                     place(job.chunks, then, ahead // CHUNK * 2 - 2),
                 )
+                if job.grad_open != 0:
+                    fetch_gates(rows, job, then, ahead)
                 adjoint(rows, totals, job, count, active, steps, state, spans, soon, out, hard, norm)
                 copy(rows, GRADS, job.grad_x, job, tile, time, steps, OUT)
             copy(rows, CARRY, job.grad_initial, job, tile, FIRST, FIELDS, SAVE)

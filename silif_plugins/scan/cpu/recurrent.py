@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ...kernels.code import code_of_kernel
 from ...kernels.memory import LARGE, empty, empty_like
 from ...kernels.products import prepared, product
 from ...kernels.simd import REGISTER_BYTES
 from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from . import recurrent_kernels as kernels
-from .code import code_of_kernel
 from .run import forward as run_forward
 
 TASKS = 16

@@ -8,7 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...kernels.code import Code, code_of_kernel
+from ...kernels.jobs import run_job
 from ...kernels.memory import LARGE, empty, empty_like
+from ...kernels.spike_bits import WORD
 from ..flow_layout import (
     FlowBackward,
     FlowForward,
@@ -27,9 +30,8 @@ from ..system_layout import (
     empty_system_gradients,
     empty_system_outputs,
 )
-from . import flows, kernels, systems
-from .code import Code, code_of_kernel
-from .tiles import BATCH, PADDED, WIDTH
+from . import bit_kernels, flows, kernels, systems
+from .tiles import BATCH, PADDED, WIDTH, job_dtype
 
 
 def forward(call: Forward) -> Outputs:
@@ -40,15 +42,18 @@ def forward(call: Forward) -> Outputs:
         code_of("forward", call),
         call,
         sums=1 if call.counted else 0,
-        spk=outputs.spikes,
+        spk=None if call.only_bits else outputs.spikes,
         final=outputs.final,
         chunks=outputs.chunks,
         mem=outputs.mem if trace else None,
         ada=outputs.ada if trace else None,
-        gates=outputs.extra if gated else None,
+        gates=outputs.extra if gated and not call.only_bits else None,
         gate_width=call.gate_width,
+        bits=outputs.bits.data_ptr() if call.packed else 0,
     )
     job.run()
+    if call.packed and gated:
+        number_gates(outputs.bits)
     return outputs if job.sums is None else outputs._replace(counts=job.sums[:, 0].sum(0))
 
 
@@ -66,6 +71,8 @@ def backward(call: Backward) -> Gradients:
         grad_ada=call.grad_ada,
         grad_initial=grads.initial,
         gate=call.derivative,
+        bits=0 if call.grad_open is None or call.bits is None else call.bits.data_ptr(),
+        grad_open=0 if call.grad_open is None else call.grad_open.data_ptr(),
         sums=9 if call.affine is None else 11,
     )
     job.run()
@@ -74,6 +81,11 @@ def backward(call: Backward) -> Gradients:
     assert job.sums is not None
     coefficients, affine = split_sums(job.sums.numpy().sum(0), call.coefficients.numpy(), call.affine.numpy())
     return grads._replace(coefficients=torch.from_numpy(coefficients), affine=torch.from_numpy(affine))
+
+
+def number_gates(bits: Tensor) -> None:
+    """Write how many gates are open before each word of bits [3, T, B, N / 64]."""
+    run_job(bit_kernels.number_gates, bit_kernels.job_dtype, bits.dtype, 1, 0, bits=bits, words=bits[0].numel())
 
 
 def split_sums(sums: Any, coefficients: Any, affine: Any) -> tuple[Any, Any]:
@@ -95,7 +107,7 @@ def split_sums(sums: Any, coefficients: Any, affine: Any) -> tuple[Any, Any]:
 def shares(steps: int, batch: int, neurons: int, row: int, item: int) -> dict[str, int]:
     """Width and number of the tiles of rows of ``row`` lanes, and the number of tasks that they make."""
     # Wide tiles are read fastest; there should be enough of them to be shared.
-    share = -(-batch * neurons // (16 * PADDED)) * PADDED
+    share = -(-batch * neurons // (16 * WORD)) * WORD
     width = min(WIDTH // item, max(4 * PADDED, share))
     tiles = batch * neurons // row * -(-row // width) if row else 0
     # The sums of the coefficients' gradients depend on how tiles are shared among tasks: by shape alone. A power
@@ -178,7 +190,7 @@ class Job:
 def code_of(name: str, call: Forward | Backward) -> Code:
     """Return machine code and job of the kernel ``"forward"`` or ``"backward"`` for two states."""
     kernel = name + "_hard" * call.hard_reset + "_normalised" * (call.affine is not None)
-    return code_of_kernel(getattr(kernels, kernel), call.current.dtype)
+    return code_of_kernel(getattr(kernels, kernel), call.current.dtype, job_dtype)
 
 
 def forward_system(call: SystemForward) -> SystemOutputs:
@@ -218,7 +230,7 @@ def forward_flow(call: FlowForward) -> FlowOutputs:
     """Run neurons over steps of their own length."""
     outputs = empty_flow_outputs(call, empty_like, empty)
     Job(
-        code_of_kernel(flows.forward, call.current.dtype),
+        code_of_kernel(flows.forward, call.current.dtype, job_dtype),
         call,
         spk=outputs.spikes,
         final=outputs.final,
@@ -234,7 +246,7 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
     """Run the adjoint of neurons over steps of their own length."""
     grads = empty_flow_gradients(call, empty_like)
     job = Job(
-        code_of_kernel(flows.backward, call.current.dtype),
+        code_of_kernel(flows.backward, call.current.dtype, job_dtype),
         call,
         chunks=call.chunks,
         grad_x=grads.current if call.needs_current else None,
@@ -250,7 +262,7 @@ def backward_flow(call: FlowBackward) -> FlowGradients:
 
 
 def _system_code(name: str, call: SystemForward | SystemBackward) -> Code:
-    return code_of_kernel(systems.kernel(name, Form.of(call)), call.current.dtype)
+    return code_of_kernel(systems.kernel(name, Form.of(call)), call.current.dtype, job_dtype)
 
 
 def view_of(tensor: Tensor) -> tuple[int, ...]:

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...kernels.code import Code, code_of_kernel
 from ...kernels.simd import REGISTER_BYTES
 from . import single_kernels
-from .code import Code, code_of_kernel
 
 
 class Step:

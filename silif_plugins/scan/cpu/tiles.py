@@ -41,14 +41,15 @@ NEURON = 3
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     """What a kernel is told: sizes, flags, and views of its inputs and outputs."""
-    # A tile has at most ``width`` lanes and spans those of one row; tasks are what threads share. [B] lengths and
-    # [tasks, 9, N] sums by address.
-    numbers = ("steps", "batch", "neurons", "row", "width", "tiles", "tasks", "streams", "lengths", "sums")
+    # A tile has at most ``width`` lanes and spans those of one row; tasks are what threads share. [B] lengths,
+    # [tasks, 9, N] sums, [3, T, B, N / 64] words of bits and [K] gradients at open gates by address.
+    numbers = ("steps", "batch", "neurons", "row", "width", "tiles", "tasks", "streams")
+    addresses = ("lengths", "sums", "bits", "grad_open")
     options = ("surrogate", "detach_reset")
     views = ("coefficients", "initial", "final", "chunks", "grad_initial", "grad_final")  # [9 | 3 | 3 | 2C, B, N]
     sequences = ("x", "spk", "mem", "ada", "grad_x", "grad_spk", "grad_mem", "grad_ada", "gate", "gates")
     return np.dtype(
-        [(name, np.int64) for name in numbers + options]
+        [(name, np.int64) for name in numbers + addresses + options]
         + [(name, np.int64, (4,)) for name in views + sequences]
         + [("shape1", real), ("shape2", real), ("gate_width", real)]
     )

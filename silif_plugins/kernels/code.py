@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...kernels.compile import machine_code
-from ...kernels.threads import run_tasks
-from .tiles import job_dtype
+from .compile import machine_code
+from .threads import run_tasks
 
 
 class Code:
@@ -23,11 +22,11 @@ class Code:
     def __init__(self, kernel: Callable[..., None], layout: np.dtype[Any]) -> None:
         self.kernel, self.layout = machine_code(kernel, layout), layout
         fields = [(name, layout[name]) for name in layout.names or ()]
-        kinds = {"i": "q", "f": "d" if layout["shape1"].itemsize == 8 else "f"}
+        kinds = {np.int64: "q", np.float32: "f", np.float64: "d"}
         sizes = [math.prod(field.shape) for _, field in fields]
         self.places = {name: (sum(sizes[:k]), sizes[k]) for k, (name, _) in enumerate(fields)}
         self.absent = [0] * sum(sizes)
-        self.format = struct.Struct("=" + "".join(f"{math.prod(f.shape)}{kinds[f.base.kind]}" for _, f in fields))
+        self.format = struct.Struct("=" + "".join(f"{math.prod(f.shape)}{kinds[f.base.type]}" for _, f in fields))
 
     def fill(self, numbers: list[Any], values: Mapping[str, Any]) -> list[Any]:
         """Put numbers, and the four of each view, where the kernel looks for them."""
@@ -50,7 +49,7 @@ class Code:
 
 @cache
 def code_of_kernel(
-    kernel: Callable[..., None], dtype: torch.dtype, layout: Callable[[np.dtype[Any]], np.dtype[Any]] = job_dtype
+    kernel: Callable[..., None], dtype: torch.dtype, layout: Callable[[np.dtype[Any]], np.dtype[Any]]
 ) -> Code:
-    """Return a kernel's machine code for a data type, and the layout of its job."""
+    """Return a kernel's machine code for a data type, and how its job lies in memory, by the type of real numbers."""
     return Code(kernel, layout(np.dtype(str(dtype).removeprefix("torch."))))

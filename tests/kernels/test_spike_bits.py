@@ -1,0 +1,125 @@
+"""Spikes as bits, against spikes and gates as tensors."""
+
+import pytest
+import torch
+
+from silif_plugins.dynamics import with_reset
+from silif_plugins.kernels.spike_bits import WORD, open_gates, unpacked
+from silif_plugins.neurons import LIF, SiLIF
+from silif_plugins.scan import scan, scan_layer
+
+pytest.importorskip("numba")
+
+SHAPES = [(40, 3, 64), (17, 1, 128), (33, 5, 192), (1, 2, 64), (20, 32, 64), (5, 3, 576)]
+"""[T, B, N], with tiles that end within a chunk, and that begin in the middle of a row."""
+
+
+def run(neurons, current, **options):
+    return scan_layer(neurons, current, backend="cpu", **options)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_bits_are_spikes_and_gates(shape, padded, dtype):
+    steps, batch, size = shape
+    lengths = torch.randint(0, steps + 1, (batch,)) if padded else None
+    current = 3 * torch.randn(shape, dtype=dtype)
+    fired = run(SiLIF(size).to(dtype), current, lengths=lengths)
+    spikes, gates, before = fired.bits.planes
+    assert torch.equal(unpacked(spikes), fired.spikes.bool())
+    assert torch.equal(unpacked(gates), fired.gate)
+    each = fired.gate.view(-1, WORD).sum(1)
+    assert torch.equal(before.flatten(), each.cumsum(0) - each)
+    assert open_gates(fired.bits.planes) == len(fired.bits.open) == fired.gate.sum()
+    assert fired.bits.events == fired.spikes.sum()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize("also", [False, True], ids=["open gates", "and all spikes"])
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_gradient_at_open_gates_is_that_of_the_spikes(shape, padded, also, reset, dtype):
+    steps, batch, size = shape
+    neuron, lengths = SiLIF(size).to(dtype), torch.randint(0, steps + 1, (batch,)) if padded else None
+    current, weights = 3 * torch.randn(shape, dtype=dtype), torch.randn(2, *shape, dtype=dtype)
+    affine = torch.stack([torch.randn(size, dtype=dtype) for _ in range(3)])
+    results = []
+    for through_gates in (False, True):
+        given = current.clone().requires_grad_(), affine.clone().requires_grad_()
+        fired = run(with_reset(neuron.dynamics(), reset), given[0], affine=given[1], lengths=lengths)
+        loss = (fired.spikes * weights[1]).sum() if also else 0 * fired.spikes.sum()
+        if through_gates:
+            loss = loss + (fired.bits.open * weights[0].masked_select(fired.gate)).sum()
+            fired = fired._replace(spikes=None) if not also else fired
+        else:
+            loss = loss + (fired.spikes * weights[0]).sum()
+        results.append(torch.autograd.grad(loss, [*given, *neuron.parameters()]))
+    for of_spikes, of_gates in zip(*results, strict=True):
+        torch.testing.assert_close(of_gates, of_spikes)
+
+
+def test_only_bits_are_the_same_without_memory():
+    neuron, current = SiLIF(128), 3 * torch.randn(30, 4, 128)
+    both, alone = run(neuron, current), run(neuron, current, only_bits=True)
+    assert alone.spikes.shape == both.spikes.shape
+    assert alone.spikes.untyped_storage().nbytes() < 100
+    assert alone.gate is None
+    assert torch.equal(alone.bits.planes, both.bits.planes)
+    assert torch.equal(alone.counts, both.counts)
+    weights = torch.randn(len(both.bits.open))
+    first, second = (
+        torch.autograd.grad((each.bits.open * weights).sum(), neuron.parameters()) for each in (both, alone)
+    )
+    assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("neuron", "options"),
+    [
+        (SiLIF(63), {}),
+        (SiLIF(64), {"backend": "reference"}),
+        (LIF(64), {"recurrent": torch.eye(64)}),
+        (SiLIF(64), {"surrogate": lambda x: (x > 0).float()}),
+    ],
+    ids=["half a word", "reference", "recurrent", "callable surrogate"],
+)
+def test_without_bits_the_spikes_are_there(neuron, options):
+    current = 3 * torch.randn(20, 2, neuron.size[0])
+    fired = scan_layer(neuron, current, only_bits=True, **options)
+    options.pop("backend", None)
+    assert fired.bits is None
+    assert torch.equal(fired.spikes, scan(neuron, current, **options)[0])
+
+
+def test_without_gates_the_spikes_are_there_too():
+    neuron, current = SiLIF(64), 3 * torch.randn(20, 2, 64)
+    fired = run(neuron, current, surrogate="atan", only_bits=True)
+    assert fired.bits.open is None
+    assert torch.equal(unpacked(fired.bits.planes[0]), fired.spikes.bool())
+    assert torch.equal(fired.spikes, run(neuron, current, surrogate="atan").spikes)
+
+
+def test_no_steps():
+    fired = run(SiLIF(64), torch.zeros(0, 2, 64), only_bits=True)
+    assert fired.bits.planes.shape == (3, 0, 2, 1)
+    assert len(fired.bits.open) == 0
+    assert unpacked(fired.bits.planes[0]).shape == (0, 2, 64)
+
+
+def test_a_transform_gets_no_bits():
+    neuron = SiLIF(64)
+
+    def spikes(current):
+        fired = run(neuron, current)
+        assert fired.bits is None
+        return fired.spikes
+
+    torch.func.vmap(spikes)(torch.randn(2, 10, 3, 64))
+
+
+def test_open_gates_of_a_full_word():
+    planes = torch.tensor([0, -1, 70]).view(3, 1, 1, 1)
+    assert open_gates(planes) == 134
+    assert unpacked(planes[1]).all()
