@@ -1,56 +1,22 @@
-"""Machine code of a kernel, together with the memory in which it is told what to do."""
+"""Machine code of a scan's kernel, and how what it is told lies in memory."""
 
 from __future__ import annotations
 
-import ctypes
-import math
-import struct
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 
-from ...kernels.compile import machine_code
-from ...kernels.threads import run_tasks
+from ...kernels import jobs
+from ...kernels.jobs import Code
 from .tiles import job_dtype
 
-
-class Code:
-    """Machine code of a kernel, and how what it is told lies in memory."""
-
-    def __init__(self, kernel: Callable[..., None], layout: np.dtype[Any]) -> None:
-        self.kernel, self.layout = machine_code(kernel, layout), layout
-        fields = [(name, layout[name]) for name in layout.names or ()]
-        kinds = {"i": "q", "f": "d" if layout["shape1"].itemsize == 8 else "f"}
-        sizes = [math.prod(field.shape) for _, field in fields]
-        self.places = {name: (sum(sizes[:k]), sizes[k]) for k, (name, _) in enumerate(fields)}
-        self.absent = [0] * sum(sizes)
-        self.format = struct.Struct("=" + "".join(f"{math.prod(f.shape)}{kinds[f.base.kind]}" for _, f in fields))
-
-    def fill(self, numbers: list[Any], values: Mapping[str, Any]) -> list[Any]:
-        """Put numbers, and the four of each view, where the kernel looks for them."""
-        for name, value in values.items():
-            place, size = self.places[name]
-            if size == 1:
-                numbers[place] = value
-            else:
-                numbers[place : place + size] = value
-        return numbers
-
-    def pack(self, numbers: Sequence[Any]) -> bytearray:
-        """Write numbers into memory; NumPy would take 20 times as long."""
-        return bytearray(self.format.pack(*numbers))
-
-    def run(self, memory: bytearray, tasks: int, elements: int) -> None:
-        """Run the kernel with what was packed, shared among threads by the number of elements."""
-        run_tasks(self.kernel, tasks, ctypes.addressof(ctypes.c_char.from_buffer(memory)), elements)
+__all__ = ["Code", "code_of_kernel"]
 
 
-@cache
 def code_of_kernel(
     kernel: Callable[..., None], dtype: torch.dtype, layout: Callable[[np.dtype[Any]], np.dtype[Any]] = job_dtype
 ) -> Code:
     """Return a kernel's machine code for a data type, and the layout of its job."""
-    return Code(kernel, layout(np.dtype(str(dtype).removeprefix("torch."))))
+    return jobs.code_of_kernel(kernel, dtype, layout)
