@@ -29,9 +29,13 @@ class Batch(NamedTuple):
     lengths: Tensor | None
 
     def to(self, device: str | torch.device) -> Batch:
-        """Move to a device; the frames become float32 there, so that small integers travel."""
+        """Move to a device; the frames become float32 there, so that small integers travel.
+
+        In memory they then lie as [T, B, C], which is how spiking layers read them.
+        """
         lengths = None if self.lengths is None else self.lengths.to(device)
-        return Batch(self.frames.to(device).float(), self.labels.to(device), lengths)
+        steps = self.frames.transpose(0, 1).contiguous().to(device).float()
+        return Batch(steps.transpose(0, 1), self.labels.to(device), lengths)
 
     def time_first(self) -> Batch:
         """Return the frames as [T, B, C], as snnTorch and Norse want them."""
@@ -87,19 +91,24 @@ def batches(
     return loader
 
 
-def ahead(loader: Batches) -> Iterator[Batch]:
-    """Iterate, while a thread makes the next batch: whoever trains on this one does not wait for it.
+def ahead(loader: Batches, device: str | torch.device = "cpu") -> Iterator[Batch]:
+    """Iterate over batches on a device, while a thread makes the next one: whoever trains on this does not wait for it.
+
+    Args:
+        loader: Makes the batches.
+        device: Where they are to go, as by `Batch.to`.
 
     Examples:
         >>> from silif_plugins.datasets import SpokenDigits
         >>> sum(len(batch.labels) for batch in ahead(batches(SpokenDigits("valid", steps=50), 32)))
         480
     """
-    iterator = iter(loader)
+    iterator = iter(loader)  # draws a random number: here, not in the thread
+    moved = (batch.to(device) for batch in iterator)
     with ThreadPoolExecutor(1) as thread:
-        pending = thread.submit(next, iterator, None)
+        pending = thread.submit(next, moved, None)
         while (batch := pending.result()) is not None:
-            pending = thread.submit(next, iterator, None)
+            pending = thread.submit(next, moved, None)
             yield batch
 
 

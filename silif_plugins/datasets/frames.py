@@ -201,7 +201,7 @@ class FrameDataset(Dataset[tuple[Tensor, int]]):
 
     def batch(self, chosen: Tensor, steps: int) -> Tensor:
         """Return the first steps of some samples, [B, steps, channels], in the type in which they are kept."""
-        return self.frames[chosen, :steps]
+        return self.frames[:, :steps].index_select(0, chosen)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -77,7 +77,7 @@ class TokenDataset(FrameDataset):
 
     def batch(self, chosen: Tensor, steps: int) -> Tensor:
         """Return the first steps of some samples: [B, steps, columns V] one-hot, or the numbers [B, steps, columns]."""
-        tokens = self.frames[chosen, :steps]
+        tokens = super().batch(chosen, steps)
         return one_hot(tokens, self.vocabulary) if self.one_hot else tokens
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:

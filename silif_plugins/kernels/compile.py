@@ -18,13 +18,14 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import llvmlite
 import numba
 import numpy as np
 from numba import cfunc, from_dtype, njit, types
-from numba.core import caching, ccallback, compiler, serialize, sigutils
+from numba.core import caching, ccallback, sigutils
+from numba.core.runtime import rtsys
 
 from ..files import write_file
 from .threads import KERNEL
@@ -87,25 +88,41 @@ def machine_code(kernel: Callable[..., None], job: np.dtype[Any]) -> Any:
     return KERNEL(code.address)
 
 
+class _Entry(NamedTuple):
+    """Where machine code begins, by numba's name for it."""
+
+    llvm_cfunc_wrapper_name: str
+
+
+class _Loaded(NamedTuple):
+    """What numba wants of a kernel that is compiled already."""
+
+    library: Any
+    fndesc: _Entry
+
+
 class _Cache(caching.NullCache):  # type: ignore[misc]
     """Where numba looks for one kernel, and leaves it.
 
-    A file of a SHA-256 and what numba makes of compiled code, a pickle: hence the private folder.
+    A file of a SHA-256 and of a pickle, which holds machine code: hence the private folder. Numba's own cache also
+    keeps types and global names, for which it imports its whole compiler: half a second in every process.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        target_context.refresh()
-        path, key = self._place(target_context.codegen())
+        codegen = target_context.codegen()
+        path, key = self._place(codegen)
         if path is None or not path.exists():
             return None
         try:
             content = path.read_bytes()
             if content[:32] != _digest(key, content[32:]):
                 raise ValueError("the checksum is not that of when it was written")
-            result = compiler.CompileResult._rebuild(target_context, *pickle.loads(content[32:]))
+            machine, entry = pickle.loads(content[32:])
+            rtsys.initialize(target_context)  # what machine code may call of numba's
+            result = _Loaded(codegen.unserialize_library(machine), _Entry(entry))
             os.utime(path)
         except Exception as error:
             logger.info("%s: compiled anew (%s)", path, error)
@@ -117,7 +134,7 @@ class _Cache(caching.NullCache):  # type: ignore[misc]
         if path is None or data.library.has_dynamic_globals:
             return
         try:
-            content = serialize.dumps(data._reduce())
+            content = pickle.dumps((data.library.serialize_using_object_code(), data.fndesc.llvm_cfunc_wrapper_name))
             write_file(path, _digest(key, content) + content)
             entries = sorted(path.parent.glob("*.nbc"), key=_written)
             for old in entries[:-_KEPT]:

@@ -32,12 +32,15 @@ SLACK = 1.125
 """How much more may be kept than was in use at one time. Tensors of several sizes are not all in use then: a training
 step, whose small ones come and go, would else return large ones to the system and ask for them again, every time."""
 
+SPARE = 64 << 20
+"""Bytes that may be kept beyond that: what a small network trains with stays while it is validated in other batches."""
+
 
 class Pool:
     """Memory that tensors have given back, to be used again for tensors of the same size.
 
-    What is in use and what waits here are together at most SLACK times what was in use at one time before: beyond
-    that the memory that has waited longest goes back to the system.
+    What is in use and what waits here are together at most SLACK times what was in use at one time before, and
+    ``spare`` bytes: beyond that the memory that has waited longest goes back to the system.
 
     Examples:
         >>> pool = Pool()
@@ -48,7 +51,8 @@ class Pool:
         True
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spare: int = 0) -> None:
+        self.spare = spare
         self._lock = threading.RLock()  # a tensor may die, and come back here, at any time
         self._waiting: list[tuple[int, mmap.mmap]] = []
         self._used = self._peak = self._made = 0
@@ -83,11 +87,12 @@ class Pool:
             self._shrink()
 
     def _shrink(self) -> None:
-        while self._waiting and self._used + sum(size for size, _ in self._waiting) > SLACK * self._peak:
+        most = SLACK * self._peak + self.spare
+        while self._waiting and self._used + sum(size for size, _ in self._waiting) > most:
             self._waiting.pop(0)
 
 
-_pool = Pool()
+_pool = Pool(SPARE)
 
 
 def empty(like: Tensor, shape: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:

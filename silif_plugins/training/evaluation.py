@@ -62,8 +62,8 @@ def evaluate(net: nn.Module, dataset: FrameDataset, *, batch_size: int = 128, pa
     net.eval()
     language = is_language_model(net)
     totals = torch.zeros(6, dtype=torch.float64, device=device)
-    for batch in ahead(in_order(dataset, _fitting(dataset, batch_size), current(), pad=pad)):
-        frames, labels, lengths = batch.to(device)
+    loader = in_order(dataset, _fitting(dataset, batch_size), current(), pad=pad)
+    for frames, labels, lengths in ahead(loader, device):
         if not len(labels):  # the last batch may have none for this process
             continue
         output = run(net, frames, lengths)
@@ -113,10 +113,10 @@ def recalibrate(
         norm.momentum = None  # the plain average over batches
         norm.train()
     seen = 0
-    for batch in shuffled(dataset, _fitting(dataset, batch_size), torch.Generator().manual_seed(0), pad=pad):
+    loader = shuffled(dataset, _fitting(dataset, batch_size), torch.Generator().manual_seed(0), pad=pad)
+    for frames, _, lengths in ahead(loader, device):
         if seen >= samples:
             break
-        frames, _, lengths = batch.to(device)
         left = samples - seen
         net(frames[:left], None if lengths is None else lengths[:left])
         seen += len(frames)

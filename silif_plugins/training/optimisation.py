@@ -18,6 +18,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, O
 
 from .config import TrainConfig
 
+FUSED = ("cpu", "cuda")
+"""Devices on which PyTorch's Adam is one kernel, for real numbers."""
+
 
 class Optimisation:
     """All steps of a run on the parameters of a network.
@@ -35,9 +38,11 @@ class Optimisation:
     """
 
     def __init__(self, net: nn.Module, config: TrainConfig, batches: int) -> None:
-        self.net, self.config, self.batches = net, config, batches
+        self.config, self.batches = config, batches
         apart: dict[str, list[dict[str, Any]]] = {}
         modules: list[Any] = list(net.modules())
+        self.beginning = [module.begin_epoch for module in modules if hasattr(module, "begin_epoch")]
+        self.following = [module.after_step for module in modules if hasattr(module, "after_step")]
         for module in modules:
             for group in getattr(module, "optimizer_groups", list)():
                 group = dict(group)
@@ -45,8 +50,10 @@ class Optimisation:
         own = {id(each) for groups in apart.values() for group in groups for each in group["params"]}
         rest = [each for each in net.parameters() if each.requires_grad and id(each) not in own]
         kind = torch.optim.AdamW if getattr(net, "decoupled_weight_decay", False) else torch.optim.Adam
-        main = kind(rest, lr=config.learning_rate, weight_decay=config.weight_decay)
-        others = (kind(each, lr=config.learning_rate, weight_decay=0.0) for each in apart.values())
+        # One kernel for a step; else a dozen small operations for each parameter.
+        fused = all(each.is_floating_point() and each.device.type in FUSED for each in net.parameters()) or None
+        main = kind(rest, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
+        others = (kind(each, lr=config.learning_rate, weight_decay=0.0, fused=fused) for each in apart.values())
         self.optimizers: list[torch.optim.Optimizer] = [main, *others]
         self.schedulers = [
             _scheduler(name, config, optimizer, batches)
@@ -55,7 +62,8 @@ class Optimisation:
 
     def begin_epoch(self, epoch: int) -> None:
         """Tell the modules that follow the training how far it is."""
-        self._tell("begin_epoch", epoch / self.config.epochs)
+        for tell in self.beginning:
+            tell(epoch / self.config.epochs)
 
     def step(self) -> None:
         """Take a step by the gradients that are there."""
@@ -63,13 +71,8 @@ class Optimisation:
             optimizer.step()
             if isinstance(scheduler, OneCycleLR):
                 scheduler.step()
-        self._tell("after_step")
-
-    def _tell(self, method: str, *arguments: Any) -> None:
-        """Call a method of all modules that have it."""
-        for module in self.net.modules():
-            if hasattr(module, method):
-                getattr(module, method)(*arguments)
+        for tell in self.following:
+            tell()
 
     def end_epoch(self, accuracy: float) -> None:
         """Bring the learning rates to the next epoch."""

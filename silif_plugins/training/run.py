@@ -233,13 +233,12 @@ class _Run:
         order = torch.Generator().manual_seed(_mix(config.seed, epoch))
         loader = shuffled(self.data.train, config.batch_size, order, share, pad=not config.published, augment=True)
         self.model.train()
-        sums = torch.zeros(3, dtype=torch.float64)
+        total_loss = right = decisions = 0.0
         language = model.is_language_model(self.net)
         left = len(self.data.train)
-        for batch in self._timed(loader):
+        for frames, labels, lengths in self._timed(loader):
             samples = min(config.batch_size, left)  # of all processes
             left -= samples
-            frames, labels, lengths = batch.to(self.device)
             with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=config.precision == "bfloat16"):
                 scores = model.run(self.model, frames, lengths).scores
             verdict = model.judge(scores, labels, lengths, language=language)
@@ -250,9 +249,11 @@ class _Run:
             if config.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(self.net.parameters(), config.gradient_clip)
             self.optimisation.step()
-            right = 0 if language else verdict.right
-            sums += torch.tensor([verdict.loss.item(), right, verdict.decisions], dtype=torch.float64)
-        total_loss, right, decisions = parallel.total(sums.to(self.device)).tolist()
+            total_loss += verdict.loss.item()
+            right += 0 if language else verdict.right
+            decisions += verdict.decisions
+        sums = torch.tensor([total_loss, right, decisions], dtype=torch.float64, device=self.device)
+        total_loss, right, decisions = parallel.total(sums).tolist()
         self._check_finite(total_loss, f"loss is {total_loss} in epoch {epoch + 1}")
         return total_loss / decisions, model.figure_of_merit(right, total_loss, decisions, language=language)
 
@@ -266,7 +267,7 @@ class _Run:
     def _timed(self, loader: Batches) -> Iterator[Batch]:
         """Iterate, and add up the time spent waiting."""
         start = time.perf_counter()
-        for batch in ahead(loader):
+        for batch in ahead(loader, self.device):
             self.progress.waiting += time.perf_counter() - start
             yield batch
             start = time.perf_counter()

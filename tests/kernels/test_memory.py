@@ -37,6 +37,16 @@ def test_little_more_is_kept_than_was_used_at_once():
         assert pool._used + sum(waiting for waiting, _ in pool._waiting) <= 3000 * SLACK
 
 
+def test_small_tensors_of_two_kinds_of_batches_all_wait():
+    pool = Pool(spare=8000)
+    for _ in range(3):  # training, validation
+        for size in (1000, 2000):
+            tensors = [pool.empty(size) for _ in range(4)]
+            del tensors
+            gc.collect()
+    assert pool._made == 8
+
+
 def test_a_loop_of_several_sizes_needs_no_new_memory_after_its_first_round():
     pool, made = Pool(), []
     for _ in range(4):
