@@ -12,6 +12,7 @@ import mmap
 import sys
 import threading
 import weakref
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,20 +54,32 @@ class Pool:
 
     def __init__(self, spare: int = 0) -> None:
         self.spare = spare
-        self._lock = threading.RLock()  # a tensor may die, and come back here, at any time
+        self._lock = threading.Lock()
+        # A tensor may die at any time, in the midst of what follows too: it is put aside, which nothing can disturb.
+        self._returned: deque[tuple[int, mmap.mmap]] = deque()
         self._waiting: list[tuple[int, mmap.mmap]] = []
-        self._used = self._peak = self._made = 0
+        self._used = self._kept = self._peak = self._made = 0
 
     def empty(self, size: int) -> Tensor:
         """Return ``size`` bytes, uninitialised, that come back here when no tensor refers to them any more."""
         with self._lock:
-            index = next((i for i, (waiting, _) in enumerate(self._waiting) if waiting == size), None)
-            memory = self._new(size) if index is None else self._waiting.pop(index)[1]
+            while self._returned:
+                self._waiting.append(self._returned.popleft())
+                self._used -= self._waiting[-1][0]
+                self._kept += self._waiting[-1][0]
+            # The last one given back: it may still be in a cache.
+            index = next((i for i in reversed(range(len(self._waiting))) if self._waiting[i][0] == size), None)
+            if index is None:
+                memory = self._new(size)
+            else:
+                memory = self._waiting.pop(index)[1]
+                self._kept -= size
             self._used += size
             self._peak = max(self._peak, self._used)
-            self._shrink()
+            while self._waiting and self._used + self._kept > SLACK * self._peak + self.spare:
+                self._kept -= self._waiting.pop(0)[0]
         owner = np.frombuffer(memory, np.uint8)
-        weakref.finalize(owner, self._give_back, size, memory).atexit = False
+        weakref.finalize(owner, self._returned.append, (size, memory)).atexit = False
         start = len(memory) % mmap.PAGESIZE
         return torch.from_numpy(owner[start : start + size])
 
@@ -79,17 +92,6 @@ class Pool:
         with contextlib.suppress(OSError, AttributeError):  # a wish: large pages make even the first use cheap
             memory.madvise(mmap.MADV_HUGEPAGE)
         return memory
-
-    def _give_back(self, size: int, memory: mmap.mmap) -> None:
-        with self._lock:
-            self._used -= size
-            self._waiting.append((size, memory))
-            self._shrink()
-
-    def _shrink(self) -> None:
-        most = SLACK * self._peak + self.spare
-        while self._waiting and self._used + sum(size for size, _ in self._waiting) > most:
-            self._waiting.pop(0)
 
 
 _pool = Pool(SPARE)

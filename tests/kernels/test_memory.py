@@ -34,7 +34,8 @@ def test_little_more_is_kept_than_was_used_at_once():
     gc.collect()
     for size in range(2000, 2500):
         pool.empty(size)
-        assert pool._used + sum(waiting for waiting, _ in pool._waiting) <= 3000 * SLACK
+        assert pool._kept == sum(waiting for waiting, _ in pool._waiting)
+        assert pool._used + pool._kept <= 3000 * SLACK
 
 
 def test_small_tensors_of_two_kinds_of_batches_all_wait():
