@@ -50,7 +50,7 @@ class Network(nn.Module):
             current, affine, _ = normalised(linear, norm, x, gate, bits=bits)
             last = isinstance(neuron, LI)
             fired = scan_layer(
-                neuron.state_space(), current, affine=affine, return_states=last, only_bits=not self.watched
+                neuron.state_space(), current, affine=affine, return_states=last, as_bits=not self.watched
             )
             if last:
                 scores: Tensor = fired.states.mem.softmax(-1).sum(0)

@@ -30,11 +30,12 @@ class SpikeBits(NamedTuple):
         >>> import torch
         >>> from silif_plugins.neurons import SiLIF
         >>> from silif_plugins.scan import scan_layer
-        >>> fired = scan_layer(SiLIF(64), 3 * torch.randn(100, 2, 64))
-        >>> word, spikes = fired.bits.planes[0, 50, 1].item(), fired.spikes[50, 1]
+        >>> neuron, current = SiLIF(64), 3 * torch.randn(100, 2, 64)
+        >>> bits, fired = scan_layer(neuron, current, as_bits=True).bits, scan_layer(neuron, current)
+        >>> word, spikes = bits.planes[0, 50, 1].item(), fired.spikes[50, 1]
         >>> [word >> i & 1 for i in range(64)] == spikes.int().tolist()
         True
-        >>> fired.bits.open.shape == fired.spikes.masked_select(fired.gate).shape
+        >>> bits.open.shape == fired.spikes.masked_select(fired.gate).shape
         True
     """
 

@@ -146,7 +146,7 @@ def run(
     durations: Tensor | None = None,
     affine: Tensor | None = None,
     count: bool = False,
-    only_bits: bool = False,
+    as_bits: bool = False,
 ) -> tuple[Any, Any, Tensor, Tensor | None, SpikeBits | None]:
     """Run neurons of any shape by a fused backend; as :func:`silif_plugins.scan.reference.run`.
 
@@ -164,8 +164,8 @@ def run(
             nor with recurrent weights.
         durations: Of each step, [T, B], for a :class:`silif_plugins.dynamics.Flow`.
         affine: What normalises the currents, [3, *neurons]; where :func:`normalises` says so.
-        count: Whether spikes are counted, and given as bits where they fill words; likewise.
-        only_bits: Whether spikes and gates are wanted as bits alone where both are given so.
+        count: Whether spikes are counted; likewise.
+        as_bits: Whether spikes are wanted as bits, if they fill words; likewise.
 
     Returns:
         The states of all steps, the last one, with ``gate_width`` booleans of the shape of ``current``, and with
@@ -196,7 +196,6 @@ def run(
         lengths = lengths.repeat_interleave(batch[0] // max(1, shape[1]))
     number, shape1, shape2 = in_kernel(surrogate)
     direct = is_direct(flat, coefficients, initial, recurrent)
-    packed_bits = count and direct and flat.shape[2] % WORD == 0
     call = Forward(
         flat,
         coefficients,
@@ -213,8 +212,7 @@ def run(
         gate_width,
         affine if affine is None else as_shape(affine, torch.Size((3, math.prod(sizes)))),
         count,
-        packed_bits,
-        packed_bits and only_bits and gate_width is not None,
+        as_bits and direct and flat.shape[2] % WORD == 0,
     )
     if number == GIVEN:
         results = CallableScan.apply(surrogate, *call)  # type: ignore[no-untyped-call]

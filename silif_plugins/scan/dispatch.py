@@ -254,8 +254,9 @@ class Firing(NamedTuple):
         counts: How often each neuron fired, float64 [\*neurons], with the gradient of a sum; None where the kernels
             do not count.
         states: The states of all steps, if they were asked for.
-        bits: The spikes as bits, for a connection that visits events; None where the kernels write none: other than
-            the CPU's for two states, with recurrent weights, or where their number of neurons is no multiple of 64.
+        bits: The spikes as bits, for a connection that visits events, if they were asked for; None where the kernels
+            write none: other than the CPU's for two states, with recurrent weights, or where the number of neurons is
+            no multiple of 64.
     """
 
     spikes: Tensor
@@ -278,7 +279,7 @@ def scan_layer(
     lengths: Tensor | None = None,
     backend: Backend = "auto",
     detach_reset: bool = False,
-    only_bits: bool = False,
+    as_bits: bool = False,
 ) -> Firing:
     r"""Run spiking neurons over a sequence, with all that a network wants to know of it.
 
@@ -299,8 +300,8 @@ def scan_layer(
         lengths: Steps of each sequence.
         backend: Which implementation runs it.
         detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient.
-        only_bits: Whether spikes are wanted as bits alone. Where the kernels write these, and gates, ``spikes`` is then
-            zeros without memory, of the right shape, and ``gate`` is None.
+        as_bits: Whether spikes are wanted as bits. Where the kernels write these, and gates, ``spikes`` is then zeros
+            without memory, of the right shape, and ``gate`` is None.
 
     Raises:
         ValueError: As :func:`scan`.
@@ -354,12 +355,11 @@ def scan_layer(
         gate_width=width,
         affine=None if affine is None else affine.to(dtype),
         count=knows,
-        only_bits=only_bits,
+        as_bits=as_bits and knows,
     )
     spikes = trace.spk.to(current.dtype if current.is_floating_point() else dtype)
     states = trace if return_states else None
-    told = width is not None and not (only_bits and bits is not None)
-    return Firing(spikes, last, gate if told else None, counts, states, bits)
+    return Firing(spikes, last, gate if width is not None and bits is None else None, counts, states, bits)
 
 
 def normalises(

@@ -120,7 +120,7 @@ def both_or_none(first: Tensor | None, second: Tensor | None) -> tuple[Tensor | 
 
 
 def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    current, coefficients, initial, weights, lengths, *ctx.options, affine, ctx.counts, _, _ = inputs
+    current, coefficients, initial, weights, lengths, *ctx.options, affine, ctx.counts, _ = inputs
     # With weights, backward needs what the neurons got, and not what came in.
     got = current if weights is None else output[5]
     bits = output[7] if output[7].numel() else None
@@ -176,7 +176,7 @@ def _differentiate(
         grads = backward(call) if is_direct(current, grad_spikes, grad_open) else run_backward(*call)
     wanted = grads[0] if needs_current else None, grads[1], grads[2], None if weights is None else grads[3]
     others: list[Tensor | None] = [None] * (len(Forward._fields) - len(wanted))
-    others[-4] = None if affine is None else grads[4]
+    others[-3] = None if affine is None else grads[4]
     return *wanted, *others
 
 
@@ -198,7 +198,7 @@ class DirectScan(torch.autograd.Function):
         call = Forward(*inputs)
         outputs = forward(call)
         _save(ctx, inputs, outputs)
-        if not call.packed or call.gate_width is None:
+        if not call.only_bits:
             return outputs
         return *outputs, call.current.new_zeros(1).expand(open_gates(outputs[7]))
 

@@ -38,9 +38,7 @@ class Forward(NamedTuple):
         affine: Mean, scale and shift of each neuron, [3, N]: the current is scale (current - mean) + shift. None
             without. On the CPU, not with ``weights``.
         counted: Whether the spikes of each neuron are counted; on the CPU, not with ``weights``.
-        packed: Whether spikes, and with ``gate_width`` gates, are wanted as bits, too; likewise, and for a multiple of
-            64 neurons.
-        only_bits: Whether they are wanted as bits alone, if at all as bits.
+        packed: Whether spikes are wanted as bits; likewise, and for a multiple of 64 neurons.
     """
 
     current: Tensor
@@ -59,7 +57,11 @@ class Forward(NamedTuple):
     affine: Tensor | None = None
     counted: bool = False
     packed: bool = False
-    only_bits: bool = False
+
+    @property
+    def only_bits(self) -> bool:
+        """Whether spikes and gates are there as bits alone: without gates, gradients go to the spikes themselves."""
+        return self.packed and self.gate_width is not None
 
 
 class Backward(NamedTuple):

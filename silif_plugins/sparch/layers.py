@@ -309,7 +309,7 @@ class SpikingLayer(nn.Module):
         valid: Tensor | None = None,
         gate: Tensor | None = None,
         bits: SpikeBits | None = None,
-        only_bits: bool = False,
+        as_bits: bool = False,
     ) -> LayerActivity:
         """Return the spikes before dropout, which of their gradients matter to this layer, and how many there are.
 
@@ -318,7 +318,7 @@ class SpikingLayer(nn.Module):
             valid: Which steps belong to a sequence and are not padding, booleans [T, B]; all of them by default.
             gate: Which inputs' gradients matter to the layer before, booleans [T, B, num_inputs]; all by default.
             bits: The inputs as bits, if that layer gave them so.
-            only_bits: Whether the spikes are wanted as bits alone where there are any; see `reads_bits`.
+            as_bits: Whether the spikes are wanted as bits where there are any; see `reads_bits`.
         """
         if self.bidirectional:  # both directions would need a gate of their own
             gate = bits = None
@@ -335,8 +335,8 @@ class SpikingLayer(nn.Module):
             options = self.scan_options()
             current, affine, events, lengths = self.current.for_neurons(dynamics, inputs, valid, gate, bits, **options)
             first = first_state(self.neuron, self.initial_state, current)
-            only_bits = only_bits and (valid is None or lengths is not None) and not self.bidirectional
-            fired = scan_layer(dynamics, current, first, affine=affine, lengths=lengths, only_bits=only_bits, **options)
+            as_bits = as_bits and (valid is None or lengths is not None) and not self.bidirectional
+            fired = scan_layer(dynamics, current, first, affine=affine, lengths=lengths, as_bits=as_bits, **options)
             spikes, gate, counts, bits = fired.spikes, fired.gate, fired.counts, fired.bits
         if self.neuron.outputs > 1:  # of all neurons one after the other, as kernels write them
             spikes, gate = spikes.movedim(-1, 2).flatten(2), None if gate is None else gate.movedim(-1, 2).flatten(2)

@@ -222,9 +222,9 @@ class SpArchNet(nn.Module):
         for layer, taker in zip(self.hidden, takers, strict=True):
             assert isinstance(layer, SpikingLayer)
             assert isinstance(taker, SpikingLayer | Readout)
-            only_bits = taker.reads_bits(activity, valid)
+            as_bits = taker.reads_bits(activity, valid)
             entered, before = activity, spikes
-            activity, gate, counts, events, bits = layer.activity(activity, valid, gate, bits, only_bits)
+            activity, gate, counts, events, bits = layer.activity(activity, valid, gate, bits, as_bits)
             fan_out = cost(layer.current.weights, layer.neuron.size[0])
             if before is not None or events is None:
                 operations = operations + operations_of(entered, fan_out * (1 + layer.bidirectional), before)

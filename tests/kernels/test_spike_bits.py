@@ -24,55 +24,48 @@ def run(neurons, current, **options):
 def test_bits_are_spikes_and_gates(shape, padded, dtype):
     steps, batch, size = shape
     lengths = torch.randint(0, steps + 1, (batch,)) if padded else None
-    current = 3 * torch.randn(shape, dtype=dtype)
-    fired = run(SiLIF(size).to(dtype), current, lengths=lengths)
-    spikes, gates, before = fired.bits.planes
+    neuron, current = SiLIF(size).to(dtype), 3 * torch.randn(shape, dtype=dtype)
+    fired, packed = (run(neuron, current, lengths=lengths, as_bits=as_bits) for as_bits in (False, True))
+    assert fired.bits is None
+    spikes, gates, before = packed.bits.planes
     assert torch.equal(unpacked(spikes), fired.spikes.bool())
     assert torch.equal(unpacked(gates), fired.gate)
     each = fired.gate.view(-1, WORD).sum(1)
     assert torch.equal(before.flatten(), each.cumsum(0) - each)
-    assert open_gates(fired.bits.planes) == len(fired.bits.open) == fired.gate.sum()
-    assert fired.bits.events == fired.spikes.sum()
+    assert open_gates(packed.bits.planes) == len(packed.bits.open) == fired.gate.sum()
+    assert packed.bits.events == fired.spikes.sum()
+    assert torch.equal(packed.counts, fired.counts)
+
+
+def test_spikes_as_bits_have_no_other_memory():
+    fired = run(SiLIF(128), 3 * torch.randn(30, 4, 128), as_bits=True)
+    assert fired.spikes.shape == (30, 4, 128)
+    assert fired.spikes.untyped_storage().nbytes() < 100
+    assert fired.bits.open.untyped_storage().nbytes() < 100
+    assert fired.gate is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("reset", ["subtract", "zero"])
-@pytest.mark.parametrize("also", [False, True], ids=["open gates", "and all spikes"])
+@pytest.mark.parametrize("counted", [False, True], ids=["open gates", "and all spikes"])
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_gradient_at_open_gates_is_that_of_the_spikes(shape, padded, also, reset, dtype):
+def test_gradient_at_open_gates_is_that_of_the_spikes(shape, padded, counted, reset, dtype):
     steps, batch, size = shape
     neuron, lengths = SiLIF(size).to(dtype), torch.randint(0, steps + 1, (batch,)) if padded else None
-    current, weights = 3 * torch.randn(shape, dtype=dtype), torch.randn(2, *shape, dtype=dtype)
+    current, weights = 3 * torch.randn(shape, dtype=dtype), torch.randn(shape, dtype=dtype)
     affine = torch.stack([torch.randn(size, dtype=dtype) for _ in range(3)])
-    results = []
-    for through_gates in (False, True):
+    gate, results = run(with_reset(neuron.dynamics(), reset), current, affine=affine, lengths=lengths).gate, []
+    for as_bits in (False, True):
         given = current.clone().requires_grad_(), affine.clone().requires_grad_()
-        fired = run(with_reset(neuron.dynamics(), reset), given[0], affine=given[1], lengths=lengths)
-        loss = (fired.spikes * weights[1]).sum() if also else 0 * fired.spikes.sum()
-        if through_gates:
-            loss = loss + (fired.bits.open * weights[0].masked_select(fired.gate)).sum()
-            fired = fired._replace(spikes=None) if not also else fired
-        else:
-            loss = loss + (fired.spikes * weights[0]).sum()
+        dynamics = with_reset(neuron.dynamics(), reset)
+        fired = run(dynamics, given[0], affine=given[1], lengths=lengths, as_bits=as_bits)
+        loss = (fired.bits.open * weights.masked_select(gate)).sum() if as_bits else (fired.spikes * weights).sum()
+        if counted:
+            loss = loss + (fired.counts * weights[0, 0]).sum()
         results.append(torch.autograd.grad(loss, [*given, *neuron.parameters()]))
     for of_spikes, of_gates in zip(*results, strict=True):
         torch.testing.assert_close(of_gates, of_spikes)
-
-
-def test_only_bits_are_the_same_without_memory():
-    neuron, current = SiLIF(128), 3 * torch.randn(30, 4, 128)
-    both, alone = run(neuron, current), run(neuron, current, only_bits=True)
-    assert alone.spikes.shape == both.spikes.shape
-    assert alone.spikes.untyped_storage().nbytes() < 100
-    assert alone.gate is None
-    assert torch.equal(alone.bits.planes, both.bits.planes)
-    assert torch.equal(alone.counts, both.counts)
-    weights = torch.randn(len(both.bits.open))
-    first, second = (
-        torch.autograd.grad((each.bits.open * weights).sum(), neuron.parameters()) for each in (both, alone)
-    )
-    assert all(torch.equal(one, two) for one, two in zip(first, second, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +80,7 @@ def test_only_bits_are_the_same_without_memory():
 )
 def test_without_bits_the_spikes_are_there(neuron, options):
     current = 3 * torch.randn(20, 2, neuron.size[0])
-    fired = scan_layer(neuron, current, only_bits=True, **options)
+    fired = scan_layer(neuron, current, as_bits=True, **options)
     options.pop("backend", None)
     assert fired.bits is None
     assert torch.equal(fired.spikes, scan(neuron, current, **options)[0])
@@ -95,14 +88,14 @@ def test_without_bits_the_spikes_are_there(neuron, options):
 
 def test_without_gates_the_spikes_are_there_too():
     neuron, current = SiLIF(64), 3 * torch.randn(20, 2, 64)
-    fired = run(neuron, current, surrogate="atan", only_bits=True)
+    fired = run(neuron, current, surrogate="atan", as_bits=True)
     assert fired.bits.open is None
     assert torch.equal(unpacked(fired.bits.planes[0]), fired.spikes.bool())
     assert torch.equal(fired.spikes, run(neuron, current, surrogate="atan").spikes)
 
 
 def test_no_steps():
-    fired = run(SiLIF(64), torch.zeros(0, 2, 64), only_bits=True)
+    fired = run(SiLIF(64), torch.zeros(0, 2, 64), as_bits=True)
     assert fired.bits.planes.shape == (3, 0, 2, 1)
     assert len(fired.bits.open) == 0
     assert unpacked(fired.bits.planes[0]).shape == (0, 2, 64)
@@ -112,7 +105,7 @@ def test_a_transform_gets_no_bits():
     neuron = SiLIF(64)
 
     def spikes(current):
-        fired = run(neuron, current)
+        fired = run(neuron, current, as_bits=True)
         assert fired.bits is None
         return fired.spikes
 

@@ -52,7 +52,7 @@ def forward(call: Forward) -> Outputs:
         bits=outputs.bits.data_ptr() if call.packed else 0,
     )
     job.run()
-    if call.packed and gated:
+    if call.only_bits:
         number_gates(outputs.bits)
     return outputs if job.sums is None else outputs._replace(counts=job.sums[:, 0].sum(0))
 
