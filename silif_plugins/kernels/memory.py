@@ -67,8 +67,7 @@ class Pool:
                 self._waiting.append(self._returned.popleft())
                 self._used -= self._waiting[-1][0]
                 self._kept += self._waiting[-1][0]
-            # The last one given back: it may still be in a cache.
-            index = next((i for i in reversed(range(len(self._waiting))) if self._waiting[i][0] == size), None)
+            index = next((i for i, (waiting, _) in enumerate(self._waiting) if waiting == size), None)
             if index is None:
                 memory = self._new(size)
             else:

@@ -21,10 +21,10 @@ class SpikeBits(NamedTuple):
 
     Attributes:
         planes: Spikes; which of their gradients matter (open gates); how many gates are open in all words before each:
-            int64 [3, T, B, N / 64]. Without gates the last two are uninitialised.
+            int64 [3, T, B, N / 64].
         events: How many spikes there are.
         open: The spikes at open gates, ``spikes.masked_select(gate)``, [K]: a connection gives its gradient to these in
-            place of the spikes. They have no values, only that gradient. None without gates: all gradients matter.
+            place of the spikes. They have no values, only that gradient.
 
     Examples:
         >>> import torch
@@ -41,7 +41,7 @@ class SpikeBits(NamedTuple):
 
     planes: Tensor
     events: int
-    open: Tensor | None = None
+    open: Tensor
 
 
 def open_gates(planes: Tensor) -> int:

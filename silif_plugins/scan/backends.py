@@ -165,7 +165,7 @@ def run(
         durations: Of each step, [T, B], for a :class:`silif_plugins.dynamics.Flow`.
         affine: What normalises the currents, [3, *neurons]; where :func:`normalises` says so.
         count: Whether spikes are counted; likewise.
-        as_bits: Whether spikes are wanted as bits, if they fill words; likewise.
+        as_bits: Whether spikes are wanted as bits, where that can be; likewise.
 
     Returns:
         The states of all steps, the last one, with ``gate_width`` booleans of the shape of ``current``, and with
@@ -212,7 +212,7 @@ def run(
         gate_width,
         affine if affine is None else as_shape(affine, torch.Size((3, math.prod(sizes)))),
         count,
-        as_bits and direct and flat.shape[2] % WORD == 0,
+        as_bits and direct and gate_width is not None and not trace and flat.shape[2] % WORD == 0,
     )
     if number == GIVEN:
         results = CallableScan.apply(surrogate, *call)  # type: ignore[no-untyped-call]
@@ -227,13 +227,13 @@ def run(
     if trace:
         mem, ada = as_shape(mem, shape), as_shape(ada, shape)
     last = State(*(as_shape(field, shape[1:]) for field in outputs.final.unbind()))
-    if gate_width is not None and not call.only_bits:
+    if gate_width is not None and not call.packed:
         gates = as_shape(gates, shape)
     counts = as_shape(outputs.counts, sizes) if count else None
     bits = None
     if call.packed:
         bits = SpikeBits(outputs.bits, int(outputs.counts.detach().sum()), *results[len(Outputs._fields) :])
-    spikes = current.new_zeros(1).expand(shape) if call.only_bits else as_shape(outputs.spikes, shape)
+    spikes = current.new_zeros(1).expand(shape) if call.packed else as_shape(outputs.spikes, shape)
     return State(mem, ada, spikes), last, gates, counts, bits
 
 

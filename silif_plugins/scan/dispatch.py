@@ -255,8 +255,8 @@ class Firing(NamedTuple):
             do not count.
         states: The states of all steps, if they were asked for.
         bits: The spikes as bits, for a connection that visits events, if they were asked for; None where the kernels
-            write none: other than the CPU's for two states, with recurrent weights, or where the number of neurons is
-            no multiple of 64.
+            write none: other than the CPU's for two states, with recurrent weights, with all states, with a surrogate
+            without gates, or where the number of neurons is no multiple of 64.
     """
 
     spikes: Tensor
@@ -300,8 +300,8 @@ def scan_layer(
         lengths: Steps of each sequence.
         backend: Which implementation runs it.
         detach_reset: Whether s[t-1] in R s[t-1] is a constant for the gradient.
-        as_bits: Whether spikes are wanted as bits. Where the kernels write these, and gates, ``spikes`` is then zeros
-            without memory, of the right shape, and ``gate`` is None.
+        as_bits: Whether spikes are wanted as bits. Where the kernels write these, ``spikes`` is then zeros without
+            memory, of the right shape, and ``gate`` is None.
 
     Raises:
         ValueError: As :func:`scan`.

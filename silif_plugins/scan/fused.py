@@ -198,7 +198,7 @@ class DirectScan(torch.autograd.Function):
         call = Forward(*inputs)
         outputs = forward(call)
         _save(ctx, inputs, outputs)
-        if not call.only_bits:
+        if not call.packed:
             return outputs
         return *outputs, call.current.new_zeros(1).expand(open_gates(outputs[7]))
 

@@ -38,7 +38,8 @@ class Forward(NamedTuple):
         affine: Mean, scale and shift of each neuron, [3, N]: the current is scale (current - mean) + shift. None
             without. On the CPU, not with ``weights``.
         counted: Whether the spikes of each neuron are counted; on the CPU, not with ``weights``.
-        packed: Whether spikes are wanted as bits; likewise, and for a multiple of 64 neurons.
+        packed: Whether spikes and gates are wanted as bits alone; likewise, with ``gate_width``, without ``trace``, and
+            for a multiple of 64 neurons.
     """
 
     current: Tensor
@@ -57,11 +58,6 @@ class Forward(NamedTuple):
     affine: Tensor | None = None
     counted: bool = False
     packed: bool = False
-
-    @property
-    def only_bits(self) -> bool:
-        """Whether spikes and gates are there as bits alone: without gates, gradients go to the spikes themselves."""
-        return self.packed and self.gate_width is not None
 
 
 class Backward(NamedTuple):
@@ -139,12 +135,12 @@ class Outputs(NamedTuple):
     """What a scan gives; what is not asked for has no elements.
 
     Attributes:
-        spikes: [T, B, N] in the layout of the current; not with ``only_bits``.
+        spikes: [T, B, N] in the layout of the current; not with ``packed``.
         final: mem, ada and spk after the last step, [3, B, N].
         chunks: mem and ada before the steps 16, 32, ..., [2C, B, N].
         mem: Of all steps, [T, B, N], with ``trace``.
         ada: The same.
-        extra: With ``gate_width`` booleans [T, B, N], unless ``only_bits``; with ``weights`` the currents with those
+        extra: With ``gate_width`` booleans [T, B, N], unless ``packed``; with ``weights`` the currents with those
             through them, [T, B, N].
         counts: With ``counted`` the spikes of each neuron, float64 [N].
         bits: With ``packed`` spikes as bits, gates as bits, and how many gates are open before those, int64
@@ -187,12 +183,12 @@ def empty_outputs(
     """Make the tensors that a scan writes, uninitialised, by PyTorch's functions or others that do the same."""
     current = call.current
     steps, batch, neurons = current.shape
-    if call.gate_width is not None and not call.only_bits:
+    if call.gate_width is not None and not call.packed:
         extra = empty_like(current, dtype=torch.bool)
     else:
         extra = current.new_empty(0) if call.weights is None else empty_like(current)
     return Outputs(
-        current.new_empty(0) if call.only_bits else empty_like(current),
+        current.new_empty(0) if call.packed else empty_like(current),
         torch.empty_like(call.initial, memory_format=torch.contiguous_format),
         empty(current, (2 * chunk_count(steps), batch, neurons)),
         empty_like(current) if call.trace else current.new_empty(0),

@@ -144,7 +144,7 @@ def _by_rows(
     sparse = by_events(rows, linear.weight, linear.events, dropout, share)
     if bits is None:
         rows = rows.contiguous()
-    elif bits.open is not None:  # the gradient goes there, and kernels read the bits
+    else:  # the gradient goes to open gates, and kernels read the bits
         rows = rows.detach() if sparse else unpacked(bits.planes[0]).view(rows.shape).to(rows.dtype)
     as_bits: tuple[Tensor | None, Tensor | None] = (None, None) if bits is None else (bits.open, bits.planes)
     y, *found = LinearMoments.apply(  # type: ignore[no-untyped-call]

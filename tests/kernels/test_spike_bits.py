@@ -75,8 +75,10 @@ def test_gradient_at_open_gates_is_that_of_the_spikes(shape, padded, counted, re
         (SiLIF(64), {"backend": "reference"}),
         (LIF(64), {"recurrent": torch.eye(64)}),
         (SiLIF(64), {"surrogate": lambda x: (x > 0).float()}),
+        (SiLIF(64), {"surrogate": "atan"}),
+        (SiLIF(64), {"return_states": True}),
     ],
-    ids=["half a word", "reference", "recurrent", "callable surrogate"],
+    ids=["half a word", "reference", "recurrent", "callable surrogate", "no gates", "states"],
 )
 def test_without_bits_the_spikes_are_there(neuron, options):
     current = 3 * torch.randn(20, 2, neuron.size[0])
@@ -84,14 +86,6 @@ def test_without_bits_the_spikes_are_there(neuron, options):
     options.pop("backend", None)
     assert fired.bits is None
     assert torch.equal(fired.spikes, scan(neuron, current, **options)[0])
-
-
-def test_without_gates_the_spikes_are_there_too():
-    neuron, current = SiLIF(64), 3 * torch.randn(20, 2, 64)
-    fired = run(neuron, current, surrogate="atan", as_bits=True)
-    assert fired.bits.open is None
-    assert torch.equal(unpacked(fired.bits.planes[0]), fired.spikes.bool())
-    assert torch.equal(fired.spikes, run(neuron, current, surrogate="atan").spikes)
 
 
 def test_no_steps():

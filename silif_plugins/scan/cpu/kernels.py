@@ -14,7 +14,8 @@ runs again, its states in memory that stays in the cache, and then the adjoint o
 A hard reset, R mem[t-1] s[t-1], is a kernel of its own: ``hard`` is None or not, which numba decides when it compiles.
 It puts mem[t-1] s[t-1] in the place of s[t-1], so that g has R·λ[t+1] mem[t] and λ[t] gets R·λ[t+1] s[t] besides.
 
-So is a normalised current, I[t] = scale (x[t] - mean) + shift with numbers of each neuron, ``norm`` being None or not.
+So are spikes as bits, ``bits`` being None or not, in place of numbers; and so is a normalised current,
+I[t] = scale (x[t] - mean) + shift with numbers of each neuron, ``norm`` being None or not.
 Its adjoint sums p and q, the two parts of λ, and their products with x - mean, of which the gradients of B, scale and
 shift are made (:func:`.run.split_sums`), and gives dL/dx = scale dL/dI: scale is taken into B.
 """
@@ -165,6 +166,12 @@ def first_reset(s: Any, m: Any, r1: Any, r2: Any, hard: Any) -> Any:
     return r1 * (s * m), r2 * (s * m)
 
 
+@inlined
+def opens(m: Any, threshold: Any, job: Any) -> Any:
+    """Where the surrogate's derivative may be other than zero."""
+    return magnitude(m - threshold) <= splat(m, job.gate_width)
+
+
 @compiled
 def advance(
     rows: Any,
@@ -178,6 +185,7 @@ def advance(
     out: Any,
     hard: Any,
     norm: Any,
+    bits: Any,
 ) -> None:
     """Run a tile through a chunk: ``active`` steps, and zeros in the rest of ``steps``.
 
@@ -189,12 +197,11 @@ def advance(
     packed, row_bits = numbers_at(job.bits, np.uint8(0)), job.batch * job.neurons
     gate_bits = job.steps * row_bits  # from the first bit of the spikes to that of the gates
     fetched, opened = numbers_at(job.x[ADDRESS], like), numbers_at(gates[0], np.uint8(0))
-    traced, gated, counted, packs = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0, job.sums != 0, job.bits != 0
-    spiked = job.spk[ADDRESS] != 0
+    traced, gated, counted = job.mem[ADDRESS] != 0, job.gates[ADDRESS] != 0, job.sums != 0
     for i in range(0, count, lanes):
         coefficients, affine = nine(load2, rows, A11, i), affine_of(load2, rows, i, norm)
         _, _, _, _, _, _, r1, r2, threshold = coefficients
-        zero, one, width = splat(r1, 0.0), splat(r1, 1.0), splat(r1, job.gate_width)
+        zero, one = splat(r1, 0.0), splat(r1, 1.0)
         m, a, s = load2(rows, MEM * pitch + i), load2(rows, ADA * pitch + i), load2(rows, SPK * pitch + i)
         if saves:
             put(chunks, 0, i, m, like)
@@ -206,34 +213,32 @@ def advance(
             fired = m > threshold
             s, reset = select(fired, one, zero), reset_of(fired, m, r1, r2, zero, hard)
             fires = fires + s
-            if spiked:
-                put(spk, t, i, s, like)
+            if bits is not None:
+                store_mask(packed, (first_bit + t * row_bits + i) // 8, fired)
+                store_mask(packed, (gate_bits + first_bit + t * row_bits + i) // 8, opens(m, threshold, job))
+                continue
+            put(spk, t, i, s, like)
             if traced:
                 put(mem, t, i, m, like)
                 put(ada, t, i, a, like)
-            opens = magnitude(m - threshold) <= width
             if gated:
-                store_bytes(opened, t * gates[1] + i, opens)
-            if packs:
-                store_mask(packed, (first_bit + t * row_bits + i) // 8, fired)
-                store_mask(packed, (gate_bits + first_bit + t * row_bits + i) // 8, opens)
+                store_bytes(opened, t * gates[1] + i, opens(m, threshold, job))
         store(rows, MEM * pitch + i, m)
         store(rows, ADA * pitch + i, a)
         store(rows, SPK * pitch + i, s)
         if counted:
             accumulate(totals, i, fires)
         for t in range(active, steps):
-            if spiked:
-                put(spk, t, i, zero, like)
+            if bits is not None:
+                store_mask(packed, (first_bit + t * row_bits + i) // 8, zero > one)
+                store_mask(packed, (gate_bits + first_bit + t * row_bits + i) // 8, opens(zero, threshold, job))
+                continue
+            put(spk, t, i, zero, like)
             if traced:
                 put(mem, t, i, zero, like)
                 put(ada, t, i, zero, like)
-            opens = magnitude(threshold) <= width
             if gated:
-                store_bytes(opened, t * gates[1] + i, opens)
-            if packs:
-                store_mask(packed, (first_bit + t * row_bits + i) // 8, zero > one)
-                store_mask(packed, (gate_bits + first_bit + t * row_bits + i) // 8, opens)
+                store_bytes(opened, t * gates[1] + i, opens(zero, threshold, job))
 
 
 @inlined
@@ -437,7 +442,7 @@ def constants(norm: Any) -> Any:
 
 
 @compiled
-def run_tiles(begin: Any, end: Any, call: Any, hard: Any, norm: Any) -> None:
+def run_tiles(begin: Any, end: Any, call: Any, hard: Any, norm: Any, bits: Any) -> None:
     """Run the tiles of tasks ``begin`` to ``end``: spikes, states before the chunks, last state; states on request.
 
     Each task counts the spikes of a neuron in its own place, if they are wanted.
@@ -468,7 +473,7 @@ def run_tiles(begin: Any, end: Any, call: Any, hard: Any, norm: Any) -> None:
             if time + CHUNK >= job.steps:
                 soon = place(job.x, locate(job, min(index + 1, job.tiles - 1)), FIRST)
             out = (time > 0, chunks, spk, mem, ada, gates, time * job.batch * job.neurons + tile[0])
-            advance(rows, totals, job, count, active, steps, x, soon, out, hard, norm)
+            advance(rows, totals, job, count, active, steps, x, soon, out, hard, norm, bits)
             if time > 0:
                 copy(rows, SAVED, job.chunks, job, tile, saved, FIELDS - 1, OUT)
             copy(rows, SPKS, job.spk, job, tile, time, steps, OUT)
@@ -538,22 +543,42 @@ def run_adjoint(begin: Any, end: Any, call: Any, hard: Any, norm: Any) -> None:
 
 def forward(begin: Any, end: Any, call: Any) -> None:
     """Run neurons whose reset is R s."""
-    run_tiles(begin, end, call, None, None)
+    run_tiles(begin, end, call, None, None, None)
 
 
 def forward_hard(begin: Any, end: Any, call: Any) -> None:
     """Run neurons whose reset is R mem s."""
-    run_tiles(begin, end, call, True, None)
+    run_tiles(begin, end, call, True, None, None)
 
 
 def forward_normalised(begin: Any, end: Any, call: Any) -> None:
     """Run neurons whose reset is R s and whose current is normalised."""
-    run_tiles(begin, end, call, None, True)
+    run_tiles(begin, end, call, None, True, None)
 
 
 def forward_hard_normalised(begin: Any, end: Any, call: Any) -> None:
     """Run neurons whose reset is R mem s and whose current is normalised."""
-    run_tiles(begin, end, call, True, True)
+    run_tiles(begin, end, call, True, True, None)
+
+
+def forward_packed(begin: Any, end: Any, call: Any) -> None:
+    """Run neurons whose reset is R s; spikes and gates as bits alone, as in the next three."""
+    run_tiles(begin, end, call, None, None, True)
+
+
+def forward_hard_packed(begin: Any, end: Any, call: Any) -> None:
+    """Run neurons whose reset is R mem s."""
+    run_tiles(begin, end, call, True, None, True)
+
+
+def forward_normalised_packed(begin: Any, end: Any, call: Any) -> None:
+    """Run neurons whose reset is R s and whose current is normalised."""
+    run_tiles(begin, end, call, None, True, True)
+
+
+def forward_hard_normalised_packed(begin: Any, end: Any, call: Any) -> None:
+    """Run neurons whose reset is R mem s and whose current is normalised."""
+    run_tiles(begin, end, call, True, True, True)
 
 
 def backward(begin: Any, end: Any, call: Any) -> None:

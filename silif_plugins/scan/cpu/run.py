@@ -42,17 +42,17 @@ def forward(call: Forward) -> Outputs:
         code_of("forward", call),
         call,
         sums=1 if call.counted else 0,
-        spk=None if call.only_bits else outputs.spikes,
+        spk=None if call.packed else outputs.spikes,
         final=outputs.final,
         chunks=outputs.chunks,
         mem=outputs.mem if trace else None,
         ada=outputs.ada if trace else None,
-        gates=outputs.extra if gated and not call.only_bits else None,
+        gates=outputs.extra if gated and not call.packed else None,
         gate_width=call.gate_width,
         bits=outputs.bits.data_ptr() if call.packed else 0,
     )
     job.run()
-    if call.only_bits:
+    if call.packed:
         number_gates(outputs.bits)
     return outputs if job.sums is None else outputs._replace(counts=job.sums[:, 0].sum(0))
 
@@ -190,6 +190,7 @@ class Job:
 def code_of(name: str, call: Forward | Backward) -> Code:
     """Return machine code and job of the kernel ``"forward"`` or ``"backward"`` for two states."""
     kernel = name + "_hard" * call.hard_reset + "_normalised" * (call.affine is not None)
+    kernel += "_packed" * (isinstance(call, Forward) and call.packed)
     return code_of_kernel(getattr(kernels, kernel), call.current.dtype, job_dtype)
 
 
