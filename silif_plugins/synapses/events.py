@@ -259,7 +259,7 @@ def run_backward(
             "gate": gate,
             "grad_x": grad_x,
         }
-        room = (kernels.TILES * -(-inputs // WORD) * WORD + tasks) * WORD
+        room = tasks * (kernels.PANEL * kernels.TILES + 1) * WORD
         tensors |= {"products": empty(x, (room,)), "places": empty(x, (room,), torch.int32)}
     if needs_weight:
         tensors["grad_weight"] = grad_weight
