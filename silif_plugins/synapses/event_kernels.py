@@ -48,7 +48,15 @@ PLACE_BYTES, VALUE_BYTES, END_BYTES = (LISTED + 4) * 2, (LISTED + 4) * 8, (GROUP
 TILES = 4
 """Backward takes so many tiles of WORD rows at a time: a strip of one is in the first cache, and one of dL/dW, which
 all of them add to, in the second. A word tells for an input which rows of a tile have an event there."""
-PLAIN_BYTES, TILE_BYTES = TILES * 8, TILES * WORD * 8
+PLAIN_BYTES = TILES * 8
+
+PANEL = 2 * WORD
+"""The gradient of the input is computed for so many inputs at a time: their weights, of one strip of outputs, stay
+about in the first cache while all rows of the tiles use them."""
+
+ROW_BITS = 16
+"""A listed gate is its row among those of the tiles, shifted by so many bits, and its input among those of a panel."""
+PLACE_MASK = (1 << ROW_BITS) - 1
 
 TOP = np.int64(-(2**63))
 """The highest bit of a word."""
@@ -439,47 +447,39 @@ def backward(begin: Any, end: Any, call: Any) -> None:
     left = begin * (whole // WORD) // job.tasks * WORD
     right = min(job.inputs, end * (whole // WORD) // job.tasks * WORD)
     outputs, size = job.outputs, element_bytes(numbers_at(job.x, job.scale))
-    strip, tile_bytes = STRIP_BYTES // size, WORD * outputs * size
-    first = (left * TILES + begin) * WORD
+    strip, depth = STRIP_BYTES // size, TILES * WORD
+    first = begin * (PANEL * TILES + 1) * WORD
     places = numbers_at(job.places + first * 4, np.int32(0))
     products = numbers_at(job.products + first * size, job.scale)
-    plain, ends = stack_numbers(PLAIN_BYTES, np.int64(0)), stack_numbers(TILE_BYTES, np.int64(0))
-    for row in range(0, job.rows, TILES * WORD):
-        rows = min(TILES * WORD, job.rows - row)
-        number = 0
+    plain = stack_numbers(PLAIN_BYTES, np.int64(0))
+    tiles = job.tiles + begin * depth * outputs * size
+    for row in range(0, job.rows, depth):
+        rows = min(depth, job.rows - row)
         for t in range(-(-rows // WORD)):
             some = min(WORD, rows - t * WORD)
             events, gates = words_of(job, t, whole)
             plain[t] = 1 if mark_events(job, row + t * WORD, some, left, right, events, gates) else 0
-            tile = numbers_at(job.tiles + (begin * TILES + t) * tile_bytes, job.scale)
-            whole_gradient(job, row + t * WORD, some, strip, WORD, tile)
-            if job.grad_x + job.grad_open != 0:
-                for r in range(some):
-                    number = list_gates(gates, r, left, right, places, number)
-                    ends[t * WORD + r] = number
-        for column in range(0, outputs, strip):
-            width, number = min(strip, outputs - column), 0
+        whole_gradient(job, row, rows, strip, depth, numbers_at(tiles, job.scale))
+        for column in range(0, outputs if job.grad_weight != 0 else 0, strip):
+            width = min(strip, outputs - column)
             for t in range(-(-rows // WORD)):
                 events, _ = words_of(job, t, whole)
-                at = job.tiles + (begin * TILES + t) * tile_bytes + column * WORD * size
-                tile = numbers_at(at, job.scale)
-                if job.grad_weight != 0:
-                    add_weight_gradient(job, row + t * WORD, left, right, column, width, plain[t], events, tile)
-                if job.grad_x + job.grad_open != 0:
-                    for r in range(min(WORD, rows - t * WORD)):
-                        after = ends[t * WORD + r]
-                        if width == strip:
-                            add_products(job, column, 4 * (strip // 4), left, places, number, after, tile, r, products)
-                        else:
-                            add_products(job, column, width, left, places, number, after, tile, r, products)
-                        number = after
-        if job.grad_x + job.grad_open != 0:
-            number = 0
-            for t in range(-(-rows // WORD)):
-                _, gates = words_of(job, t, whole)
-                for r in range(min(WORD, rows - t * WORD)):
-                    write_products(job, row + t * WORD + r, r, left, right, gates, places, products, number)
-                    number = ends[t * WORD + r]
+                tile = numbers_at(tiles + (column * depth + t * WORD * width) * size, job.scale)
+                add_weight_gradient(job, row + t * WORD, left, right, column, width, plain[t], events, tile)
+        for start in range(left, right if job.grad_x + job.grad_open != 0 else left, PANEL):
+            last = min(right, start + PANEL)
+            number = list_gates(job, row, rows, start, last, whole, places)
+            for column in range(0, outputs, strip):
+                width = min(strip, outputs - column)
+                tile = numbers_at(tiles + column * depth * size, job.scale)
+                if width == strip:
+                    add_products(job, column, 4 * (strip // 4), start, places, number, tile, products)
+                else:
+                    add_products(job, column, width, start, places, number, tile, products)
+            if job.grad_open != 0:
+                write_open(job, row, rows, start, last, whole, products)
+            else:
+                write_products(job, row, start, places, number, products)
 
 
 @inlined
@@ -527,78 +527,89 @@ def add_weight_gradient(
                 store(grad, to + rest, a)
 
 
-@inlined
-def list_gates(gates: Any, r: Any, left: Any, right: Any, places: Any, number: Any) -> Any:
-    """List the open gates of a row by inputs from ``left`` on, four at a time: the last ones may be there in vain."""
-    for i in range(left, right, WORD):
-        opened = gates[i + r]
-        after = number + ones(opened)
-        while number < after:
-            for k in range(4):
-                places[number + k] = i - left + lowest(opened | TOP)
-                opened &= opened - 1
-            number += 4
-        number = after
-    while number % 4 != 0:
-        places[number] = 0
-        number += 1
+@compiled
+def list_gates(job: Any, row: Any, rows: Any, left: Any, right: Any, whole: Any, places: Any) -> Any:
+    """List the open gates of rows at inputs ``left`` to ``right``, and write zeros to dL/dx there; their number.
+
+    The gates of a row come in pairs, and all in fours: the last one is there again to fill them up.
+    """
+    grad_x, number = numbers_at(job.grad_x, job.scale), 0
+    for r in range(rows):
+        _, gates = words_of(job, r // WORD, whole)
+        at = (row + r) * job.inputs
+        # Row by row among other work: a loop of zeros alone would wait for the memory.
+        for i in range(left, right if job.grad_x != 0 else left):
+            grad_x[at + i] = 0
+        for i in range(left, right, WORD):
+            opened = gates[i + r % WORD]
+            after = number + ones(opened)
+            while number < after:  # four at a time, as in list_events
+                for k in range(4):
+                    places[number + k] = (r << ROW_BITS) + i - left + lowest(opened | TOP)
+                    opened &= opened - 1
+                number += 4
+            number = after
+        if number % 2 != 0:
+            places[number] = places[number - 1]
+            number += 1
+    if number % 4 != 0:
+        places[number] = places[number + 1] = places[number - 1]
+        number += 2
     return number
 
 
 @inlined
 def add_products(
-    job: Any,
-    column: Any,
-    width: Any,
-    left: Any,
-    places: Any,
-    number: Any,
-    after: Any,
-    tile: Any,
-    r: Any,
-    products: Any,
+    job: Any, column: Any, width: Any, left: Any, places: Any, number: Any, tile: Any, products: Any
 ) -> None:
-    """Write, or add, what a strip gives to the products of a row of dL/dy with the weights of its open gates."""
+    """Write, or add, what a strip gives to the products of rows of dL/dy with the weights of their open gates.
+
+    A listed gate needs a row of dL/dy from the second cache, which the next ones use too, and one of W from the first.
+    """
     weight = numbers_at(job.weight, job.scale)
-    pair, start, base = 2 * REGISTER_BYTES // element_bytes(weight), r * width, column * job.inputs + left * width
-    for event in range(number, after, 4):
-        a, b = base + np.int64(places[event]) * width, base + np.int64(places[event + 1]) * width
-        c, d = base + np.int64(places[event + 2]) * width, base + np.int64(places[event + 3]) * width
-        grad = load2(tile, start)
+    pair, base = 2 * REGISTER_BYTES // element_bytes(weight), column * job.inputs + left * width
+    for event in range(0, number, 4):
+        e, f = np.int64(places[event]), np.int64(places[event + 1])
+        g, h = np.int64(places[event + 2]), np.int64(places[event + 3])
+        a, b = base + (e & PLACE_MASK) * width, base + (f & PLACE_MASK) * width
+        c, d = base + (g & PLACE_MASK) * width, base + (h & PLACE_MASK) * width
+        first, second = (e >> ROW_BITS) * width, (g >> ROW_BITS) * width
+        grad, other = load2(tile, first), load2(tile, second)
         p, q = grad * load2(weight, a), grad * load2(weight, b)
-        s, t = grad * load2(weight, c), grad * load2(weight, d)
+        s, t = other * load2(weight, c), other * load2(weight, d)
         for i in range(pair, width, pair):
-            grad = load2(tile, start + i)
+            grad, other = load2(tile, first + i), load2(tile, second + i)
             p, q = fma(grad, load2(weight, a + i), p), fma(grad, load2(weight, b + i), q)
-            s, t = fma(grad, load2(weight, c + i), s), fma(grad, load2(weight, d + i), t)
+            s, t = fma(other, load2(weight, c + i), s), fma(other, load2(weight, d + i), t)
         store_totals(products, event, p, q, s, t, column == 0)
 
 
 @inlined
-def write_products(
-    job: Any, row: Any, r: Any, left: Any, right: Any, gates: Any, places: Any, products: Any, number: Any
-) -> None:
-    """Write dL/dx of inputs ``left`` to ``right`` of a row: zero but at open gates, or of these alone."""
-    if job.grad_open != 0:
-        gate, before = numbers_at(job.gate_bits, job.rows), numbers_at(job.gates_before, job.rows)
-        grad_open = numbers_at(job.grad_open, job.scale)
+def write_products(job: Any, row: Any, left: Any, places: Any, number: Any, products: Any) -> None:
+    """Write the products of listed gates to dL/dx of rows from ``row`` and inputs from ``left`` on."""
+    grad_x, at = numbers_at(job.grad_x, job.scale), row * job.inputs + left
+    for event in range(number):
+        gate = np.int64(places[event])
+        grad_x[at + (gate >> ROW_BITS) * job.inputs + (gate & PLACE_MASK)] = job.scale * products[event]
+
+
+@inlined
+def write_open(job: Any, row: Any, rows: Any, left: Any, right: Any, whole: Any, products: Any) -> None:
+    """Write the products of listed gates, and zero where dropout dropped the input, to dL/dx at open gates alone."""
+    gate, before = numbers_at(job.gate_bits, job.rows), numbers_at(job.gates_before, job.rows)
+    grad_open, number = numbers_at(job.grad_open, job.scale), 0
+    for r in range(rows):
+        _, gates = words_of(job, r // WORD, whole)
         for i in range(left, right, WORD):
-            word = (row * job.inputs + i) // WORD
-            opened, kept, place = gate[word], gates[i + r], before[word]
+            word = ((row + r) * job.inputs + i) // WORD
+            opened, kept, place = gate[word], gates[i + r % WORD], before[word]
             while opened != 0:
                 taken, value = kept >> lowest(opened) & 1, products[number] * job.scale
                 grad_open[place] = value if taken != 0 else 0.0  # no branch: dropout is hard to foresee
                 number += taken
                 opened &= opened - 1
                 place += 1
-        return
-    grad_x, at, opened = numbers_at(job.grad_x, job.scale), row * job.inputs + left, 0
-    for i in range(right - left):
-        grad_x[at + i] = 0
-    for i in range(left, right, WORD):
-        opened += ones(gates[i + r])
-    for event in range(number, number + opened):
-        grad_x[at + places[event]] = job.scale * products[event]
+        number += number % 2  # the gates of a row are listed in pairs
 
 
 def drop(begin: Any, end: Any, call: Any) -> None:
