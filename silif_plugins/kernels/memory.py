@@ -55,13 +55,17 @@ class Pool:
         self.spare = spare
         self._lock = threading.RLock()  # a tensor may die, and come back here, at any time
         self._waiting: list[tuple[int, mmap.mmap]] = []
-        self._used = self._peak = self._made = 0
+        self._used = self._peak = self._made = self._kept = 0
 
     def empty(self, size: int) -> Tensor:
         """Return ``size`` bytes, uninitialised, that come back here when no tensor refers to them any more."""
         with self._lock:
             index = next((i for i, (waiting, _) in enumerate(self._waiting) if waiting == size), None)
-            memory = self._new(size) if index is None else self._waiting.pop(index)[1]
+            if index is None:
+                memory = self._new(size)
+                self._kept += size
+            else:
+                memory = self._waiting.pop(index)[1]
             self._used += size
             self._peak = max(self._peak, self._used)
             self._shrink()
@@ -88,8 +92,8 @@ class Pool:
 
     def _shrink(self) -> None:
         most = SLACK * self._peak + self.spare
-        while self._waiting and self._used + sum(size for size, _ in self._waiting) > most:
-            self._waiting.pop(0)
+        while self._waiting and self._kept > most:
+            self._kept -= self._waiting.pop(0)[0]
 
 
 _pool = Pool(SPARE)
