@@ -65,6 +65,11 @@ class Optimisation:
         for tell in self.beginning:
             tell(epoch / self.config.epochs)
 
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+
     def step(self) -> None:
         """Take a step by the gradients that are there."""
         for optimizer, scheduler in zip(self.optimizers, self.schedulers, strict=True):

@@ -244,7 +244,7 @@ class _Run:
             verdict = model.judge(scores, labels, lengths, language=language)
             # The processes' gradients are averaged: each gives its part of the mean over the whole batch, times them;
             # of a language model the mean over its own tokens, as all have the same number but at the end of a text.
-            self.net.zero_grad()
+            self.optimisation.zero_grad()
             (verdict.loss * (1 / verdict.decisions if language else share.world / samples)).backward()
             if config.gradient_clip is not None:
                 nn.utils.clip_grad_norm_(self.net.parameters(), config.gradient_clip)
