@@ -28,13 +28,18 @@ WAYS = [
 ]
 
 
-def networks(*, training=True, **options):
+SIZES = [(40, 30), (64, 30), (64, 128)]
+"""Layers of a multiple of 64 neurons hand on spikes as bits."""
+
+
+def networks(*, training=True, sizes=(40, 30), **options):
     """The same network with and without batch norm in the kernels."""
-    made = SpArchNet(20, (40, 30), 6, **{"neuron": "SiLIF", **options})
+    made = SpArchNet(20, sizes, 6, **{"neuron": "SiLIF", **options})
     with torch.no_grad():
         for layer in made.hidden:
             if options.get("normalization") != "layernorm":
                 layer.current.norm.weight.mul_(2)
+                layer.current.norm.running_var.mul_(0.2)  # so that they fire in evaluation, too
     separate = copy.deepcopy(made)
     for each in (*separate.hidden, separate.readout):
         each.current.fuse_norm = False
@@ -42,11 +47,12 @@ def networks(*, training=True, **options):
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_it_is_the_network_of_separate_modules(way):
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_it_is_the_network_of_separate_modules(sizes, way):
     options = dict(way)
     lengths = torch.tensor([30, 11, 1]) if options.pop("lengths", False) else None
     x, results = (torch.rand(3, 30, 20) < 0.2).double(), []
-    for net in networks(**options):
+    for net in networks(sizes=sizes, **options):
         torch.manual_seed(1)
         scores, rates, operations = net(x, lengths)
         loss = functional.cross_entropy(scores, torch.tensor([0, 3, 5])) + rates.square().sum()
@@ -58,7 +64,9 @@ def test_it_is_the_network_of_separate_modules(way):
         torch.testing.assert_close(fused, separate, rtol=1e-8, atol=1e-10)
 
 
-@pytest.mark.parametrize("options", [{}, {"connection": "axonal", "connection_options": DELAYS}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"sizes": (64, 64)}, {"connection": "axonal", "connection_options": DELAYS}], ids=str
+)
 def test_it_learns_the_same_over_200_steps(options):
     nets = networks(dropout=0.2, **options)
     optimisers = [torch.optim.Adam(net.parameters(), lr=1e-3) for net in nets]
@@ -87,3 +95,24 @@ def test_a_switch_and_whoever_watches_keep_the_modules_apart():
         net(x)
         handle.remove()
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize("taker", [{}, {"connection": "delayed", "connection_options": DELAYS}], ids=str)
+def test_spikes_come_as_bits_where_the_next_layer_reads_them(taker):
+    x = (torch.rand(10, 2, 20) < 0.2).float()
+    first, second = SpArchNet(20, (64, 30), 4).hidden[0], SpArchNet(20, (64, 30), 4, **taker).hidden[1]
+    assert second.reads_bits(x) == (not taker)
+    activity = first.activity(x, as_bits=second.reads_bits(x))
+    assert (activity.bits is None) == bool(taker)
+    second.current.norm.register_forward_hook(lambda *arguments: None)
+    assert not second.reads_bits(x)
+
+
+def test_hooks_between_layers_see_the_spikes():
+    x, seen = (torch.rand(2, 30, 20) < 0.5).float(), []
+    net = SpArchNet(20, (64, 64), 4)
+    with torch.no_grad():
+        net.hidden[0].current.norm.weight.fill_(3)
+    net.hidden[1].current.register_forward_pre_hook(lambda module, arguments: seen.append(arguments[0]))
+    net(x)
+    assert seen[0].count_nonzero() > 0
