@@ -121,11 +121,16 @@ class WeightedInput(nn.Module):
             gate: Which inputs' gradients matter.
             bits: The inputs as bits, if they are there so.
             options: ``surrogate``, ``recurrent`` and ``backend`` of `silif_plugins.scan.normalises`.
+
+        Raises:
+            ValueError: If there are bits, and `reads_bits` is false.
         """
         if self.fuses(neurons, inputs, valid, **options):
             assert isinstance(self.norm, nn.BatchNorm1d)
             lengths = None if valid is None else valid.sum(0)
             return WeightedCurrent(*normalised(self.weights, self.norm, inputs, gate, valid, bits), lengths)
+        if bits is not None:
+            raise ValueError("bits: got spikes as bits, which are not read here and now; ask reads_bits before")
         return WeightedCurrent(self(inputs, valid, gate), None, None, None)
 
     def fuses(

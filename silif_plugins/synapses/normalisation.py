@@ -96,7 +96,8 @@ def normalised(
             place of inputs and gate, and gives its gradient to the spikes at open gates.
 
     Raises:
-        ValueError: If there is but one row to take a variance of, or the shapes do not fit.
+        ValueError: If there is but one row to take a variance of, the shapes do not fit, or a connection with delays
+            gets bits.
 
     Examples:
         >>> linear, norm = SpikeLinear(20, 5), nn.BatchNorm1d(5)
@@ -110,6 +111,8 @@ def normalised(
     events: Tensor | None = None
     if _counts_itself(connection):
         current, moments, number, events = _by_rows(connection, inputs, gate, counted, bits)
+    elif bits is not None:
+        raise ValueError(f"bits: got spikes as bits; a {type(connection).__name__} does not read them")
     else:
         current, moments, number = Moments.apply(  # type: ignore[no-untyped-call]
             transmit(connection, inputs, gate).contiguous(), counted

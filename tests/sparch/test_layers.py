@@ -106,6 +106,9 @@ def test_spikes_come_as_bits_where_the_next_layer_reads_them(taker):
     assert (activity.bits is None) == bool(taker)
     second.current.norm.register_forward_hook(lambda *arguments: None)
     assert not second.reads_bits(x)
+    bits = first.activity(x, as_bits=True).bits
+    with pytest.raises(ValueError, match="bits: got spikes as bits"):
+        second.activity(activity.spikes, bits=bits)
 
 
 def test_hooks_between_layers_see_the_spikes():

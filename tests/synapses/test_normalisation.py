@@ -294,3 +294,10 @@ def test_as_bits_no_dense_gradient_is_made():
     (gradient,) = torch.autograd.grad(result.spikes.sum(), fired.bits.open)
     assert gradient.shape == fired.bits.open.shape
     assert gradient.count_nonzero() > 0
+
+
+def test_delays_read_no_bits():
+    fired = scan_layer(SiLIF(64), torch.randn(10, 2, 64), backend="cpu", as_bits=True)
+    delayed = connect("delayed", 64, 5, options={"max_delay": 3})
+    with pytest.raises(ValueError, match="bits: got spikes as bits; a DelayedLinear does not read them"):
+        normalised(delayed, nn.BatchNorm1d(5), fired.spikes, bits=fired.bits)
