@@ -133,6 +133,9 @@ WIDE = 16 if REGISTER_BYTES == 64 else 8
 load_wide = _load(WIDE)
 """load_wide(numbers, index): WIDE registers."""
 
+load_half = _load(WIDE // 2)
+"""load_half(numbers, index): half as many."""
+
 
 @intrinsic
 def store(typing_context: Any, numbers: Any, index: Any, value: Any) -> Any:
@@ -325,6 +328,38 @@ def total(typing_context: Any, x: Any) -> Any:
         return builder.call(function, [kind.element(0.0), args[0]], fastmath=("reassoc",))
 
     return x.dtype(x), build
+
+
+@intrinsic
+def dot(typing_context: Any, x: Any, y: Any) -> Any:
+    """The sum of the products of two vectors, of an order that is the same for all vectors of their width."""
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        lanes = REGISTER_BYTES * 8 // x.dtype.bitwidth
+        kind, many = ir.VectorType(args[0].type.element, lanes), ir.VectorType(I32, lanes)
+
+        def registers(value: Any) -> list[Any]:
+            undefined = ir.Constant(value.type, ir.Undefined)
+            places = [[I32(k * lanes + i) for i in range(lanes)] for k in range(x.registers)]
+            return [builder.shuffle_vector(value, undefined, ir.Constant(many, place)) for place in places]
+
+        def call(name: str, returned: Any, *values: Any, **options: Any) -> Any:
+            function_type = ir.FunctionType(returned, [value.type for value in values])
+            name = f"llvm.{name}.v{lanes}f{x.dtype.bitwidth}"
+            return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), values, **options)
+
+        sums: list[Any] = []  # four chains: one would wait for itself
+        for k, (p, q) in enumerate(zip(*(registers(value) for value in args), strict=True)):
+            if k < 4:
+                sums.append(builder.fmul(p, q))
+            else:
+                sums[k % 4] = call("fmuladd", kind, p, q, sums[k % 4])
+        while len(sums) > 1:
+            half = len(sums) // 2
+            sums = [builder.fadd(p, q) for p, q in zip(sums[:half], sums[half:], strict=True)]
+        return call("vector.reduce.fadd", kind.element, kind.element(0.0), sums[0], fastmath=("reassoc",))
+
+    return x.dtype(x, y), build
 
 
 @intrinsic
