@@ -331,35 +331,30 @@ def total(typing_context: Any, x: Any) -> Any:
 
 
 @intrinsic
-def dot(typing_context: Any, x: Any, y: Any) -> Any:
-    """The sum of the products of two vectors, of an order that is the same for all vectors of their width."""
+def products(typing_context: Any, x: Any, y: Any) -> Any:
+    """One register of sums of the products of two vectors, lane by lane of their registers."""
+    one = Vector(x.dtype, 1)
 
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        lanes = REGISTER_BYTES * 8 // x.dtype.bitwidth
-        kind, many = ir.VectorType(args[0].type.element, lanes), ir.VectorType(I32, lanes)
+        kind = context.get_value_type(one)
 
-        def registers(value: Any) -> list[Any]:
-            undefined = ir.Constant(value.type, ir.Undefined)
-            places = [[I32(k * lanes + i) for i in range(lanes)] for k in range(x.registers)]
-            return [builder.shuffle_vector(value, undefined, ir.Constant(many, place)) for place in places]
+        def register(value: Any, k: int) -> Any:
+            places = ir.Constant(ir.VectorType(I32, kind.count), [I32(k * kind.count + i) for i in range(kind.count)])
+            return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), places)
 
-        def call(name: str, returned: Any, *values: Any, **options: Any) -> Any:
-            function_type = ir.FunctionType(returned, [value.type for value in values])
-            name = f"llvm.{name}.v{lanes}f{x.dtype.bitwidth}"
-            return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), values, **options)
-
-        sums: list[Any] = []  # four chains: one would wait for itself
-        for k, (p, q) in enumerate(zip(*(registers(value) for value in args), strict=True)):
-            if k < 4:
+        function_type = ir.FunctionType(kind, [kind] * 3)
+        name = f"llvm.fmuladd.v{kind.count}f{x.dtype.bitwidth}"
+        function = cgutils.get_or_insert_function(builder.module, function_type, name)
+        sums: list[Any] = []  # two chains: one would wait for itself
+        for k in range(x.registers):
+            p, q = (register(value, k) for value in args)
+            if k < 2:
                 sums.append(builder.fmul(p, q))
             else:
-                sums[k % 4] = call("fmuladd", kind, p, q, sums[k % 4])
-        while len(sums) > 1:
-            half = len(sums) // 2
-            sums = [builder.fadd(p, q) for p, q in zip(sums[:half], sums[half:], strict=True)]
-        return call("vector.reduce.fadd", kind.element, kind.element(0.0), sums[0], fastmath=("reassoc",))
+                sums[k % 2] = builder.call(function, [p, q, sums[k % 2]])
+        return builder.fadd(*sums) if len(sums) > 1 else sums[0]
 
-    return x.dtype(x, y), build
+    return one(x, y), build
 
 
 @intrinsic

@@ -18,12 +18,10 @@ from numba import carray
 
 from ...kernels.simd import (
     REGISTER_BYTES,
-    address_of,
     WIDE,
     accumulate,
     bits,
     compiled,
-    dot,
     element_bytes,
     fence,
     fma,
@@ -37,17 +35,21 @@ from ...kernels.simd import (
     ones,
     prefetch1,
     prefetch2,
+    products,
     select,
     splat,
     stack_numbers,
     store,
     store_mask,
+    store_totals,
     stream,
 )
-from ...kernels.words import WORD, transpose
 from ..layout import CHUNK
 from .adjoints import added, nine_at, step_back
 from .kernels import derivative, first_reset, step
+
+WORD = 64
+"""Neurons whose spikes or gates are one integer of bits."""
 
 SPARE = 8
 """Places that a list has after its last one."""
@@ -55,23 +57,17 @@ SPARE = 8
 TOGETHER = 4
 """Sequences that go forward together, so that coefficients are read once for all of them."""
 
-GROUP = 16
-"""Sequences that go backward together."""
-
-COUNTS_BYTES = 8 * (GROUP + 1)
 AHEAD = 2
 """Steps that forward reads ahead."""
 
 SUM, FORWARD_ROWS = 3, 4
 """Rows of scratch memory, [N] each, after mem, ada and spk: the currents through V."""
 
-G, H, SMALL_ROWS = 3, 4, 5
-"""After the gradients of mem, ada and spk: dL/dI of the step after, and what comes from it through V."""
-
-HISTORY_ROWS = 2 * (CHUNK + 1)
-"""States of a chunk."""
-
-BACKWARD_ROWS = SMALL_ROWS + HISTORY_ROWS
+HISTORY, PARTS, G, H, PRODUCTS, BACKWARD_ROWS = np.cumsum(
+    [3, 2 * (CHUNK + 1), 3 * CHUNK, 1, 1, REGISTER_BYTES // 4]
+)
+"""After the gradients of mem, ada and spk: states of a chunk; p, q and what goes through the surrogate at each step;
+dL/dI of the step after, what comes from it through V, and room for a register of each neuron."""
 
 BEFORE, STEP, AFTER = range(3)
 """Parts of the adjoint, for :func:`run_part`."""
@@ -104,7 +100,7 @@ def length_of(job: Any, b: Any) -> Any:
 @inlined
 def list_size(job: Any) -> Any:
     """Integers of a task: places of events or gates, and bits of the gates of a chunk."""
-    return 3 * (job.neurons + SPARE) + CHUNK * (GROUP + 1) * job.words
+    return job.neurons + SPARE + CHUNK * job.words
 
 
 @inlined
@@ -238,83 +234,51 @@ def run_forward(begin: Any, end: Any, call: Any, hard: Any) -> None:
 
 
 @inlined
-def places_of(job: Any, slot: Any) -> Any:
-    """Where the states and the history of a sequence begin."""
-    return slot * SMALL_ROWS * job.pitch, (job.batch * SMALL_ROWS + slot * HISTORY_ROWS) * job.pitch
-
-
-@inlined
-def sums_of(job: Any, task: Any) -> Any:
-    """Where the sums of a task begin."""
-    return (job.batch * BACKWARD_ROWS + 9 * task) * job.pitch
-
-
-@inlined
-def add_products(load: Any, job: Any, own: Any, small: Any, i: Any, places: Any, opened: Any, count: Any) -> None:
-    """Add the products of some columns of rows of V and of g to h, where gates are open."""
-    weights = numbers_at(job.weights, job.shape1)
+def add_products(load: Any, job: Any, own: Any, g: Any, i: Any, places: Any, count: Any, to: Any) -> None:
+    """Write, or add from the second time on, the products of some columns of g and the listed rows of V."""
+    weights, grad, lanes = numbers_at(job.weights, job.shape1), load(own, g + i), REGISTER_BYTES // element_bytes(own)
     for k in range(count):
-        j, found = places[k], opened[k]
-        row = load(weights, j * job.neurons + i)
-        while found != 0:
-            at = small + lowest(found) * SMALL_ROWS * job.pitch
-            found &= found - 1
-            own[at + H * job.pitch + j] += dot(row, load(own, at + G * job.pitch + i))
+        part = products(load(weights, places[k] * job.neurons + i), grad)
+        if i > 0:
+            part = part + load1(own, to + k * lanes)
+        store(own, to + k * lanes, part)
 
 
 @inlined
-def gates_at(opened: Any, t: Any, j: Any) -> Any:
-    """Which sequences have an open gate at a neuron."""
-    steps = WORD // GROUP
-    return np.int64(opened[((j // WORD * CHUNK + t) // steps * WORD + j % WORD) * steps + t % steps])
+def gated(job: Any, own: Any, base: Any, places: Any, count: Any) -> None:
+    """Write the products of g and the listed rows of V to h.
 
-
-@inlined
-def gated(job: Any, own: Any, small: Any, union: Any, places: Any, gates: Any, t: Any) -> None:
-    """Add the products of rows of V and of g to h, where gates are open."""
-    opened, lanes, i = numbers_at(gates, np.uint16(0) if GROUP == 16 else np.uint32(0)), REGISTER_BYTES // element_bytes(own), 0
-    counts = stack_numbers(COUNTS_BYTES, np.int64(0))
-    listed, size = 2 * (job.neurons + SPARE), job.neurons + SPARE
-    count = 0
-    for word in range(job.words):
-        count = unpacked(union[t * job.words + word], word * WORD, count, places)
-    for k in range(GROUP + 1):
-        counts[k] = 0
-    for k in range(count):
-        counts[ones(gates_at(opened, t, places[k]))] += 1
-    before = 0
-    for k in range(GROUP + 1):
-        now = counts[k]
-        counts[k] = before
-        before += now
-    for k in range(count):
-        found = gates_at(opened, t, places[k])
-        number = ones(found)
-        places[size + counts[number]] = places[k]
-        places[2 * size + counts[number]] = found
-        counts[number] += 1
-    listed = numbers_at(address_of(places) + 8 * size, np.int64(0))
-    masks = numbers_at(address_of(places) + 16 * size, np.int64(0))
-    while i + WIDE * lanes <= job.neurons:
-        add_products(load_wide, job, own, small, i, listed, masks, count)
+    A row after the other, with g in registers: four rows side by side come from the second cache at half the speed. A
+    register of sums of each row waits in memory, so that the compiler keeps to that.
+    """
+    n, lanes, i = job.neurons, REGISTER_BYTES // element_bytes(own), 0
+    g, h, to = base + G * job.pitch, base + H * job.pitch, base + PRODUCTS * job.pitch
+    while i + WIDE * lanes <= n:
+        add_products(load_wide, job, own, g, i, places, count, to)
         i += WIDE * lanes
-    while i + WIDE * lanes // 2 <= job.neurons:
-        add_products(load_half, job, own, small, i, listed, masks, count)
+    if i + WIDE * lanes // 2 <= n:
+        add_products(load_half, job, own, g, i, places, count, to)
         i += WIDE * lanes // 2
-    while i < job.neurons:
-        add_products(load2, job, own, small, i, listed, masks, count)
+    while i < n:
+        add_products(load2, job, own, g, i, places, count, to)
         i += 2 * lanes
+    for k in range(0, count, 4):
+        first, second = load1(own, to + k * lanes), load1(own, to + (k + 1) * lanes)
+        third, fourth = load1(own, to + (k + 2) * lanes), load1(own, to + (k + 3) * lanes)
+        store_totals(own, to + k, first, second, third, fourth, True)
+    for k in range(count):
+        own[h + places[k]] = own[to + k]
 
 
 @inlined
-def run_again(job: Any, own: Any, base: Any, gates: Any, member: Any, b: Any, time: Any, active: Any, hard: Any) -> None:
+def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, active: Any, hard: Any) -> None:
     """Write the states of a chunk of a sequence, its spikes' bits, and those of where the surrogate is not 0."""
     like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
     given, x = numbers_at(job.coefficients, like), numbers_at(job.x, like)
     lanes, octets, begins = 2 * REGISTER_BYTES // element_bytes(own), np.uint8(0), time == 0
     opened, fired = numbers_at(gates, octets), numbers_at(job.bits, octets)
     before = numbers_at(job.initial if begins else job.chunks, like)
-    saved, history = (0 if begins else (time // CHUNK - 1) * 2) * row + first, base
+    saved, history = (0 if begins else (time // CHUNK - 1) * 2) * row + first, base + HISTORY * job.pitch
     at, mask = time * row + first, (time * job.batch + b) * job.words * 8
     soon = max(0, time - CHUNK) * row + first
     for i in range(0, n, lanes):
@@ -322,7 +286,6 @@ def run_again(job: Any, own: Any, base: Any, gates: Any, member: Any, b: Any, ti
         _, _, _, _, _, _, r1, r2, threshold = coefficients
         zero, one = splat(r1, 0.0), splat(r1, 1.0)
         m, a = load2(before, saved + i), load2(before, saved + row + i)
-        gate = (i // WORD * CHUNK * GROUP + member) * 8 + i % WORD // 8
         s = load2(before, saved + 2 * row + i) if begins else select(m > threshold, one, zero)
         store(own, history + i, m)
         store(own, history + job.pitch + i, a)
@@ -334,140 +297,108 @@ def run_again(job: Any, own: Any, base: Any, gates: Any, member: Any, b: Any, ti
             store(own, history + (2 * t + 2) * job.pitch + i, m)
             store(own, history + (2 * t + 3) * job.pitch + i, a)
             store_mask(fired, mask + t * job.batch * job.words * 8 + i // 8, fires)
-            store_mask(opened, gate + t * GROUP * 8, derivative(m - threshold, job) != zero)
+            store_mask(opened, t * job.words * 8 + i // 8, derivative(m - threshold, job) != zero)
 
 
 @inlined
-def run_back(job: Any, own: Any, begin: Any, top: Any, group: Any, time: Any, t: Any, hard: Any) -> None:
-    """Run the adjoint of a step of sequences: from the gradients after it to those before it, and dL/dI[t].
-
-    Adds the coefficients' gradients to the sums of the tasks to which the sequences belong.
-    """
-    like, n, row, now = job.shape1, job.neurons, job.batch * job.neurons, time + t
+def run_back(job: Any, own: Any, base: Any, b: Any, time: Any, t: Any, hard: Any) -> None:
+    """Run the adjoint of a step of a sequence: from the gradients after it to those before it, and dL/dI[t]."""
+    like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
     given, grad_spk, out = numbers_at(job.coefficients, like), numbers_at(job.grad_spk, like), numbers_at(job.out, like)
     grad_mem, grad_ada = numbers_at(job.grad_mem, like), numbers_at(job.grad_ada, like)
-    x, initial = numbers_at(job.x, like), numbers_at(job.initial, like)
-    pitch, first = job.pitch, begin * job.batch // job.tasks
-    for i in range(0, n, REGISTER_BYTES // element_bytes(own)):
-        coefficients = nine_at(load1, given, i, pitch)
+    lanes, at, g, h = (
+        REGISTER_BYTES // element_bytes(own),
+        (time + t) * row + first,
+        base + G * job.pitch,
+        base + H * job.pitch,
+    )
+    after, parts = base + (HISTORY + 2 * t + 2) * job.pitch, base + (PARTS + 3 * t) * job.pitch
+    for i in range(0, n, lanes):
+        coefficients = nine_at(load1, given, i, job.pitch)
         _, _, _, _, _, _, _, _, threshold = coefficients
         zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
         flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
-        task, member = begin, 0
-        while member < group:
-            while (task + 1) * job.batch // job.tasks <= top + member:
-                task += 1
-            stop, to = min(group, (task + 1) * job.batch // job.tasks - top), sums_of(job, task) + i
-            sums = nine_at(load1, own, to, pitch)
-            while member < stop:
-                b = top + member
-                small, base = places_of(job, first + member)
-                member += 1
-                if now >= length_of(job, b):
-                    continue
-                at, small = now * row + b * n + i, small + i
-                before = base + 2 * t * pitch + i
-                prefetch1(grad_spk, at - row)
-                prefetch1(x, at - row)
-                grad = load1(own, small + H * pitch)
-                store(own, small + H * pitch, zero)
-                if job.grad_spk != 0:
-                    grad = grad + load1(grad_spk, at)
-                off = load1(own, before + 2 * pitch) - threshold
-                through = derivative(off, job) * (grad + load1(own, small + 2 * pitch))
-                p, q = load1(own, small) + through, load1(own, small + pitch)
-                if job.grad_mem != 0:
-                    p, q = p + load1(grad_mem, at), q + load1(grad_ada, at)
-                to_x, to_mem, to_ada, to_spk = step_back(p, q, coefficients)
-                m, a = load1(own, before), load1(own, before + pitch)
-                s = select(m > threshold, one, zero)
-                if now == 0:
-                    s = load1(initial, 2 * row + b * n + i)
-                reset = s
-                if hard is not None:
-                    reset, to_mem, to_spk = s * m, fma(to_spk, s, to_mem), to_spk * m
-                sums = added(sums, p, q, m, a, load1(x, at), reset, through)
-                put(out, at, to_x, job)
-                store(own, small + G * pitch, to_x)
-                store(own, small, to_mem)
-                store(own, small + pitch, to_ada)
-                store(own, small + 2 * pitch, select(flows, to_spk, zero))
-            put_nine(own, to, pitch, sums)
+        prefetch1(grad_spk, at - row + i)
+        grad = load1(own, h + i)
+        store(own, h + i, zero)
+        if job.grad_spk != 0:
+            grad = grad + load1(grad_spk, at + i)
+        through = derivative(load1(own, after + i) - threshold, job) * (grad + load1(own, base + 2 * job.pitch + i))
+        p, q = load1(own, base + i) + through, load1(own, base + job.pitch + i)
+        if job.grad_mem != 0:
+            p, q = p + load1(grad_mem, at + i), q + load1(grad_ada, at + i)
+        store(own, parts + i, p)
+        store(own, parts + job.pitch + i, q)
+        store(own, parts + 2 * job.pitch + i, through)
+        to_x, to_mem, to_ada, to_spk = step_back(p, q, coefficients)
+        if hard is not None:
+            m = load1(own, after - 2 * job.pitch + i)
+            s = select(m > threshold, one, zero)
+            if time + t == 0:
+                s = load1(numbers_at(job.initial, like), 2 * row + first + i)
+            to_mem, to_spk = fma(to_spk, s, to_mem), to_spk * m
+        put(out, at + i, to_x, job)
+        store(own, g + i, to_x)
+        store(own, base + i, to_mem)
+        store(own, base + job.pitch + i, to_ada)
+        store(own, base + 2 * job.pitch + i, select(flows, to_spk, zero))
 
 
 @inlined
-def put_nine(numbers: Any, i: Any, pitch: Any, vectors: Any) -> None:
-    """Write nine vectors at equal distances."""
-    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = vectors
-    store(numbers, i, s11)
-    store(numbers, i + pitch, s12)
-    store(numbers, i + 2 * pitch, s21)
-    store(numbers, i + 3 * pitch, s22)
-    store(numbers, i + 4 * pitch, sb1)
-    store(numbers, i + 5 * pitch, sb2)
-    store(numbers, i + 6 * pitch, sr1)
-    store(numbers, i + 7 * pitch, sr2)
-    store(numbers, i + 8 * pitch, sth)
+def add_up(job: Any, own: Any, base: Any, task: Any, b: Any, time: Any, active: Any, hard: Any) -> None:
+    """Add the coefficients' gradients of a chunk of a sequence to the sums of a task."""
+    like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
+    given, x, sums = numbers_at(job.coefficients, like), numbers_at(job.x, like), numbers_at(job.sums, 1.0)
+    lanes, at, to = REGISTER_BYTES // element_bytes(own), time * row + first, 9 * task * n
+    for i in range(0, n, lanes):
+        threshold = load1(given, 8 * job.pitch + i)
+        zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
+        parts = zero, zero, zero, zero, zero, zero, zero, zero, zero
+        for t in range(active):
+            before, part = base + (HISTORY + 2 * t) * job.pitch + i, base + (PARTS + 3 * t) * job.pitch + i
+            m, a, current = load1(own, before), load1(own, before + job.pitch), load1(x, at + t * row + i)
+            s = select(m > threshold, one, zero)
+            if time + t == 0:
+                s = load1(numbers_at(job.initial, like), 2 * row + first + i)
+            if hard is not None:
+                s = s * m
+            p, q, through = load1(own, part), load1(own, part + job.pitch), load1(own, part + 2 * job.pitch)
+            parts = added(parts, p, q, m, a, current, s, through)
+        s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = parts
+        accumulate(sums, to + i, s11)
+        accumulate(sums, to + n + i, s12)
+        accumulate(sums, to + 2 * n + i, s21)
+        accumulate(sums, to + 3 * n + i, s22)
+        accumulate(sums, to + 4 * n + i, sb1)
+        accumulate(sums, to + 5 * n + i, sb2)
+        accumulate(sums, to + 6 * n + i, sr1)
+        accumulate(sums, to + 7 * n + i, sr2)
+        accumulate(sums, to + 8 * n + i, sth)
 
 
 @inlined
-def add_up(job: Any, own: Any, begin: Any, end: Any) -> None:
-    """Add what tasks have of the coefficients' gradients to their sums in float64; then they have nothing."""
-    sums = numbers_at(job.sums, 1.0)
-    for task in range(begin, end):
-        for k in range(9):
-            for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
-                at = sums_of(job, task) + k * job.pitch + i
-                part = load1(own, at)
-                accumulate(sums, (9 * task + k) * job.neurons + i, part)
-                store(own, at, splat(part, 0.0))
-
-
-@inlined
-def clear_sums(job: Any, own: Any, begin: Any, end: Any) -> None:
-    """Write zeros there."""
-    zero = splat(load1(own, 0), 0.0)
-    for at in range(sums_of(job, begin), sums_of(job, end), REGISTER_BYTES // element_bytes(own)):
-        store(own, at, zero)
-
-
-@inlined
-def begin_back(job: Any, own: Any, small: Any, b: Any) -> None:
+def begin_back(job: Any, own: Any, base: Any, b: Any) -> None:
     """Take the gradients of a sequence's last state, and write zeros after its last step."""
     n, row, first, out = job.neurons, job.batch * job.neurons, b * job.neurons, numbers_at(job.out, job.shape1)
     given = numbers_at(job.grad_final, job.shape1)
     for i in range(0, n, REGISTER_BYTES // element_bytes(own)):
-        zero = splat(load1(own, small), 0.0)
+        zero = splat(load1(own, base), 0.0)
         for k in range(3):
-            store(own, small + k * job.pitch + i, zero)
+            store(own, base + k * job.pitch + i, zero)
             if job.grad_final != 0:
-                store(own, small + k * job.pitch + i, load1(given, k * row + first + i))
-        store(own, small + G * job.pitch + i, zero)
-        store(own, small + H * job.pitch + i, zero)
+                store(own, base + k * job.pitch + i, load1(given, k * row + first + i))
+        store(own, base + H * job.pitch + i, zero)
         for t in range(length_of(job, b), job.steps):
             store(out, t * row + first + i, zero)
 
 
 @inlined
-def end_back(job: Any, own: Any, small: Any, b: Any) -> None:
+def end_back(job: Any, own: Any, base: Any, b: Any) -> None:
     """Write the gradients of a sequence's first state."""
     row, first, final = job.batch * job.neurons, b * job.neurons, numbers_at(job.final, job.shape1)
     for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
         for k in range(3):
-            store(final, k * row + first + i, load1(own, small + k * job.pitch + i))
-
-
-@inlined
-def find_gates(job: Any, words: Any, unions: Any) -> None:
-    """Make columns of the table of gates: integer j of a step tells which sequences have a gate at neuron j."""
-    for word in range(job.words):
-        for t in range(CHUNK):
-            any_ = 0
-            for member in range(GROUP):
-                any_ |= words[(word * CHUNK + t) * GROUP + member]
-            unions[t * job.words + word] = any_
-        for table in range(0, CHUNK * GROUP, WORD):
-            transpose(words, word * CHUNK * GROUP + table)
+            store(final, k * row + first + i, load1(own, base + k * job.pitch + i))
 
 
 @compiled
@@ -476,38 +407,26 @@ def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
     job = carray(call, 1)[0]
     own, n = numbers_at(job.scratch, job.shape1), job.neurons
     lists = job.places + 8 * begin * list_size(job)
-    places = numbers_at(lists, job.steps)
-    gates = lists + 24 * (n + SPARE)
-    words, union = numbers_at(gates, job.steps), numbers_at(gates + 8 * CHUNK * GROUP * job.words, job.steps)
-    first, last = begin * job.batch // job.tasks, end * job.batch // job.tasks
-    clear_sums(job, own, begin, end)
-    for top in range(first, last, GROUP):
-        group, longest = min(GROUP, last - top), 0
-        small, _ = places_of(job, first)
-        for member in range(group):
-            own_small, _ = places_of(job, first + member)
-            begin_back(job, own, own_small, top + member)
-            longest = max(longest, length_of(job, top + member))
-        for time in range((longest - 1) // CHUNK * CHUNK, -1, -CHUNK):
-            for k in range(job.words * CHUNK * GROUP):
-                words[k] = 0
-            for member in range(group):
-                length = length_of(job, top + member)
-                if time < length:
-                    _, base = places_of(job, first + member)
-                    active = min(CHUNK, length - time)
-                    run_again(job, own, base, gates, member, top + member, time, active, hard)
-                    if time + active == length:
+    base, places = begin * BACKWARD_ROWS * job.pitch, numbers_at(lists, job.steps)
+    gates = lists + 8 * (n + SPARE)
+    words = numbers_at(gates, job.steps)
+    for task in range(begin, end):
+        for b in range(task * job.batch // job.tasks, (task + 1) * job.batch // job.tasks):
+            length = length_of(job, b)
+            begin_back(job, own, base, b)
+            for time in range((length - 1) // CHUNK * CHUNK, -1, -CHUNK):
+                active = min(CHUNK, length - time)
+                run_again(job, own, base, gates, b, time, active, hard)
+                for t in range(active - 1, -1, -1):
+                    count = 0
+                    if time + t + 1 < length:
                         for word in range(job.words):
-                            words[(word * CHUNK + active - 1) * GROUP + member] = 0
-            find_gates(job, words, union)
-            for t in range(min(CHUNK, longest - time) - 1, -1, -1):
-                gated(job, own, small, union, places, gates, t)
-                run_back(job, own, begin, top, group, time, t, hard)
-            add_up(job, own, begin, end)
-        for member in range(group):
-            own_small, _ = places_of(job, first + member)
-            end_back(job, own, own_small, top + member)
+                            count = unpacked(words[t * job.words + word], word * WORD, count, places)
+                    if count > 0:
+                        gated(job, own, base, places, count)
+                    run_back(job, own, base, b, time, t, hard)
+                add_up(job, own, base, task, b, time, active, hard)
+            end_back(job, own, base, b)
     fence()
 
 
@@ -519,28 +438,25 @@ def run_part(begin: Any, end: Any, call: Any, hard: Any) -> None:
     """
     job = carray(call, 1)[0]
     own, given = numbers_at(job.scratch, job.shape1), numbers_at(job.through, job.shape1)
-    gates, time = job.places + 8 * (begin * list_size(job) + 3 * (job.neurons + SPARE)), job.time
-    first, last = begin * job.batch // job.tasks, end * job.batch // job.tasks
-    if job.part == BEFORE and time + CHUNK >= job.steps:
-        clear_sums(job, own, begin, end)
-    for b in range(first, last):
-        (small, base), length = places_of(job, b), length_of(job, b)
-        active = min(CHUNK, length - time)
-        if job.part == BEFORE:
-            if time + CHUNK >= job.steps:
-                begin_back(job, own, small, b)
-            if active > 0:
-                run_again(job, own, base, gates, 0, b, time, active, hard)
-        elif job.part == AFTER:
-            if time == 0:
-                end_back(job, own, small, b)
-        elif job.t + 1 < length:
-            for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
-                store(own, small + H * job.pitch + i, load1(given, b * job.neurons + i))
-    if job.part == AFTER:
-        add_up(job, own, begin, end)
-    elif job.part == STEP:
-        run_back(job, own, begin, first, last - first, time, job.t - time, hard)
+    gates, time = job.places + 8 * (begin * list_size(job) + job.neurons + SPARE), job.time
+    for task in range(begin, end):
+        for b in range(task * job.batch // job.tasks, (task + 1) * job.batch // job.tasks):
+            base, length = b * BACKWARD_ROWS * job.pitch, length_of(job, b)
+            active = min(CHUNK, length - time)
+            if job.part == BEFORE:
+                if time + CHUNK >= job.steps:
+                    begin_back(job, own, base, b)
+                if active > 0:
+                    run_again(job, own, base, gates, b, time, active, hard)
+            elif job.part == AFTER:
+                add_up(job, own, base, task, b, time, active, hard)
+                if time == 0:
+                    end_back(job, own, base, b)
+            elif job.t < length:
+                if job.t + 1 < length:
+                    for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
+                        store(own, base + H * job.pitch + i, load1(given, b * job.neurons + i))
+                run_back(job, own, base, b, time, job.t - time, hard)
     fence()
 
 
