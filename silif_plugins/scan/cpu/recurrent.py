@@ -61,11 +61,11 @@ def backward(call: Backward) -> Gradients:
     rows = int(kernels.BACKWARD_ROWS)
     if call.surrogate in (BOXCAR, TRIANGLE):
         kernel = kernels.backward_hard if call.hard_reset else kernels.backward
-        job = Job(kernel, call, tasks, tasks * rows, given, results, bits=bits, sums=sums)
+        job = Job(kernel, call, tasks, batch * rows + (9 + kernels.PRODUCT_ROWS) * tasks, given, results, bits=bits, sums=sums)
         job.run()
     else:
         kernel = kernels.parts_hard if call.hard_reset else kernels.parts
-        job = Job(kernel, call, tasks, batch * rows, given, results, bits=bits, sums=sums)
+        job = Job(kernel, call, tasks, batch * rows + (9 + kernels.PRODUCT_ROWS) * tasks, given, results, bits=bits, sums=sums)
         run_by_products(job, weights)
     job.finish()
     grads.coefficients.copy_(sums.sum(0)[:, :neurons])
@@ -148,9 +148,9 @@ class Job:
             for name, tensor in results.items()
         }
         given |= self.written | others
-        given["scratch"] = current.new_empty(rows * pitch)
+        given["scratch"] = empty(current, (rows * pitch,))
         # A thread has the lists of the first of its tasks.
-        given["places"] = torch.zeros(tasks * (width + kernels.SPARE + CHUNK * words), dtype=torch.int64)
+        given["places"] = torch.zeros(tasks * max(kernels.WORD, width + kernels.SPARE + CHUNK * kernels.GROUP * words), dtype=torch.int64)
         self.given, large = given, current.numel() * current.element_size() >= LARGE
         aligned = not any(tensor.data_ptr() % REGISTER_BYTES for tensor in self.written.values())
         values = {name: tensor.data_ptr() for name, tensor in given.items()} | {
