@@ -53,19 +53,19 @@ def backward(call: Backward) -> Gradients:
     if call.current.numel() == 0:
         initial = torch.zeros_like(grads.initial) if call.grad_final is None else call.grad_final.clone()
         return grads._replace(coefficients=grads.coefficients.zero_(), initial=initial)
-    bits = torch.zeros((steps, batch, -(-neurons // kernels.WORD)), dtype=torch.int64)
-    sums = torch.zeros((tasks, 9, width_of(call.current)), dtype=torch.float64)
+    bits = empty(call.current, (steps, batch, -(-neurons // kernels.WORD)), torch.int64).zero_()
+    sums = empty(call.current, (tasks, 9, width_of(call.current)), torch.float64).zero_()
     given = {"x": call.current, "chunks": call.chunks, "grad_spk": call.grad_spikes, "grad_final": call.grad_final}
     given |= {"grad_mem": call.grad_mem, "grad_ada": call.grad_ada}
     results = {"out": grads.current, "final": grads.initial}
-    rows = int(kernels.BACKWARD_ROWS)
+    rows = batch * kernels.BACKWARD_ROWS + tasks * kernels.TASK_ROWS
     if call.surrogate in (BOXCAR, TRIANGLE):
         kernel = kernels.backward_hard if call.hard_reset else kernels.backward
-        job = Job(kernel, call, tasks, batch * rows + (9 + kernels.PRODUCT_ROWS) * tasks, given, results, bits=bits, sums=sums)
+        job = Job(kernel, call, tasks, rows, given, results, bits=bits, sums=sums)
         job.run()
     else:
         kernel = kernels.parts_hard if call.hard_reset else kernels.parts
-        job = Job(kernel, call, tasks, batch * rows + (9 + kernels.PRODUCT_ROWS) * tasks, given, results, bits=bits, sums=sums)
+        job = Job(kernel, call, tasks, rows, given, results, bits=bits, sums=sums)
         run_by_products(job, weights)
     job.finish()
     grads.coefficients.copy_(sums.sum(0)[:, :neurons])
@@ -150,7 +150,9 @@ class Job:
         given |= self.written | others
         given["scratch"] = empty(current, (rows * pitch,))
         # A thread has the lists of the first of its tasks.
-        given["places"] = torch.zeros(tasks * max(kernels.WORD, width + kernels.SPARE + CHUNK * kernels.GROUP * words), dtype=torch.int64)
+        given["places"] = torch.zeros(
+            tasks * max(kernels.BLOCK, width + kernels.SPARE + CHUNK * kernels.GROUP * words), dtype=torch.int64
+        )
         self.given, large = given, current.numel() * current.element_size() >= LARGE
         aligned = not any(tensor.data_ptr() % REGISTER_BYTES for tensor in self.written.values())
         values = {name: tensor.data_ptr() for name, tensor in given.items()} | {

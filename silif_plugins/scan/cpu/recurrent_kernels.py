@@ -1,9 +1,9 @@
-"""Kernels of the recurrent form: a sequence after the other, each step by its events.
+"""Kernels of the recurrent form: some sequences at a time, each step by its events.
 
 Forward adds a row of V, [from, to], for each spike to the currents of the next step. Backward gives the spikes their
 gradients through V, dL/ds[t] + V dL/dI[t+1], where the surrogate's derivative is not 0: a product of a row of V and
 dL/dI[t+1] for each such gate. All of the layer is done in the same pass, from currents to spikes and back; what it
-needs of a sequence stays in the caches, as does V of 512 neurons. The gradient of V is a pass of its own, over the
+needs of these sequences stays in the caches, as does V of 512 neurons. The gradient of V is a pass of its own, over the
 spikes' bits, which backward leaves.
 """
 
@@ -55,7 +55,7 @@ TOGETHER = 4
 """Sequences that go forward together, so that coefficients are read once for all of them."""
 
 GROUP = 2
-"""Sequences that go backward together."""
+"""Sequences that go backward together: V must stay in the second cache beside what they need."""
 
 AHEAD = 2
 """Steps that forward reads ahead."""
@@ -69,13 +69,17 @@ G, H, SMALL_ROWS = 3, 4, 5
 HISTORY_ROWS = 2 * (CHUNK + 1)
 """States of a chunk."""
 
-PRODUCT_ROWS = REGISTER_BYTES // 4
-"""Room for a register of each neuron."""
+SUM_ROWS, PRODUCT_ROWS = 9, REGISTER_BYTES // 4
+"""Of a task: sums of the coefficients' gradients, and room for a register of each neuron."""
 
-BACKWARD_ROWS = SMALL_ROWS + HISTORY_ROWS
+TASK_ROWS, BACKWARD_ROWS = SUM_ROWS + PRODUCT_ROWS, SMALL_ROWS + HISTORY_ROWS
+"""Rows of scratch memory of each task and of each sequence, for backward."""
 
 BEFORE, STEP, AFTER = range(3)
 """Parts of the adjoint, for :func:`run_part`."""
+
+BLOCK = 4 * WORD
+"""Rows whose events the weights' gradient sorts by their neuron at a time."""
 
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
@@ -98,8 +102,8 @@ def length_of(job: Any, b: Any) -> Any:
 
 @inlined
 def list_size(job: Any) -> Any:
-    """Integers of a task: places of events or gates, and bits of the gates of a chunk."""
-    return max(WORD, job.neurons + SPARE + CHUNK * GROUP * job.words)
+    """Integers of a task: places of events or gates, and bits of the gates of a chunk; or a table of events' bits."""
+    return max(BLOCK, job.neurons + SPARE + CHUNK * GROUP * job.words)
 
 
 @inlined
@@ -241,13 +245,13 @@ def places_of(job: Any, slot: Any) -> Any:
 @inlined
 def products_of(job: Any, task: Any) -> Any:
     """Where a thread has room for a register of each neuron."""
-    return (job.batch * BACKWARD_ROWS + 9 * job.tasks + task * PRODUCT_ROWS) * job.pitch
+    return (job.batch * BACKWARD_ROWS + job.tasks * SUM_ROWS + task * PRODUCT_ROWS) * job.pitch
 
 
 @inlined
 def sums_of(job: Any, task: Any) -> Any:
     """Where the sums of a task begin."""
-    return (job.batch * BACKWARD_ROWS + 9 * task) * job.pitch
+    return (job.batch * BACKWARD_ROWS + task * SUM_ROWS) * job.pitch
 
 
 @inlined
@@ -295,7 +299,7 @@ def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, acti
     lanes, octets, begins = 2 * REGISTER_BYTES // element_bytes(own), np.uint8(0), time == 0
     opened, fired = numbers_at(gates, octets), numbers_at(job.bits, octets)
     before = numbers_at(job.initial if begins else job.chunks, like)
-    saved, history = (0 if begins else (time // CHUNK - 1) * 2) * row + first, base
+    saved = (0 if begins else (time // CHUNK - 1) * 2) * row + first
     at, mask = time * row + first, (time * job.batch + b) * job.words * 8
     soon = max(0, time - CHUNK) * row + first
     for i in range(0, n, lanes):
@@ -304,15 +308,15 @@ def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, acti
         zero, one = splat(r1, 0.0), splat(r1, 1.0)
         m, a = load2(before, saved + i), load2(before, saved + row + i)
         s = load2(before, saved + 2 * row + i) if begins else select(m > threshold, one, zero)
-        store(own, history + i, m)
-        store(own, history + job.pitch + i, a)
+        store(own, base + i, m)
+        store(own, base + job.pitch + i, a)
         for t in range(active):
             prefetch2(x, soon + t * row + i)
             m, a = step(m, a, load2(x, at + t * row + i), first_reset(s, m, r1, r2, hard), coefficients)
             fires = m > threshold
             s = select(fires, one, zero)
-            store(own, history + (2 * t + 2) * job.pitch + i, m)
-            store(own, history + (2 * t + 3) * job.pitch + i, a)
+            store(own, base + (2 * t + 2) * job.pitch + i, m)
+            store(own, base + (2 * t + 3) * job.pitch + i, a)
             store_mask(fired, mask + t * job.batch * job.words * 8 + i // 8, fires)
             store_mask(opened, t * job.words * 8 + i // 8, derivative(m - threshold, job) != zero)
 
@@ -449,7 +453,7 @@ def last_of_group(job: Any, task: Any, end: Any) -> Any:
 def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
     """Run the adjoint of the sequences of tasks ``begin`` to ``end``: gradients of currents, states, coefficients."""
     job = carray(call, 1)[0]
-    own, first = numbers_at(job.scratch, job.shape1), begin * job.batch // job.tasks
+    own = numbers_at(job.scratch, job.shape1)
     lists = job.places + 8 * begin * list_size(job)
     places, gates = numbers_at(lists, job.steps), lists + 8 * (job.neurons + SPARE)
     clear_sums(job, own, begin, end)
@@ -569,46 +573,51 @@ def parts_hard(begin: Any, end: Any, call: Any) -> None:
 
 @inlined
 def add_gradients(load: Any, job: Any, grad: Any, first: Any, found: Any, i: Any) -> None:
-    """Add some columns of rows of dL/dI to rows of dL/dV, from ``first`` on: bit r of a word tells of row r."""
+    """Add some columns of rows of dL/dI to rows of dL/dV, from ``first`` on: bits tell where a row has an event."""
     out, n = numbers_at(job.out, job.shape1), job.neurons
     for k in range(min(WORD, n - first)):
-        rows = found[k]
-        if rows != 0:
+        some = 0
+        for top in range(0, BLOCK, WORD):
+            some |= found[top + k]
+        if some != 0:
             to = (first + k) * n + i
             sums = load(out, to)
-            while rows != 0:
-                sums = sums + load(grad, lowest(rows) * n + i)
-                rows &= rows - 1
+            for top in range(0, BLOCK, WORD):
+                rows, at = found[top + k], top * n + i
+                while rows != 0:
+                    sums = sums + load(grad, at + lowest(rows) * n)
+                    rows &= rows - 1
             store(out, to, sums)
 
 
 def weight_gradient(begin: Any, end: Any, call: Any) -> None:
     """Add to dL/dV, for WORDs of neurons: each spike adds the gradient of the currents of the step after it.
 
-    Some columns of as many rows are in the first cache while all neurons take what they need of them.
+    For half of a wide layer's columns at a time: what a block of rows has there stays in the second cache.
     """
     job = carray(call, 1)[0]
     like, n, rows = job.shape1, job.neurons, (job.steps - 1) * job.batch
-    size = element_bytes(numbers_at(job.out, like))
-    lanes, i = REGISTER_BYTES // size, 0
-    words, found = numbers_at(job.bits, job.steps), numbers_at(job.places + 8 * begin * list_size(job), job.steps)
-    for top in range(0, rows, WORD):
-        grad, count = numbers_at(job.grad_spk + (top + job.batch) * n * size, like), min(WORD, rows - top)
-        for panel in range(begin, end):
-            for r in range(WORD):
-                found[(panel - begin) * WORD + r] = words[(top + r) * job.words + panel] if r < count else 0
-            transpose(found, (panel - begin) * WORD)
+    words, size = numbers_at(job.bits, job.steps), element_bytes(numbers_at(job.out, like))
+    table, lanes, panels = job.places + 8 * begin * list_size(job), REGISTER_BYTES // size, end - begin
+    for top in range(0, rows, BLOCK):
+        grad = numbers_at(job.grad_spk + (top + job.batch) * n * size, like)
+        for panel in range(panels):
+            found = numbers_at(table + 8 * panel * BLOCK, job.steps)
+            for r in range(BLOCK):
+                found[r] = words[(top + r) * job.words + begin + panel] if top + r < rows else 0
+            for r in range(0, BLOCK, WORD):
+                transpose(found, r)
         i = 0
         while i < n:
-            wide = i + WIDE // 2 * lanes <= n
-            width = WIDE // 2 * lanes if wide else 2 * lanes
-            for panel in range(begin, end):
-                at, first = numbers_at(job.places + 8 * (begin * list_size(job) + (panel - begin) * WORD), job.steps), panel * WORD
-                for r in range((panel - begin) * WORD // (end - begin), (panel - begin + 1) * WORD // (end - begin)):
-                    for column in range(i, i + width, 2 * lanes):  # of the next rows
-                        prefetch2(grad, (WORD + r) * n + column)
+            wide = i + WIDE * lanes <= n
+            width = WIDE * lanes if wide else 2 * lanes
+            for panel in range(panels):
+                found = numbers_at(table + 8 * panel * BLOCK, job.steps)
+                for r in range(panel * BLOCK // panels, (panel + 1) * BLOCK // panels):  # of the next block
+                    for column in range(i, i + width, 2 * lanes):
+                        prefetch2(grad, (BLOCK + r) * n + column)
                 if wide:
-                    add_gradients(load_half, job, grad, first, at, i)
+                    add_gradients(load_wide, job, grad, (begin + panel) * WORD, found, i)
                 else:
-                    add_gradients(load2, job, grad, first, at, i)
+                    add_gradients(load2, job, grad, (begin + panel) * WORD, found, i)
             i += width
