@@ -609,8 +609,8 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
                 transpose(found, r)
         i = 0
         while i < n:
-            wide = i + WIDE * lanes <= n
-            width = WIDE * lanes if wide else 2 * lanes
+            wide, half = i + WIDE * lanes <= n, i + WIDE * lanes // 2 <= n
+            width = WIDE * lanes if wide else (WIDE * lanes // 2 if half else 2 * lanes)
             for panel in range(panels):
                 found = numbers_at(table + 8 * panel * BLOCK, job.steps)
                 for r in range(panel * BLOCK // panels, (panel + 1) * BLOCK // panels):  # of the next block
@@ -618,6 +618,8 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
                         prefetch2(grad, (BLOCK + r) * n + column)
                 if wide:
                     add_gradients(load_wide, job, grad, (begin + panel) * WORD, found, i)
+                elif half:
+                    add_gradients(load_half, job, grad, (begin + panel) * WORD, found, i)
                 else:
                     add_gradients(load2, job, grad, (begin + panel) * WORD, found, i)
             i += width
