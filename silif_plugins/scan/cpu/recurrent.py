@@ -15,6 +15,7 @@ from torch.nn.functional import pad
 from ...kernels.memory import LARGE, empty, empty_like
 from ...kernels.products import prepared, product
 from ...kernels.simd import REGISTER_BYTES
+from ...kernels.words import WORD
 from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from . import recurrent_kernels as kernels
 from .code import code_of_kernel
@@ -53,7 +54,7 @@ def backward(call: Backward) -> Gradients:
     if call.current.numel() == 0:
         initial = torch.zeros_like(grads.initial) if call.grad_final is None else call.grad_final.clone()
         return grads._replace(coefficients=grads.coefficients.zero_(), initial=initial)
-    bits = empty(call.current, (steps, batch, -(-neurons // kernels.WORD)), torch.int64).zero_()
+    bits = empty(call.current, (steps, batch, -(-neurons // WORD)), torch.int64).zero_()
     sums = empty(call.current, (tasks, 9, width_of(call.current)), torch.float64).zero_()
     given = {"x": call.current, "chunks": call.chunks, "grad_spk": call.grad_spikes, "grad_final": call.grad_final}
     given |= {"grad_mem": call.grad_mem, "grad_ada": call.grad_ada}
@@ -71,7 +72,7 @@ def backward(call: Backward) -> Gradients:
     grads.coefficients.copy_(sums.sum(0)[:, :neurons])
     if call.needs_initial:
         grads.initial[2] += product(grads.current[0], weights)
-    groups = -(-neurons // kernels.WORD)
+    groups = -(-neurons // WORD)
     job = Job(kernels.weight_gradient, call, groups, 0, {"grad_spk": grads.current}, {"out": grads.weights}, bits=bits)
     job.run()
     job.finish()
@@ -130,11 +131,11 @@ class Job:
         current, weights = call.current, call.weights
         assert weights is not None
         self.shape = steps, batch, neurons = current.shape
-        self.tasks, self.results, self.elements = tasks, results, current.numel() * kernels.WORD
+        self.tasks, self.results, self.elements = tasks, results, current.numel() * WORD
         self.code, width = code_of_kernel(kernel, current.dtype, kernels.job_dtype), width_of(current)
         self.missing = width - neurons
         # Rows at a power of two would share lines of the cache.
-        pitch, words = width + REGISTER_BYTES // current.element_size(), -(-neurons // kernels.WORD)
+        pitch, words = width + REGISTER_BYTES // current.element_size(), -(-neurons // WORD)
         given = {"initial": self.whole(call.initial), "weights": self.whole(weights)}
         given["coefficients"] = pad(call.coefficients, (0, pitch - neurons))
         given["coefficients"][8, neurons:] = torch.inf  # what is added never fires, and no gate of it opens
