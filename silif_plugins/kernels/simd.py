@@ -133,6 +133,9 @@ WIDE = 16 if REGISTER_BYTES == 64 else 8
 load_wide = _load(WIDE)
 """load_wide(numbers, index): WIDE registers."""
 
+load_half = _load(WIDE // 2)
+"""load_half(numbers, index): half as many."""
+
 
 @intrinsic
 def store(typing_context: Any, numbers: Any, index: Any, value: Any) -> Any:
@@ -376,6 +379,33 @@ def total(typing_context: Any, x: Any) -> Any:
         return builder.call(function, [kind.element(0.0), args[0]], fastmath=("reassoc",))
 
     return x.dtype(x), build
+
+
+@intrinsic
+def products(typing_context: Any, x: Any, y: Any) -> Any:
+    """One register of sums of the products of two vectors, lane by lane of their registers."""
+    one = Vector(x.dtype, 1)
+
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = context.get_value_type(one)
+
+        def register(value: Any, k: int) -> Any:
+            places = ir.Constant(ir.VectorType(I32, kind.count), [I32(k * kind.count + i) for i in range(kind.count)])
+            return builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), places)
+
+        function_type = ir.FunctionType(kind, [kind] * 3)
+        name = f"llvm.fmuladd.v{kind.count}f{x.dtype.bitwidth}"
+        function = cgutils.get_or_insert_function(builder.module, function_type, name)
+        sums: list[Any] = []  # two chains: one would wait for itself
+        for k in range(x.registers):
+            p, q = (register(value, k) for value in args)
+            if k < 2:
+                sums.append(builder.fmul(p, q))
+            else:
+                sums[k % 2] = builder.call(function, [p, q, sums[k % 2]])
+        return builder.fadd(*sums) if len(sums) > 1 else sums[0]
+
+    return one(x, y), build
 
 
 @intrinsic

@@ -16,6 +16,7 @@ from ...kernels.code import code_of_kernel
 from ...kernels.memory import LARGE, empty, empty_like
 from ...kernels.products import prepared, product
 from ...kernels.simd import REGISTER_BYTES
+from ...kernels.words import WORD
 from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from . import recurrent_kernels as kernels
 from .run import forward as run_forward
@@ -53,25 +54,25 @@ def backward(call: Backward) -> Gradients:
     if call.current.numel() == 0:
         initial = torch.zeros_like(grads.initial) if call.grad_final is None else call.grad_final.clone()
         return grads._replace(coefficients=grads.coefficients.zero_(), initial=initial)
-    bits = torch.zeros((steps, batch, -(-neurons // kernels.WORD)), dtype=torch.int64)
-    sums = torch.zeros((tasks, 9, width_of(call.current)), dtype=torch.float64)
+    bits = empty(call.current, (steps, batch, -(-neurons // WORD)), torch.int64).zero_()
+    sums = empty(call.current, (tasks, 9, width_of(call.current)), torch.float64).zero_()
     given = {"x": call.current, "chunks": call.chunks, "grad_spk": call.grad_spikes, "grad_final": call.grad_final}
     given |= {"grad_mem": call.grad_mem, "grad_ada": call.grad_ada}
     results = {"out": grads.current, "final": grads.initial}
-    rows = int(kernels.BACKWARD_ROWS)
+    rows = batch * kernels.BACKWARD_ROWS + tasks * kernels.TASK_ROWS
     if call.surrogate in (BOXCAR, TRIANGLE):
         kernel = kernels.backward_hard if call.hard_reset else kernels.backward
-        job = Job(kernel, call, tasks, tasks * rows, given, results, bits=bits, sums=sums)
+        job = Job(kernel, call, tasks, rows, given, results, bits=bits, sums=sums)
         job.run()
     else:
         kernel = kernels.parts_hard if call.hard_reset else kernels.parts
-        job = Job(kernel, call, tasks, batch * rows, given, results, bits=bits, sums=sums)
+        job = Job(kernel, call, tasks, rows, given, results, bits=bits, sums=sums)
         run_by_products(job, weights)
     job.finish()
     grads.coefficients.copy_(sums.sum(0)[:, :neurons])
     if call.needs_initial:
         grads.initial[2] += product(grads.current[0], weights)
-    groups = -(-neurons // kernels.WORD)
+    groups = -(-neurons // WORD)
     job = Job(kernels.weight_gradient, call, groups, 0, {"grad_spk": grads.current}, {"out": grads.weights}, bits=bits)
     job.run()
     job.finish()
@@ -130,11 +131,11 @@ class Job:
         current, weights = call.current, call.weights
         assert weights is not None
         self.shape = steps, batch, neurons = current.shape
-        self.tasks, self.results, self.elements = tasks, results, current.numel() * kernels.WORD
+        self.tasks, self.results, self.elements = tasks, results, current.numel() * WORD
         self.code, width = code_of_kernel(kernel, current.dtype, kernels.job_dtype), width_of(current)
         self.missing = width - neurons
         # Rows at a power of two would share lines of the cache.
-        pitch, words = width + REGISTER_BYTES // current.element_size(), -(-neurons // kernels.WORD)
+        pitch, words = width + REGISTER_BYTES // current.element_size(), -(-neurons // WORD)
         given = {"initial": self.whole(call.initial), "weights": self.whole(weights)}
         given["coefficients"] = pad(call.coefficients, (0, pitch - neurons))
         given["coefficients"][8, neurons:] = torch.inf  # what is added never fires, and no gate of it opens
@@ -148,9 +149,11 @@ class Job:
             for name, tensor in results.items()
         }
         given |= self.written | others
-        given["scratch"] = current.new_empty(rows * pitch)
+        given["scratch"] = empty(current, (rows * pitch,))
         # A thread has the lists of the first of its tasks.
-        given["places"] = torch.zeros(tasks * (width + kernels.SPARE + CHUNK * words), dtype=torch.int64)
+        given["places"] = torch.zeros(
+            tasks * max(kernels.BLOCK, width + kernels.SPARE + CHUNK * kernels.GROUP * words), dtype=torch.int64
+        )
         self.given, large = given, current.numel() * current.element_size() >= LARGE
         aligned = not any(tensor.data_ptr() % REGISTER_BYTES for tensor in self.written.values())
         values = {name: tensor.data_ptr() for name, tensor in given.items()} | {

@@ -1,9 +1,9 @@
-"""Kernels of the recurrent form: a sequence after the other, each step by its events.
+"""Kernels of the recurrent form: some sequences at a time, each step by its events.
 
 Forward adds a row of V, [from, to], for each spike to the currents of the next step. Backward gives the spikes their
 gradients through V, dL/ds[t] + V dL/dI[t+1], where the surrogate's derivative is not 0: a product of a row of V and
 dL/dI[t+1] for each such gate. All of the layer is done in the same pass, from currents to spikes and back; what it
-needs of a sequence stays in the caches, as does V of 512 neurons. The gradient of V is a pass of its own, over the
+needs of these sequences stays in the caches, as does V of 512 neurons. The gradient of V is a pass of its own, over the
 spikes' bits, which backward leaves.
 """
 
@@ -28,26 +28,25 @@ from ...kernels.simd import (
     inlined,
     load1,
     load2,
+    load_half,
     load_wide,
     lowest,
     numbers_at,
     ones,
     prefetch1,
     prefetch2,
+    products,
     select,
     splat,
-    stack_numbers,
     store,
     store_mask,
+    store_totals,
     stream,
-    total,
 )
+from ...kernels.words import WORD, transpose
 from ..layout import CHUNK
 from .adjoints import added, nine_at, step_back
 from .kernels import derivative, first_reset, step
-
-WORD = 64
-"""Neurons whose spikes or gates are one integer of bits."""
 
 SPARE = 8
 """Places that a list has after its last one."""
@@ -55,24 +54,32 @@ SPARE = 8
 TOGETHER = 4
 """Sequences that go forward together, so that coefficients are read once for all of them."""
 
+GROUP = 2
+"""Sequences that go backward together: V must stay in the second cache beside what they need."""
+
 AHEAD = 2
 """Steps that forward reads ahead."""
 
 SUM, FORWARD_ROWS = 3, 4
 """Rows of scratch memory, [N] each, after mem, ada and spk: the currents through V."""
 
-HISTORY, PARTS, G, H, BACKWARD_ROWS = np.cumsum([3, 2 * (CHUNK + 1), 3 * CHUNK, 1, 1])
-"""After the gradients of mem, ada and spk: states of a chunk; p, q and what goes through the surrogate at each step;
-dL/dI of the step after, and what comes from it through V."""
+G, H, SMALL_ROWS = 3, 4, 5
+"""After the gradients of mem, ada and spk: dL/dI of the step after, and what comes from it through V."""
+
+HISTORY_ROWS = 2 * (CHUNK + 1)
+"""States of a chunk."""
+
+SUM_ROWS, PRODUCT_ROWS = 9, REGISTER_BYTES // 4
+"""Of a task: sums of the coefficients' gradients, and room for a register of each neuron."""
+
+TASK_ROWS, BACKWARD_ROWS = SUM_ROWS + PRODUCT_ROWS, SMALL_ROWS + HISTORY_ROWS
+"""Rows of scratch memory of each task and of each sequence, for backward."""
 
 BEFORE, STEP, AFTER = range(3)
 """Parts of the adjoint, for :func:`run_part`."""
 
-BLOCK = 128
+BLOCK = 4 * WORD
 """Rows whose events the weights' gradient sorts by their neuron at a time."""
-PANEL = 64
-"""Neurons of a task of it."""
-PLACE_BYTES, COUNT_BYTES = 2 * BLOCK * PANEL, 8 * PANEL
 
 
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
@@ -95,8 +102,8 @@ def length_of(job: Any, b: Any) -> Any:
 
 @inlined
 def list_size(job: Any) -> Any:
-    """Integers of a task: places of events or gates, and bits of the gates of a chunk."""
-    return job.neurons + SPARE + CHUNK * job.words
+    """Integers of a task: places of events or gates, and bits of the gates of a chunk; or a table of events' bits."""
+    return max(BLOCK, job.neurons + SPARE + CHUNK * GROUP * job.words)
 
 
 @inlined
@@ -230,22 +237,58 @@ def run_forward(begin: Any, end: Any, call: Any, hard: Any) -> None:
 
 
 @inlined
-def gated(job: Any, own: Any, g: Any, h: Any, places: Any, count: Any) -> None:
-    """Write the products of g and some rows of V to h, four rows at a time: g is then read once for all of them."""
-    weights, n, lanes = numbers_at(job.weights, job.shape1), job.neurons, 2 * REGISTER_BYTES // element_bytes(own)
-    for k in range(count, count + 3):
-        places[k] = places[count - 1]
+def places_of(job: Any, slot: Any) -> Any:
+    """Where the states and the history of a sequence begin."""
+    return slot * SMALL_ROWS * job.pitch, (job.batch * SMALL_ROWS + slot * HISTORY_ROWS) * job.pitch
+
+
+@inlined
+def products_of(job: Any, task: Any) -> Any:
+    """Where a thread has room for a register of each neuron."""
+    return (job.batch * BACKWARD_ROWS + job.tasks * SUM_ROWS + task * PRODUCT_ROWS) * job.pitch
+
+
+@inlined
+def sums_of(job: Any, task: Any) -> Any:
+    """Where the sums of a task begin."""
+    return (job.batch * BACKWARD_ROWS + task * SUM_ROWS) * job.pitch
+
+
+@inlined
+def add_products(load: Any, job: Any, own: Any, g: Any, i: Any, places: Any, count: Any, to: Any) -> None:
+    """Write, or add from the second time on, the products of some columns of g and the listed rows of V."""
+    weights, grad, lanes = numbers_at(job.weights, job.shape1), load(own, g + i), REGISTER_BYTES // element_bytes(own)
+    for k in range(count):
+        part = products(load(weights, places[k] * job.neurons + i), grad)
+        if i > 0:
+            part = part + load1(own, to + k * lanes)
+        store(own, to + k * lanes, part)
+
+
+@inlined
+def gated(job: Any, own: Any, base: Any, to: Any, places: Any, count: Any) -> None:
+    """Write the products of g and the listed rows of V to h.
+
+    A row after the other, with g in registers: four rows side by side come from the second cache at half the speed. A
+    register of sums of each row waits in memory, so that the compiler keeps to that.
+    """
+    n, lanes, i = job.neurons, REGISTER_BYTES // element_bytes(own), 0
+    g, h = base + G * job.pitch, base + H * job.pitch
+    while i + WIDE * lanes <= n:
+        add_products(load_wide, job, own, g, i, places, count, to)
+        i += WIDE * lanes
+    if i + WIDE * lanes // 2 <= n:
+        add_products(load_half, job, own, g, i, places, count, to)
+        i += WIDE * lanes // 2
+    while i < n:
+        add_products(load2, job, own, g, i, places, count, to)
+        i += 2 * lanes
     for k in range(0, count, 4):
-        j0, j1, j2, j3 = places[k], places[k + 1], places[k + 2], places[k + 3]
-        zero = splat(load2(own, g), 0.0)
-        c0, c1, c2, c3 = zero, zero, zero, zero
-        for i in range(0, n, lanes):
-            grad = load2(own, g + i)
-            c0 = fma(load2(weights, j0 * n + i), grad, c0)
-            c1 = fma(load2(weights, j1 * n + i), grad, c1)
-            c2 = fma(load2(weights, j2 * n + i), grad, c2)
-            c3 = fma(load2(weights, j3 * n + i), grad, c3)
-        own[h + j0], own[h + j1], own[h + j2], own[h + j3] = total(c0), total(c1), total(c2), total(c3)
+        first, second = load1(own, to + k * lanes), load1(own, to + (k + 1) * lanes)
+        third, fourth = load1(own, to + (k + 2) * lanes), load1(own, to + (k + 3) * lanes)
+        store_totals(own, to + k, first, second, third, fourth, True)
+    for k in range(count):
+        own[h + places[k]] = own[to + k]
 
 
 @inlined
@@ -256,7 +299,7 @@ def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, acti
     lanes, octets, begins = 2 * REGISTER_BYTES // element_bytes(own), np.uint8(0), time == 0
     opened, fired = numbers_at(gates, octets), numbers_at(job.bits, octets)
     before = numbers_at(job.initial if begins else job.chunks, like)
-    saved, history = (0 if begins else (time // CHUNK - 1) * 2) * row + first, base + HISTORY * job.pitch
+    saved = (0 if begins else (time // CHUNK - 1) * 2) * row + first
     at, mask = time * row + first, (time * job.batch + b) * job.words * 8
     soon = max(0, time - CHUNK) * row + first
     for i in range(0, n, lanes):
@@ -265,147 +308,204 @@ def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, acti
         zero, one = splat(r1, 0.0), splat(r1, 1.0)
         m, a = load2(before, saved + i), load2(before, saved + row + i)
         s = load2(before, saved + 2 * row + i) if begins else select(m > threshold, one, zero)
-        store(own, history + i, m)
-        store(own, history + job.pitch + i, a)
+        store(own, base + i, m)
+        store(own, base + job.pitch + i, a)
         for t in range(active):
             prefetch2(x, soon + t * row + i)
             m, a = step(m, a, load2(x, at + t * row + i), first_reset(s, m, r1, r2, hard), coefficients)
             fires = m > threshold
             s = select(fires, one, zero)
-            store(own, history + (2 * t + 2) * job.pitch + i, m)
-            store(own, history + (2 * t + 3) * job.pitch + i, a)
+            store(own, base + (2 * t + 2) * job.pitch + i, m)
+            store(own, base + (2 * t + 3) * job.pitch + i, a)
             store_mask(fired, mask + t * job.batch * job.words * 8 + i // 8, fires)
             store_mask(opened, t * job.words * 8 + i // 8, derivative(m - threshold, job) != zero)
 
 
 @inlined
-def run_back(job: Any, own: Any, base: Any, b: Any, time: Any, t: Any, hard: Any) -> None:
-    """Run the adjoint of a step of a sequence: from the gradients after it to those before it, and dL/dI[t]."""
-    like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
+def run_back(job: Any, own: Any, begin: Any, task: Any, top: Any, group: Any, time: Any, t: Any, hard: Any) -> None:
+    """Run the adjoint of a step of sequences: from the gradients after it to those before it, and dL/dI[t].
+
+    Adds the coefficients' gradients to the sums of the tasks to which the sequences belong.
+    """
+    like, n, row, now = job.shape1, job.neurons, job.batch * job.neurons, time + t
     given, grad_spk, out = numbers_at(job.coefficients, like), numbers_at(job.grad_spk, like), numbers_at(job.out, like)
     grad_mem, grad_ada = numbers_at(job.grad_mem, like), numbers_at(job.grad_ada, like)
-    lanes, at, g, h = (
-        REGISTER_BYTES // element_bytes(own),
-        (time + t) * row + first,
-        base + G * job.pitch,
-        base + H * job.pitch,
-    )
-    after, parts = base + (HISTORY + 2 * t + 2) * job.pitch, base + (PARTS + 3 * t) * job.pitch
-    for i in range(0, n, lanes):
-        coefficients = nine_at(load1, given, i, job.pitch)
+    x, initial = numbers_at(job.x, like), numbers_at(job.initial, like)
+    pitch, first = job.pitch, begin * job.batch // job.tasks
+    for i in range(0, n, REGISTER_BYTES // element_bytes(own)):
+        coefficients = nine_at(load1, given, i, pitch)
         _, _, _, _, _, _, _, _, threshold = coefficients
         zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
         flows = splat(zero, 0.0 if job.detach_reset else 1.0) > zero
-        prefetch1(grad_spk, at - row + i)
-        grad = load1(own, h + i)
-        store(own, h + i, zero)
-        if job.grad_spk != 0:
-            grad = grad + load1(grad_spk, at + i)
-        through = derivative(load1(own, after + i) - threshold, job) * (grad + load1(own, base + 2 * job.pitch + i))
-        p, q = load1(own, base + i) + through, load1(own, base + job.pitch + i)
-        if job.grad_mem != 0:
-            p, q = p + load1(grad_mem, at + i), q + load1(grad_ada, at + i)
-        store(own, parts + i, p)
-        store(own, parts + job.pitch + i, q)
-        store(own, parts + 2 * job.pitch + i, through)
-        to_x, to_mem, to_ada, to_spk = step_back(p, q, coefficients)
-        if hard is not None:
-            m = load1(own, after - 2 * job.pitch + i)
-            s = select(m > threshold, one, zero)
-            if time + t == 0:
-                s = load1(numbers_at(job.initial, like), 2 * row + first + i)
-            to_mem, to_spk = fma(to_spk, s, to_mem), to_spk * m
-        put(out, at + i, to_x, job)
-        store(own, g + i, to_x)
-        store(own, base + i, to_mem)
-        store(own, base + job.pitch + i, to_ada)
-        store(own, base + 2 * job.pitch + i, select(flows, to_spk, zero))
+        owner, member = task, 0
+        while member < group:
+            stop, to = min(group, (owner + 1) * job.batch // job.tasks - top), sums_of(job, owner) + i
+            owner += 1
+            sums = nine_at(load1, own, to, pitch)
+            while member < stop:
+                b = top + member
+                small, base = places_of(job, first + member)
+                member += 1
+                if now >= length_of(job, b):
+                    continue
+                at, small = now * row + b * n + i, small + i
+                before = base + 2 * t * pitch + i
+                prefetch1(grad_spk, at - row)
+                prefetch1(x, at - row)
+                grad = load1(own, small + H * pitch)
+                store(own, small + H * pitch, zero)
+                if job.grad_spk != 0:
+                    grad = grad + load1(grad_spk, at)
+                off = load1(own, before + 2 * pitch) - threshold
+                through = derivative(off, job) * (grad + load1(own, small + 2 * pitch))
+                p, q = load1(own, small) + through, load1(own, small + pitch)
+                if job.grad_mem != 0:
+                    p, q = p + load1(grad_mem, at), q + load1(grad_ada, at)
+                to_x, to_mem, to_ada, to_spk = step_back(p, q, coefficients)
+                m, a = load1(own, before), load1(own, before + pitch)
+                s = select(m > threshold, one, zero)
+                if now == 0:
+                    s = load1(initial, 2 * row + b * n + i)
+                reset = s
+                if hard is not None:
+                    reset, to_mem, to_spk = s * m, fma(to_spk, s, to_mem), to_spk * m
+                sums = added(sums, p, q, m, a, load1(x, at), reset, through)
+                put(out, at, to_x, job)
+                store(own, small + G * pitch, to_x)
+                store(own, small, to_mem)
+                store(own, small + pitch, to_ada)
+                store(own, small + 2 * pitch, select(flows, to_spk, zero))
+            put_nine(own, to, pitch, sums)
 
 
 @inlined
-def add_up(job: Any, own: Any, base: Any, task: Any, b: Any, time: Any, active: Any, hard: Any) -> None:
-    """Add the coefficients' gradients of a chunk of a sequence to the sums of a task."""
-    like, n, row, first = job.shape1, job.neurons, job.batch * job.neurons, b * job.neurons
-    given, x, sums = numbers_at(job.coefficients, like), numbers_at(job.x, like), numbers_at(job.sums, 1.0)
-    lanes, at, to = REGISTER_BYTES // element_bytes(own), time * row + first, 9 * task * n
-    for i in range(0, n, lanes):
-        threshold = load1(given, 8 * job.pitch + i)
-        zero, one = splat(threshold, 0.0), splat(threshold, 1.0)
-        parts = zero, zero, zero, zero, zero, zero, zero, zero, zero
-        for t in range(active):
-            before, part = base + (HISTORY + 2 * t) * job.pitch + i, base + (PARTS + 3 * t) * job.pitch + i
-            m, a, current = load1(own, before), load1(own, before + job.pitch), load1(x, at + t * row + i)
-            s = select(m > threshold, one, zero)
-            if time + t == 0:
-                s = load1(numbers_at(job.initial, like), 2 * row + first + i)
-            if hard is not None:
-                s = s * m
-            p, q, through = load1(own, part), load1(own, part + job.pitch), load1(own, part + 2 * job.pitch)
-            parts = added(parts, p, q, m, a, current, s, through)
-        s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = parts
-        accumulate(sums, to + i, s11)
-        accumulate(sums, to + n + i, s12)
-        accumulate(sums, to + 2 * n + i, s21)
-        accumulate(sums, to + 3 * n + i, s22)
-        accumulate(sums, to + 4 * n + i, sb1)
-        accumulate(sums, to + 5 * n + i, sb2)
-        accumulate(sums, to + 6 * n + i, sr1)
-        accumulate(sums, to + 7 * n + i, sr2)
-        accumulate(sums, to + 8 * n + i, sth)
+def put_nine(numbers: Any, i: Any, pitch: Any, vectors: Any) -> None:
+    """Write nine vectors at equal distances."""
+    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = vectors
+    store(numbers, i, s11)
+    store(numbers, i + pitch, s12)
+    store(numbers, i + 2 * pitch, s21)
+    store(numbers, i + 3 * pitch, s22)
+    store(numbers, i + 4 * pitch, sb1)
+    store(numbers, i + 5 * pitch, sb2)
+    store(numbers, i + 6 * pitch, sr1)
+    store(numbers, i + 7 * pitch, sr2)
+    store(numbers, i + 8 * pitch, sth)
 
 
 @inlined
-def begin_back(job: Any, own: Any, base: Any, b: Any) -> None:
+def add_up(job: Any, own: Any, begin: Any, end: Any) -> None:
+    """Add what tasks have of the coefficients' gradients to their sums in float64; then they have nothing."""
+    sums = numbers_at(job.sums, 1.0)
+    for task in range(begin, end):
+        for k in range(9):
+            for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
+                at = sums_of(job, task) + k * job.pitch + i
+                part = load1(own, at)
+                accumulate(sums, (9 * task + k) * job.neurons + i, part)
+                store(own, at, splat(part, 0.0))
+
+
+@inlined
+def clear_sums(job: Any, own: Any, begin: Any, end: Any) -> None:
+    """Write zeros there."""
+    zero = splat(load1(own, 0), 0.0)
+    for at in range(sums_of(job, begin), sums_of(job, end), REGISTER_BYTES // element_bytes(own)):
+        store(own, at, zero)
+
+
+@inlined
+def begin_back(job: Any, own: Any, small: Any, b: Any) -> None:
     """Take the gradients of a sequence's last state, and write zeros after its last step."""
     n, row, first, out = job.neurons, job.batch * job.neurons, b * job.neurons, numbers_at(job.out, job.shape1)
     given = numbers_at(job.grad_final, job.shape1)
     for i in range(0, n, REGISTER_BYTES // element_bytes(own)):
-        zero = splat(load1(own, base), 0.0)
+        zero = splat(load1(own, small), 0.0)
         for k in range(3):
-            store(own, base + k * job.pitch + i, zero)
+            store(own, small + k * job.pitch + i, zero)
             if job.grad_final != 0:
-                store(own, base + k * job.pitch + i, load1(given, k * row + first + i))
-        store(own, base + H * job.pitch + i, zero)
+                store(own, small + k * job.pitch + i, load1(given, k * row + first + i))
+        store(own, small + G * job.pitch + i, zero)
+        store(own, small + H * job.pitch + i, zero)
         for t in range(length_of(job, b), job.steps):
             store(out, t * row + first + i, zero)
 
 
 @inlined
-def end_back(job: Any, own: Any, base: Any, b: Any) -> None:
+def end_back(job: Any, own: Any, small: Any, b: Any) -> None:
     """Write the gradients of a sequence's first state."""
     row, first, final = job.batch * job.neurons, b * job.neurons, numbers_at(job.final, job.shape1)
     for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
         for k in range(3):
-            store(final, k * row + first + i, load1(own, base + k * job.pitch + i))
+            store(final, k * row + first + i, load1(own, small + k * job.pitch + i))
+
+
+@inlined
+def last_of_group(job: Any, task: Any, end: Any) -> Any:
+    """Return the task after those that go together: whole ones, so that sums do not depend on threads."""
+    last, top = task + 1, task * job.batch // job.tasks
+    while last < end and (last + 1) * job.batch // job.tasks - top <= GROUP:
+        last += 1
+    return last
 
 
 @compiled
 def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
     """Run the adjoint of the sequences of tasks ``begin`` to ``end``: gradients of currents, states, coefficients."""
     job = carray(call, 1)[0]
-    own, n = numbers_at(job.scratch, job.shape1), job.neurons
+    own = numbers_at(job.scratch, job.shape1)
     lists = job.places + 8 * begin * list_size(job)
-    base, places = begin * BACKWARD_ROWS * job.pitch, numbers_at(lists, job.steps)
-    gates = lists + 8 * (n + SPARE)
-    words, g, h = numbers_at(gates, job.steps), base + G * job.pitch, base + H * job.pitch
-    for task in range(begin, end):
-        for b in range(task * job.batch // job.tasks, (task + 1) * job.batch // job.tasks):
-            length = length_of(job, b)
-            begin_back(job, own, base, b)
-            for time in range((length - 1) // CHUNK * CHUNK, -1, -CHUNK):
-                active = min(CHUNK, length - time)
-                run_again(job, own, base, gates, b, time, active, hard)
-                for t in range(active - 1, -1, -1):
-                    count = 0
-                    if time + t + 1 < length:
-                        for word in range(job.words):
-                            count = unpacked(words[t * job.words + word], word * WORD, count, places)
-                    if count > 0:
-                        gated(job, own, g, h, places, count)
-                    run_back(job, own, base, b, time, t, hard)
-                add_up(job, own, base, task, b, time, active, hard)
-            end_back(job, own, base, b)
+    places, gates = numbers_at(lists, job.steps), lists + 8 * (job.neurons + SPARE)
+    clear_sums(job, own, begin, end)
+    task = begin
+    while task < end:
+        stop = last_of_group(job, task, end)
+        last = stop * job.batch // job.tasks
+        for top in range(task * job.batch // job.tasks, last, GROUP):
+            run_group(job, own, begin, task, stop, top, min(GROUP, last - top), places, gates, hard)
+        task = stop
     fence()
+
+
+@inlined
+def run_group(
+    job: Any,
+    own: Any,
+    begin: Any,
+    task: Any,
+    stop: Any,
+    top: Any,
+    group: Any,
+    places: Any,
+    gates: Any,
+    hard: Any,
+) -> None:
+    """Run the adjoint of some sequences from ``top`` on, which belong to tasks ``task`` to ``stop``."""
+    first, longest = begin * job.batch // job.tasks, 0
+    for member in range(group):
+        small, _ = places_of(job, first + member)
+        begin_back(job, own, small, top + member)
+        longest = max(longest, length_of(job, top + member))
+    for time in range((longest - 1) // CHUNK * CHUNK, -1, -CHUNK):
+        for member in range(group):
+            active = min(CHUNK, length_of(job, top + member) - time)
+            if active > 0:
+                _, base = places_of(job, first + member)
+                run_again(job, own, base, gates + 8 * CHUNK * member * job.words, top + member, time, active, hard)
+        for t in range(min(CHUNK, longest - time) - 1, -1, -1):
+            for member in range(group):
+                if time + t + 1 < length_of(job, top + member):
+                    small, _ = places_of(job, first + member)
+                    count, words = 0, numbers_at(gates + 8 * (CHUNK * member + t) * job.words, job.steps)
+                    for word in range(job.words):
+                        count = unpacked(words[word], word * WORD, count, places)
+                    if count > 0:
+                        gated(job, own, small, products_of(job, begin), places, count)
+            run_back(job, own, begin, task, top, group, time, t, hard)
+        add_up(job, own, task, stop)
+    for member in range(group):
+        small, _ = places_of(job, first + member)
+        end_back(job, own, small, top + member)
 
 
 @compiled
@@ -417,24 +517,27 @@ def run_part(begin: Any, end: Any, call: Any, hard: Any) -> None:
     job = carray(call, 1)[0]
     own, given = numbers_at(job.scratch, job.shape1), numbers_at(job.through, job.shape1)
     gates, time = job.places + 8 * (begin * list_size(job) + job.neurons + SPARE), job.time
-    for task in range(begin, end):
-        for b in range(task * job.batch // job.tasks, (task + 1) * job.batch // job.tasks):
-            base, length = b * BACKWARD_ROWS * job.pitch, length_of(job, b)
-            active = min(CHUNK, length - time)
-            if job.part == BEFORE:
-                if time + CHUNK >= job.steps:
-                    begin_back(job, own, base, b)
-                if active > 0:
-                    run_again(job, own, base, gates, b, time, active, hard)
-            elif job.part == AFTER:
-                add_up(job, own, base, task, b, time, active, hard)
-                if time == 0:
-                    end_back(job, own, base, b)
-            elif job.t < length:
-                if job.t + 1 < length:
-                    for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
-                        store(own, base + H * job.pitch + i, load1(given, b * job.neurons + i))
-                run_back(job, own, base, b, time, job.t - time, hard)
+    first, last = begin * job.batch // job.tasks, end * job.batch // job.tasks
+    if job.part == BEFORE and time + CHUNK >= job.steps:
+        clear_sums(job, own, begin, end)
+    for b in range(first, last):
+        (small, base), length = places_of(job, b), length_of(job, b)
+        active = min(CHUNK, length - time)
+        if job.part == BEFORE:
+            if time + CHUNK >= job.steps:
+                begin_back(job, own, small, b)
+            if active > 0:
+                run_again(job, own, base, gates, b, time, active, hard)
+        elif job.part == AFTER:
+            if time == 0:
+                end_back(job, own, small, b)
+        elif job.t + 1 < length:
+            for i in range(0, job.neurons, REGISTER_BYTES // element_bytes(own)):
+                store(own, small + H * job.pitch + i, load1(given, b * job.neurons + i))
+    if job.part == AFTER:
+        add_up(job, own, begin, end)
+    elif job.part == STEP:
+        run_back(job, own, begin, begin, first, last - first, time, job.t - time, hard)
     fence()
 
 
@@ -469,48 +572,54 @@ def parts_hard(begin: Any, end: Any, call: Any) -> None:
 
 
 @inlined
-def add_gradients(load: Any, grad: Any, out: Any, j: Any, places: Any, start: Any, count: Any, n: Any, i: Any) -> None:
-    """Add some columns of the listed rows of dL/dI to a row of dL/dV."""
-    sums = load(out, j * n + i)
-    for event in range(start, start + count):
-        sums = sums + load(grad, np.int64(places[event]) * n + i)
-    store(out, j * n + i, sums)
+def add_gradients(load: Any, job: Any, grad: Any, first: Any, found: Any, i: Any) -> None:
+    """Add some columns of rows of dL/dI to rows of dL/dV, from ``first`` on: bits tell where a row has an event."""
+    out, n = numbers_at(job.out, job.shape1), job.neurons
+    for k in range(min(WORD, n - first)):
+        some = 0
+        for top in range(0, BLOCK, WORD):
+            some |= found[top + k]
+        if some != 0:
+            to = (first + k) * n + i
+            sums = load(out, to)
+            for top in range(0, BLOCK, WORD):
+                rows, at = found[top + k], top * n + i
+                while rows != 0:
+                    sums = sums + load(grad, at + lowest(rows) * n)
+                    rows &= rows - 1
+            store(out, to, sums)
 
 
 def weight_gradient(begin: Any, end: Any, call: Any) -> None:
-    """Add to dL/dV, for PANELs of neurons: each spike adds the gradient of the currents of the step after it."""
+    """Add to dL/dV, for WORDs of neurons: each spike adds the gradient of the currents of the step after it.
+
+    For half of a wide layer's columns at a time: what a block of rows has there stays in the second cache.
+    """
     job = carray(call, 1)[0]
-    like, n, rows, size = (
-        job.shape1,
-        job.neurons,
-        (job.steps - 1) * job.batch,
-        element_bytes(numbers_at(job.out, job.shape1)),
-    )
-    out, words = numbers_at(job.out, like), numbers_at(job.bits, job.steps)
-    places, counts = stack_numbers(PLACE_BYTES, np.uint16(0)), stack_numbers(COUNT_BYTES, np.int64(0))
-    lanes = 2 * REGISTER_BYTES // size
+    like, n, rows = job.shape1, job.neurons, (job.steps - 1) * job.batch
+    words, size = numbers_at(job.bits, job.steps), element_bytes(numbers_at(job.out, like))
+    table, lanes, panels = job.places + 8 * begin * list_size(job), REGISTER_BYTES // size, end - begin
     for top in range(0, rows, BLOCK):
         grad = numbers_at(job.grad_spk + (top + job.batch) * n * size, like)
-        for panel in range(begin, end):
-            for j in range(PANEL):
-                counts[j] = 0
-            for r in range(min(BLOCK, rows - top)):
-                for i in range(PANEL * panel, min(n, PANEL * panel + PANEL), lanes):  # of the next block
-                    prefetch2(grad, (BLOCK + r) * n + i)
-                found = words[(top + r) * job.words + panel]
-                while found != 0:
-                    j = lowest(found)
-                    found &= found - 1
-                    places[j * BLOCK + counts[j]] = r
-                    counts[j] += 1
-            i = 0
-            while i < n:
-                wide = i + WIDE * lanes // 2 <= n
-                for j in range(min(PANEL, n - panel * PANEL)):
-                    if counts[j] == 0:
-                        continue
-                    if wide:
-                        add_gradients(load_wide, grad, out, panel * PANEL + j, places, j * BLOCK, counts[j], n, i)
-                    else:
-                        add_gradients(load2, grad, out, panel * PANEL + j, places, j * BLOCK, counts[j], n, i)
-                i += WIDE * lanes // 2 if wide else lanes
+        for panel in range(panels):
+            found = numbers_at(table + 8 * panel * BLOCK, job.steps)
+            for r in range(BLOCK):
+                found[r] = words[(top + r) * job.words + begin + panel] if top + r < rows else 0
+            for r in range(0, BLOCK, WORD):
+                transpose(found, r)
+        i = 0
+        while i < n:
+            wide, half = i + WIDE * lanes <= n, i + WIDE * lanes // 2 <= n
+            width = WIDE * lanes if wide else (WIDE * lanes // 2 if half else 2 * lanes)
+            for panel in range(panels):
+                found = numbers_at(table + 8 * panel * BLOCK, job.steps)
+                for r in range(panel * BLOCK // panels, (panel + 1) * BLOCK // panels):  # of the next block
+                    for column in range(i, i + width, 2 * lanes):
+                        prefetch2(grad, (BLOCK + r) * n + column)
+                if wide:
+                    add_gradients(load_wide, job, grad, (begin + panel) * WORD, found, i)
+                elif half:
+                    add_gradients(load_half, job, grad, (begin + panel) * WORD, found, i)
+                else:
+                    add_gradients(load2, job, grad, (begin + panel) * WORD, found, i)
+            i += width
