@@ -16,7 +16,7 @@ from ...kernels.code import code_of_kernel
 from ...kernels.memory import LARGE, empty, empty_like
 from ...kernels.products import prepared, product
 from ...kernels.simd import REGISTER_BYTES
-from ...kernels.words import WORD
+from ...kernels.spike_bits import WORD
 from ..layout import BOXCAR, CHUNK, TRIANGLE, Backward, Forward, Gradients, Outputs, empty_gradients, empty_outputs
 from . import recurrent_kernels as kernels
 from .run import forward as run_forward

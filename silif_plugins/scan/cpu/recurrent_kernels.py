@@ -43,7 +43,8 @@ from ...kernels.simd import (
     store_totals,
     stream,
 )
-from ...kernels.words import WORD, transpose
+from ...kernels.spike_bits import WORD
+from ...kernels.words import transpose
 from ..layout import CHUNK
 from .adjoints import added, nine_at, step_back
 from .kernels import derivative, first_reset, step
