@@ -137,7 +137,7 @@ def train_to(rate: float, batches: Batches, *, least: int = 200, most: int = 200
 
 
 def training_step(network: Any, x: Tensor, labels: Tensor, *, batch_first: bool = False) -> Callable[[], Tensor]:
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, fused=True)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     x = x.transpose(0, 1).contiguous() if batch_first else x
 
     def run() -> Tensor:

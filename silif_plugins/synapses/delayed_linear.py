@@ -81,7 +81,7 @@ class DelayedLinear(LearnableDelay):
         self.lengthen = lengthen
         self.weight = nn.Parameter(self.delay.new_empty(out_features, in_features))
         self.register_parameter("bias", nn.Parameter(self.delay.new_empty(out_features)) if bias else None)
-        self._synapses: tuple[Any, WholeSynapses] | None = None
+        self._synapses: tuple[list[Tensor], WholeSynapses] | None = None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -147,12 +147,16 @@ class DelayedLinear(LearnableDelay):
         return DelayMemory(int(delays.count_nonzero()), int(entries), "spikes")
 
     def _whole(self) -> WholeSynapses:
-        """Return the synapses as the kernels read them, laid out anew where weights or delays have changed."""
-        parts = (self.weight, self.delay) if self.mask is None else (self.weight, self.delay, self.mask)
-        versions = tuple((id(each), each.data_ptr(), each._version) for each in parts)
-        if self._synapses is None or self._synapses[0] != versions:
-            synapses = whole_synapses(self.weight, self.whole(), self.max_delay)
-            self._synapses = versions, synapses
+        """Return the synapses as the kernels read them, laid out anew where weights or delays have changed.
+
+        They are compared: a tensor's count of changes leaves out those by ``data`` and by PyTorch's fused optimisers.
+        """
+        parts = [self.weight, self.delay] if self.mask is None else [self.weight, self.delay, self.mask]
+        if self._synapses is None or not all(map(_is_same, self._synapses[0], parts)):
+            self._synapses = (
+                [each.detach().clone() for each in parts],
+                whole_synapses(self.weight, self.whole(), self.max_delay),
+            )
         return self._synapses[1]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -218,3 +222,8 @@ class DelayedLinear(LearnableDelay):
         """Show sizes and options."""
         sizes = f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
         return f"{sizes}, {super().extra_repr()}, dropout={self.dropout:g}"
+
+
+def _is_same(first: Tensor, second: Tensor) -> bool:
+    """Whether tensors are alike in type and all values."""
+    return first.dtype == second.dtype and first.device == second.device and torch.equal(first, second)

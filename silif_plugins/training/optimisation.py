@@ -18,9 +18,6 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, O
 
 from .config import TrainConfig
 
-FUSED = ("cpu", "cuda")
-"""Devices on which PyTorch's Adam is one kernel, for real numbers."""
-
 
 class Optimisation:
     """All steps of a run on the parameters of a network.
@@ -50,10 +47,8 @@ class Optimisation:
         own = {id(each) for groups in apart.values() for group in groups for each in group["params"]}
         rest = [each for each in net.parameters() if each.requires_grad and id(each) not in own]
         kind = torch.optim.AdamW if getattr(net, "decoupled_weight_decay", False) else torch.optim.Adam
-        # One kernel for a step; else a dozen small operations for each parameter.
-        fused = all(each.is_floating_point() and each.device.type in FUSED for each in net.parameters()) or None
-        main = kind(rest, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused)
-        others = (kind(each, lr=config.learning_rate, weight_decay=0.0, fused=fused) for each in apart.values())
+        main = kind(rest, lr=config.learning_rate, weight_decay=config.weight_decay)
+        others = (kind(each, lr=config.learning_rate, weight_decay=0.0) for each in apart.values())
         self.optimizers: list[torch.optim.Optimizer] = [main, *others]
         self.schedulers = [
             _scheduler(name, config, optimizer, batches)

@@ -79,6 +79,13 @@ def test_axonal_delays_move_bits(dtype):
     assert torch.equal(torch.stack(steps), expected)
 
 
+def step_of_fused_adam(parameter):
+    """A step that the parameter's count of changes may leave out."""
+    optimiser = torch.optim.Adam([parameter], lr=0.1, fused=True)
+    parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+
+
 @torch.no_grad()
 def test_what_changes_is_noticed():
     layer = DelayedLinear(5, 4, 6, rounded=True)
@@ -89,6 +96,9 @@ def test_what_changes_is_noticed():
         lambda: layer.delay.copy_(torch.randint(7, (4, 5))),
         lambda: layer.load_state_dict(DelayedLinear(5, 4, 6).state_dict()),
         lambda: setattr(layer.weight, "data", torch.randn(4, 5)),
+        lambda: layer.weight.data.mul_(2),
+        lambda: layer.delay.data.zero_(),
+        lambda: step_of_fused_adam(layer.weight),
     ):
         change()
         torch.testing.assert_close(layer(inputs), by_convolution(layer, inputs), rtol=1e-5, atol=1e-5)
