@@ -67,7 +67,8 @@ class Pool:
                 self._waiting.append(self._returned.popleft())
                 self._used -= self._waiting[-1][0]
                 self._kept += self._waiting[-1][0]
-            index = next((i for i, (waiting, _) in enumerate(self._waiting) if waiting == size), None)
+            # The last one given back: the system and the caches know it best.
+            index = next((i for i in reversed(range(len(self._waiting))) if self._waiting[i][0] == size), None)
             if index is None:
                 memory = self._new(size)
             else:
