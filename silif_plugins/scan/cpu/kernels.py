@@ -31,6 +31,7 @@ import numpy as np
 from numba import carray
 
 from ...kernels.simd import (
+    LINE_BYTES,
     REGISTER_BYTES,
     accumulate,
     address_of,
@@ -92,10 +93,6 @@ COUNT_BYTES = 2 * PITCH
 TOTAL_BYTES = 11 * PITCH * 2
 FIRST, COEFFICIENTS, FIELDS, MORE = np.array([0, 9, 3, 2])
 """MORE sums, of p and q, follow those of the coefficients where the current is normalised."""
-
-
-LINE = 16
-"""Numbers of a cache line."""
 
 
 @inlined
@@ -283,7 +280,7 @@ def adjoint(
     x, grad, grad_mem, grad_ada, gate = spans
     for i in range(0, count, 2 * lanes):
         run_again(rows, job, i, active, state, spans, soon, hard, norm)
-        if job.grad_open != 0:
+        if job.grad_open != 0:  # it is in OPEN, of this pair
             size = element_bytes(rows)
             grad = address_of(rows) + OPEN * PITCH - i * size, 2 * lanes, 0
         for half in range(0, 2 * lanes, lanes):  # the two together would not fit into the registers
@@ -307,7 +304,10 @@ def at_gates(job: Any, words: Any, bit: Any, like: Any) -> Any:
 def run_again(
     rows: Any, job: Any, i: Any, active: Any, state: Any, spans: Any, soon: Any, hard: Any, norm: Any
 ) -> None:
-    """Write the states before and after the steps of a chunk to HISTORY, for a pair of vectors."""
+    """Write the states before and after the steps of a chunk to HISTORY, for a pair of vectors.
+
+    Where there are gradients at open gates, these and dL/ds together go to OPEN.
+    """
     pitch, lanes = PITCH // element_bytes(rows), 2 * REGISTER_BYTES // element_bytes(rows)
     begins, _, before, first_bit = state
     (x, grad, _, _, _), history, like = spans, HISTORY * pitch, job.shape1
@@ -339,14 +339,14 @@ def run_again(
 
 
 @compiled
-def fetch_gates(rows: Any, job: Any, tile: Any, time: Any) -> None:
+def fetch_gates(job: Any, tile: Any, time: Any) -> None:
     """Ask for what comes through open gates of a chunk, which lies where no pattern tells."""
     lane, _, _, count, _ = tile
-    words = job.steps * job.batch * job.neurons // WORD
+    line, words = LINE_BYTES // element_bytes(job.shape1), job.steps * job.batch * job.neurons // WORD
     before, grad = numbers_at(job.bits + 16 * words, job.steps), numbers_at(job.grad_open, job.shape1)
     for t in range(time, min(time + CHUNK, job.steps)):
         word = (t * job.batch * job.neurons + lane) // WORD
-        for i in range(before[word], before[word + count // WORD - 1] + LINE, LINE):
+        for i in range(before[word], before[word + count // WORD - 1] + line, line):
             prefetch1(grad, i)
 
 
@@ -533,7 +533,7 @@ def run_adjoint(begin: Any, end: Any, call: Any, hard: Any, norm: Any) -> None:
                     place(job.chunks, then, ahead // CHUNK * 2 - 2),
                 )
                 if job.grad_open != 0:
-                    fetch_gates(rows, job, then, ahead)
+                    fetch_gates(job, then, ahead)
                 adjoint(rows, totals, job, count, active, steps, state, spans, soon, out, hard, norm)
                 copy(rows, GRADS, job.grad_x, job, tile, time, steps, OUT)
             copy(rows, CARRY, job.grad_initial, job, tile, FIRST, FIELDS, SAVE)
