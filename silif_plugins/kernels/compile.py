@@ -37,8 +37,8 @@ _PACKAGE = Path(__file__).parents[1]
 FOLDERS = ("kernels", "scan", "synapses")
 """Where kernels are, and all that they take functions and constants from."""
 
-_KEPT = 64
-"""Entries of the cache; the oldest go first."""
+_KEPT = 256
+"""Entries of the cache, of 77 KB on average; the oldest go first. A few versions of the package have as many."""
 
 _alive: list[Any] = []
 """Numba's objects: machine code lives as long as they do."""
