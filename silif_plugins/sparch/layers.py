@@ -324,9 +324,13 @@ class SpikingLayer(nn.Module):
             gate: Which inputs' gradients matter to the layer before, booleans [T, B, num_inputs]; all by default.
             bits: The inputs as bits, if that layer gave them so.
             as_bits: Whether the spikes are wanted as bits where there are any; see `reads_bits`.
+
+        Raises:
+            ValueError: If there are bits, and `reads_bits` is false.
         """
-        if self.bidirectional:  # both directions would need a gate of their own
-            gate = bits = None
+        if bits is not None and (self.bidirectional or self.delayed is not None):
+            raise ValueError("bits: got spikes as bits; a layer of two directions, or with delays, does not read them")
+        gate = None if self.bidirectional else gate  # both directions would need a gate of their own
         batch = inputs.shape[1]
         if self.bidirectional:
             inputs = torch.cat([inputs, backwards(inputs, valid)], dim=1)
@@ -337,7 +341,11 @@ class SpikingLayer(nn.Module):
             gate = counts = events = lengths = bits = None
         else:
             dynamics = self.dynamics()
-            options = self.scan_options()
+            options: dict[str, Any] = {
+                "surrogate": self.surrogate,
+                "recurrent": self.recurrent_weights(),
+                "backend": self.backend,
+            }
             current, affine, events, lengths = self.current.for_neurons(dynamics, inputs, valid, gate, bits, **options)
             first = first_state(self.neuron, self.initial_state, current)
             as_bits = as_bits and (valid is None or lengths is not None) and not self.bidirectional
@@ -348,17 +356,12 @@ class SpikingLayer(nn.Module):
         self.silence(self, spikes if counts is None else counts)
         if valid is not None and lengths is None:
             spikes = spikes * valid.unsqueeze(-1)  # neurons ran on through the padding, which follows the sequence
-            counts = bits = None
+            counts = None
         if self.bidirectional:
             there, back = spikes[:, :batch], spikes[:, batch:]
             valid = None if valid is None else valid[:, :batch]
-            spikes = torch.cat([there, backwards(back, valid)], dim=2)
-            gate = counts = bits = None
+            spikes, gate, counts = torch.cat([there, backwards(back, valid)], dim=2), None, None
         return LayerActivity(spikes, gate, counts, events, bits)
-
-    def scan_options(self) -> dict[str, Any]:
-        """Return how the neurons run, as `silif_plugins.scan.scan_layer` takes it."""
-        return {"surrogate": self.surrogate, "recurrent": self.recurrent_weights(), "backend": self.backend}
 
     def reads_bits(self, inputs: Tensor, valid: Tensor | None = None) -> bool:
         """Whether `activity` reads spikes as bits alone, if it gets them so.
@@ -367,9 +370,9 @@ class SpikingLayer(nn.Module):
             inputs: A sequence of the length, data type and device of the spikes.
             valid: As in `activity`.
         """
-        if self.bidirectional or self.delayed is not None:
+        if self.bidirectional or self.delayed is not None or self.recurrent is not None:
             return False
-        return self.current.reads_bits(self.dynamics(), inputs, valid, **self.scan_options())
+        return self.current.reads_bits(self.dynamics(), inputs, valid, surrogate=self.surrogate, backend=self.backend)
 
     def delayed_spikes(self, current: Tensor, first: Any = None) -> Tensor:
         """Return the spikes [T, B, N] of neurons that drive each other through ``delayed``, from currents [T, B, N]."""

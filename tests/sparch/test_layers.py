@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from silif_plugins.sparch import SpArchNet
+from silif_plugins.sparch import SpArchNet, SpikingLayer
 
 DELAYS = {"max_delay": 5, "round_in_eval": True}
 
@@ -107,8 +107,14 @@ def test_spikes_come_as_bits_where_the_next_layer_reads_them(taker):
     second.current.norm.register_forward_hook(lambda *arguments: None)
     assert not second.reads_bits(x)
     bits = first.activity(x, as_bits=True).bits
-    with pytest.raises(ValueError, match="bits: got spikes as bits"):
-        second.activity(activity.spikes, bits=bits)
+    others = [
+        {"bidirectional": True},
+        {"recurrent": True, "recurrent_connection": "delayed", "recurrent_options": DELAYS},
+    ]
+    for layer in (second, *(SpikingLayer(64, 30, **options) for options in others)):
+        assert not layer.reads_bits(x)
+        with pytest.raises(ValueError, match="bits: got spikes as bits"):
+            layer.activity(activity.spikes, bits=bits)
 
 
 def test_hooks_between_layers_see_the_spikes():
