@@ -440,7 +440,8 @@ def combine(begin: Any, end: Any, call: Any) -> None:
 def backward(begin: Any, end: Any, call: Any) -> None:
     """Add xᵀ dL/dy to dL/dW, for the inputs of tasks ``begin`` to ``end``: no two tasks write to one place.
 
-    On request also dL/dx = dL/dy Wᵀ of these inputs where the gate is open and dropout keeps the input; zero elsewhere.
+    On request also dL/dx = dL/dy Wᵀ of these inputs where the gate is open and dropout keeps the input; zero elsewhere,
+    or, from gates as bits, of open gates alone.
     """
     job = carray(call, 1)[0]
     whole = -(-job.inputs // WORD) * WORD

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...kernels.simd import fma, inlined
+from ...kernels.simd import fma, inlined, store
 
 
 @inlined
@@ -15,6 +15,21 @@ def nine_at(load: Any, numbers: Any, i: Any, pitch: Any) -> Any:
     second = load(numbers, i + 3 * pitch), load(numbers, i + 4 * pitch), load(numbers, i + 5 * pitch)
     third = load(numbers, i + 6 * pitch), load(numbers, i + 7 * pitch), load(numbers, i + 8 * pitch)
     return first + second + third
+
+
+@inlined
+def put_nine(numbers: Any, i: Any, pitch: Any, vectors: Any) -> None:
+    """Write nine vectors at equal distances."""
+    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = vectors
+    store(numbers, i, s11)
+    store(numbers, i + pitch, s12)
+    store(numbers, i + 2 * pitch, s21)
+    store(numbers, i + 3 * pitch, s22)
+    store(numbers, i + 4 * pitch, sb1)
+    store(numbers, i + 5 * pitch, sb2)
+    store(numbers, i + 6 * pitch, sr1)
+    store(numbers, i + 7 * pitch, sr2)
+    store(numbers, i + 8 * pitch, sth)
 
 
 @inlined

@@ -58,7 +58,7 @@ from ...kernels.simd import (
 )
 from ...kernels.spike_bits import WORD
 from ..layout import ATAN, BOXCAR, CHUNK, FAST_SIGMOID, GIVEN
-from .adjoints import added, step_back
+from .adjoints import added, nine_at, put_nine, step_back
 from .tiles import (
     ADDRESS,
     LOAD,
@@ -99,10 +99,7 @@ FIRST, COEFFICIENTS, FIELDS, MORE = np.array([0, 9, 3, 2])
 def nine(load: Any, rows: Any, row: Any, i: Any) -> Any:
     """Nine rows of the scratch memory at a lane, by load1 or load2: coefficients, or their gradients."""
     pitch = PITCH // element_bytes(rows)
-    i += row * pitch
-    first = load(rows, i), load(rows, i + pitch), load(rows, i + 2 * pitch)
-    second = load(rows, i + 3 * pitch), load(rows, i + 4 * pitch), load(rows, i + 5 * pitch)
-    return first + second + (load(rows, i + 6 * pitch), load(rows, i + 7 * pitch), load(rows, i + 8 * pitch))
+    return nine_at(load, rows, row * pitch + i, pitch)
 
 
 @inlined
@@ -421,15 +418,7 @@ def run_back(
             accumulate(totals, 9 * pitch + i, sp)
             accumulate(totals, 10 * pitch + i, sq)
             sp = sq = zero
-    store(rows, SUMS * pitch + i, s11)
-    store(rows, (SUMS + 1) * pitch + i, s12)
-    store(rows, (SUMS + 2) * pitch + i, s21)
-    store(rows, (SUMS + 3) * pitch + i, s22)
-    store(rows, (SUMS + 4) * pitch + i, sb1)
-    store(rows, (SUMS + 5) * pitch + i, sb2)
-    store(rows, (SUMS + 6) * pitch + i, sr1)
-    store(rows, (SUMS + 7) * pitch + i, sr2)
-    store(rows, (SUMS + 8) * pitch + i, sth)
+    put_nine(rows, SUMS * pitch + i, pitch, (s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth))
     if norm is not None:
         store(rows, (SUMS + 9) * pitch + i, sp)
         store(rows, (SUMS + 10) * pitch + i, sq)

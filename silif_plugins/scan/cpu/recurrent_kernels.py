@@ -46,7 +46,7 @@ from ...kernels.simd import (
 from ...kernels.spike_bits import WORD
 from ...kernels.words import transpose
 from ..layout import CHUNK
-from .adjoints import added, nine_at, step_back
+from .adjoints import added, nine_at, put_nine, step_back
 from .kernels import derivative, first_reset, step
 
 SPARE = 8
@@ -377,21 +377,6 @@ def run_back(job: Any, own: Any, begin: Any, task: Any, top: Any, group: Any, ti
                 store(own, small + pitch, to_ada)
                 store(own, small + 2 * pitch, select(flows, to_spk, zero))
             put_nine(own, to, pitch, sums)
-
-
-@inlined
-def put_nine(numbers: Any, i: Any, pitch: Any, vectors: Any) -> None:
-    """Write nine vectors at equal distances."""
-    s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = vectors
-    store(numbers, i, s11)
-    store(numbers, i + pitch, s12)
-    store(numbers, i + 2 * pitch, s21)
-    store(numbers, i + 3 * pitch, s22)
-    store(numbers, i + 4 * pitch, sb1)
-    store(numbers, i + 5 * pitch, sb2)
-    store(numbers, i + 6 * pitch, sr1)
-    store(numbers, i + 7 * pitch, sr2)
-    store(numbers, i + 8 * pitch, sth)
 
 
 @inlined

@@ -10,7 +10,7 @@ import numpy as np
 from numba import carray
 
 from ...kernels.simd import REGISTER_BYTES, element_bytes, load1, numbers_at, select, splat, store
-from .adjoints import added, nine_at, step_back
+from .adjoints import added, nine_at, put_nine, step_back
 from .kernels import derivative, first_reset, step
 
 
@@ -76,13 +76,4 @@ def backward(begin: Any, end: Any, call: Any) -> None:
             store(grad_state, at + size, to_ada)
             store(grad_state, at + 2 * size, select(flows, to_spk, zero))
             sums = added(sums, p, q, m, a, current, s, through)
-        s11, s12, s21, s22, sb1, sb2, sr1, sr2, sth = sums
-        store(grads, i, s11)
-        store(grads, i + n, s12)
-        store(grads, i + 2 * n, s21)
-        store(grads, i + 3 * n, s22)
-        store(grads, i + 4 * n, sb1)
-        store(grads, i + 5 * n, sb2)
-        store(grads, i + 6 * n, sr1)
-        store(grads, i + 7 * n, sr2)
-        store(grads, i + 8 * n, sth)
+        put_nine(grads, i, n, sums)
