@@ -94,7 +94,10 @@ def compiled(name: str, target: str, dtype: str = "fp32", **constants: Any) -> M
     types = dict.fromkeys(kernel.arg_names, f"*{dtype}") | dict.fromkeys(kernels.NUMBERS, "i32")
     types |= {"lengths": "*i64", "gates": "*u8", "events": "*i32"} | dict.fromkeys(known, "constexpr")
     source = ASTSource(kernel, {argument: types[argument] for argument in kernel.arg_names}, known)
-    options = {"num_warps": known["BLOCK"] // 64 if "recurrent" in name else BLOCK // lanes, "enable_fp_fusion": False}
+    warps = recurrent_kernels.warps(known["BLOCK"]) if "recurrent" in name else BLOCK // lanes
+    options = {"num_warps": warps, "enable_fp_fusion": False}
+    if name == "recurrent forward" and backend == "cuda":
+        options["maxnreg"] = recurrent_kernels.REGISTERS
     asm = triton.compile(source, target=GPUTarget(backend, arch, lanes), options=options).asm
     if backend == "hip":
         text = asm["amdgcn"]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..layout import Backward, Forward, Gradients, Outputs, empty_gradients
 from . import run
-from .recurrent_kernels import ROWS, recurrent_backward_kernel, totals_kernel
+from .recurrent_kernels import REGISTERS, ROWS, recurrent_backward_kernel, totals_kernel, warps
 
 
 def forward(call: Forward) -> Outputs:
@@ -42,6 +42,7 @@ def forward(call: Forward) -> Outputs:
                 *total.stride(),
                 LENGTHS=lengths is not None,
                 HARD=call.hard_reset,
+                maxnreg=REGISTERS,
                 **_options(neurons),
             )
     return run.forward(call._replace(current=total, weights=None))._replace(extra=total)
@@ -102,4 +103,4 @@ def _events(current: Tensor) -> Tensor:
 def _options(neurons: int) -> dict[str, int | bool]:
     """The constants that both kernels have."""
     block = max(16, triton.next_power_of_2(neurons))
-    return {"BLOCK": block, "num_warps": max(1, min(16, block // 64)), "enable_fp_fusion": False}
+    return {"BLOCK": block, "num_warps": warps(block), "enable_fp_fusion": False}

@@ -30,6 +30,14 @@ from .kernels import (
 ROWS = tl.constexpr(16)
 """Rows of V that are asked for at once."""
 
+REGISTERS = 128
+"""Of a lane of the forward kernel, at most. Told so, ptxas uses them; by itself some releases stop at 64 and spill."""
+
+
+def warps(block: int) -> int:
+    """Warps of a program that runs a block of neurons."""
+    return max(1, min(16, block // 64))
+
 
 @triton.jit
 def listed(chosen, n, events):
@@ -89,10 +97,10 @@ def totals_kernel(
         through = zero
         for first in range(0, count, ROWS):
             for i in tl.static_range(ROWS):
-                there = inside & (first + i + tl.zeros_like(n) < count)
-                row = tl.load(events + first + i + tl.zeros_like(n), mask=there, other=0).to(tl.int64)
+                there = first + i < count
+                row = tl.load(events + first + i, mask=there, other=0)
                 through += tl.load(spikes + row, mask=there, other=0.0) * tl.load(
-                    weights + row * neurons + n, mask=there, other=0.0
+                    weights + row * neurons + n, mask=inside & there, other=0.0
                 )
         current += through
         tl.store(total, current, mask=inside)
@@ -151,7 +159,8 @@ def recurrent_backward_kernel(
         length = tl.load(lengths + b).to(tl.int32)
     events += b * (neurons + ROWS)
     feedback += b * neurons
-    rows = tl.arange(0, ROWS)
+    TILE: tl.constexpr = ROWS if BLOCK <= 512 else ROWS // 2  # as the registers allow
+    rows = tl.arange(0, TILE)
     at = (steps - 1).to(tl.int64) * plane + lane
     for _ in range(length, steps):
         tl.store(grad_x + at, zero, mask=inside)
@@ -179,9 +188,9 @@ def recurrent_backward_kernel(
         if back > 0:
             open_ = inside & (slope != 0.0)
             count = listed(open_, n, events)
-            for first in range(0, count, ROWS):
+            for first in range(0, count, TILE):
                 there = first + rows < count
-                row = tl.load(events + first + rows, mask=there, other=0).to(tl.int64)
+                row = tl.load(events + first + rows, mask=there, other=0)
                 tile = tl.load(
                     weights + row[:, None] * neurons + n[None, :], mask=there[:, None] & inside[None, :], other=0.0
                 )
