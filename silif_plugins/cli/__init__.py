@@ -7,7 +7,9 @@ before a command does: help is there at once.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import logging
 import os
@@ -68,6 +70,7 @@ USER_ERRORS = (ValueError, FileNotFoundError, FileExistsError, NotADirectoryErro
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
+    atexit.register(gc.freeze)  # else the interpreter looks for garbage at its end, in all of PyTorch: up to a second
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()

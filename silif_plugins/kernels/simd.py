@@ -21,14 +21,23 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from .compile import jitted
+from .parts import PartCompiler
 
 REGISTER_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
 """Width of a vector. Processors with 16-byte registers work on two at a time."""
 
-compiled = jitted(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+PART = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": PartCompiler,
+}
+
+compiled = jitted(**PART)
 """A function of a kernel."""
 
-inlined = jitted(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+inlined = jitted(**PART, forceinline=True)
 """A function of a kernel that becomes part of its callers: what runs once a vector or an event."""
 
 LINE_BYTES = 64

@@ -3,6 +3,7 @@
 The networks and layers that SpArch users see take [B, T, N], as SpArch does.
 """
 
+from .ahead import compile_kernels
 from .checkpoints import CheckpointError, from_official, load_official, save_official, to_official
 from .layers import InitialState, Normalization, Readout, SpikingLayer
 from .network import SpArchNet, SpArchOutput
@@ -21,6 +22,7 @@ __all__ = [
     "SpArchNet",
     "SpArchOutput",
     "SpikingLayer",
+    "compile_kernels",
     "from_official",
     "load_official",
     "register",

@@ -1,5 +1,6 @@
 """Connections between neurons: the event-driven linear layer, learnable delays, and the factory of all kinds."""
 
+from .ahead import linear_kernels
 from .axonal_delay import AxonalDelay
 from .axonal_linear import AxonalLinear
 from .connection import CONNECTIONS, connect, transmit
@@ -40,6 +41,7 @@ __all__ = [
     "gaussian_taps",
     "largest_level",
     "levels",
+    "linear_kernels",
     "normalised",
     "row_steps",
     "spike_linear",

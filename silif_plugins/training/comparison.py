@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import json
 import logging
 import multiprocessing
@@ -191,6 +193,7 @@ def _start_worker(
     global _epochs
     _epochs = epochs
     has_started.set()
+    atexit.register(gc.freeze)  # else the interpreter looks for garbage at its end, in all of PyTorch: up to a second
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C, and ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)

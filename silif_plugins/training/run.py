@@ -23,7 +23,7 @@ from ..datasets import Batch, Batches, ahead
 from ..diagnosis import diagnose
 from ..files import leftovers, write_file
 from ..optional import require
-from ..sparch import CheckpointError
+from ..sparch import CheckpointError, SpArchNet, compile_kernels
 from . import checkpoint, model, parallel
 from .config import TrainConfig
 from .data import Splits, in_order, shuffled
@@ -148,6 +148,8 @@ class _Run:
 
     def fit(self) -> None:
         """Train the epochs that are left."""
+        if isinstance(self.net, SpArchNet):
+            compile_kernels(self.net)
         tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
         first = self.progress.epoch
         title = self._title
