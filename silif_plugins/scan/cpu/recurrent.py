@@ -69,14 +69,14 @@ def backward(call: Backward) -> Gradients:
         job = Job(kernel, call, tasks, rows, given, results, bits=bits, sums=sums)
         run_by_products(job, weights)
     job.finish()
-    grads.coefficients.copy_(sums.sum(0)[:, :neurons])
+    grads.coefficients.numpy()[:] = sums.numpy().sum(0)[:, :neurons]  # PyTorch's takes longer
     if call.needs_initial:
         grads.initial[2] += product(grads.current[0], weights)
     groups = -(-neurons // WORD)
     job = Job(kernels.weight_gradient, call, groups, 0, {"grad_spk": grads.current}, {"out": grads.weights}, bits=bits)
     job.run()
     job.finish()
-    if call.initial[2].any():
+    if call.initial[2].numpy().any():
         grads.weights.addmm_(call.initial[2].t(), grads.current[0])
     return grads
 
@@ -112,7 +112,7 @@ class Job:
         kernel: The kernel.
         call: What the scan is told.
         tasks: Number of tasks.
-        rows: Rows of scratch memory.
+        rows: Rows of scratch memory; none for a kernel that runs no neurons.
         inputs: Tensors by the kernel's names, [..., N], or None.
         results: The same of what it writes.
         others: Tensors that it gets as they are.
@@ -136,12 +136,14 @@ class Job:
         self.missing = width - neurons
         # Rows at a power of two would share lines of the cache.
         pitch, words = width + REGISTER_BYTES // current.element_size(), -(-neurons // WORD)
-        given = {"initial": self.whole(call.initial), "weights": self.whole(weights)}
-        given["coefficients"] = pad(call.coefficients, (0, pitch - neurons))
-        given["coefficients"][8, neurons:] = torch.inf  # what is added never fires, and no gate of it opens
+        given = {name: self.whole(tensor) for name, tensor in inputs.items() if tensor is not None}
+        if rows:  # it runs the neurons
+            given |= {"initial": self.whole(call.initial), "weights": self.whole(weights)}
+            given["coefficients"] = pad(call.coefficients, (0, pitch - neurons))
+            given["coefficients"][8, neurons:] = torch.inf  # what is added never fires, and no gate of it opens
+            given["scratch"] = empty(current, (rows * pitch,))
         if call.lengths is not None:
             given["lengths"] = call.lengths.contiguous()
-        given |= {name: self.whole(tensor) for name, tensor in inputs.items() if tensor is not None}
         self.written = {
             name: tensor
             if tensor.is_contiguous() and not self.missing
@@ -149,7 +151,6 @@ class Job:
             for name, tensor in results.items()
         }
         given |= self.written | others
-        given["scratch"] = empty(current, (rows * pitch,))
         # A thread has the lists of the first of its tasks.
         given["places"] = torch.zeros(
             tasks * max(kernels.BLOCK, width + kernels.SPARE + CHUNK * kernels.GROUP * words), dtype=torch.int64

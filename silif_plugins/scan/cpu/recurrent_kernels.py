@@ -49,7 +49,10 @@ from ..layout import CHUNK
 from .adjoints import added, nine_at, put_nine, step_back
 from .kernels import derivative, first_reset, step
 
-SPARE = 8
+EVENTS, GATES = 6, 8
+"""Of a WORD of neurons as a rule."""
+
+SPARE = max(EVENTS, GATES)
 """Places that a list has after its last one."""
 
 TOGETHER = 4
@@ -108,16 +111,16 @@ def list_size(job: Any) -> Any:
 
 
 @inlined
-def unpacked(found: Any, first: Any, count: Any, places: Any) -> Any:
+def unpacked(found: Any, first: Any, count: Any, places: Any, usual: Any) -> Any:
     """Append the places of an integer's bits to a list of ``count``; return how many there are then.
 
-    The first SPARE places are written whether there are as many bits or not: branches would be guessed wrongly.
+    The ``usual`` number of places is written whether there are as many bits or not: branches would be guessed wrongly.
     """
     number = ones(found)
-    for k in range(SPARE):
+    for k in range(usual):
         places[count + k] = first + lowest(found)
         found &= found - 1
-    for k in range(SPARE, number):
+    for k in range(usual, number):
         places[count + k] = first + lowest(found)
         found &= found - 1
     return count + number
@@ -132,7 +135,7 @@ def events_of(numbers: Any, start: Any, n: Any, places: Any) -> Any:
         for i in range(first, min(n, first + WORD), lanes):
             vector = load1(numbers, start + i)
             found |= bits(vector != splat(vector, 0.0)) << (i - first)
-        count = unpacked(found, first, count, places)
+        count = unpacked(found, first, count, places, EVENTS)
     return count
 
 
@@ -352,7 +355,6 @@ def run_back(job: Any, own: Any, begin: Any, task: Any, top: Any, group: Any, ti
                 at, small = now * row + b * n + i, small + i
                 before = base + 2 * t * pitch + i
                 prefetch1(grad_spk, at - row)
-                prefetch1(x, at - row)
                 grad = load1(own, small + H * pitch)
                 store(own, small + H * pitch, zero)
                 if job.grad_spk != 0:
@@ -484,7 +486,7 @@ def run_group(
                     small, _ = places_of(job, first + member)
                     count, words = 0, numbers_at(gates + 8 * (CHUNK * member + t) * job.words, job.steps)
                     for word in range(job.words):
-                        count = unpacked(words[word], word * WORD, count, places)
+                        count = unpacked(words[word], word * WORD, count, places, GATES)
                     if count > 0:
                         gated(job, own, small, products_of(job, begin), places, count)
             run_back(job, own, begin, task, top, group, time, t, hard)
