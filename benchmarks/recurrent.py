@@ -52,11 +52,11 @@ def times(
 
     def contender(run: Callable[[Tensor], Tensor]) -> Callable[[], None]:
         def step() -> None:
-            x.grad = None
-            neuron.zero_grad()
-            weights.grad = None
             masked = torch.diagonal_scatter(weights, weights.new_zeros(size))
             run(masked).backward(gradient)
+            x.grad = None  # each contender gives back its own gradients
+            neuron.zero_grad()
+            weights.grad = None
 
         return step
 

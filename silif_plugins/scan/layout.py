@@ -183,10 +183,14 @@ def empty_outputs(
     """Make the tensors that a scan writes, uninitialised, by PyTorch's functions or others that do the same."""
     current = call.current
     steps, batch, neurons = current.shape
+    extra = current.new_empty(0)
     if call.gate_width is not None and not call.packed:
         extra = empty_like(current, dtype=torch.bool)
-    else:
-        extra = current.new_empty(0) if call.weights is None else empty_like(current)
+    elif call.weights is not None and current.device.type == "cpu":
+        # Backward reads CHUNK steps of a sequence at a time: a power of two apart they would share lines of the cache.
+        extra = empty(current, (batch, steps, neurons)).transpose(0, 1)
+    elif call.weights is not None:
+        extra = empty_like(current)
     return Outputs(
         current.new_empty(0) if call.packed else empty_like(current),
         torch.empty_like(call.initial, memory_format=torch.contiguous_format),
@@ -199,10 +203,18 @@ def empty_outputs(
     )
 
 
-def empty_gradients(call: Backward, empty_like: Callable[..., Tensor] = torch.empty_like) -> Gradients:
+def empty_gradients(
+    call: Backward,
+    empty_like: Callable[..., Tensor] = torch.empty_like,
+    empty: Callable[..., Tensor] = Tensor.new_empty,
+) -> Gradients:
     """Make the tensors that the adjoint writes, likewise."""
+    if call.weights is not None:
+        current = empty(call.current, call.current.shape)
+    else:
+        current = empty_like(call.current) if call.needs_current else call.current.new_empty(0)
     return Gradients(
-        empty_like(call.current) if call.needs_current else call.current.new_empty(0),
+        current,
         torch.empty_like(call.coefficients),
         torch.empty_like(call.initial, memory_format=torch.contiguous_format),
         call.current.new_empty(0) if call.weights is None else empty_like(call.weights),

@@ -33,7 +33,12 @@ def forward(call: Forward) -> Outputs:
     outputs = empty_outputs(call, empty_like, empty)
     if call.current.numel() == 0:
         return run_forward(call._replace(weights=None))._replace(extra=outputs.extra)
-    results = {"out": outputs.extra, "spk": outputs.spikes, "final": outputs.final, "chunks": outputs.chunks}
+    results = {
+        "out": outputs.extra.transpose(0, 1),
+        "spk": outputs.spikes,
+        "final": outputs.final,
+        "chunks": outputs.chunks,
+    }
     if call.trace:
         results |= {"mem": outputs.mem, "ada": outputs.ada}
     tasks = min(TASKS, call.current.shape[1])
@@ -46,17 +51,22 @@ def forward(call: Forward) -> Outputs:
 
 
 def backward(call: Backward) -> Gradients:
-    """Run the adjoint, with weights; ``call.current`` are the total currents."""
+    """Run the adjoint, with weights; ``call.current`` are the total currents, a sequence after the other in memory."""
     weights, (steps, batch, neurons) = call.weights, call.current.shape
     assert weights is not None
-    grads, tasks = empty_gradients(call, empty_like), min(TASKS, batch)
+    grads, tasks = empty_gradients(call, empty_like, empty), min(TASKS, batch)
     grads.weights.zero_()
     if call.current.numel() == 0:
         initial = torch.zeros_like(grads.initial) if call.grad_final is None else call.grad_final.clone()
         return grads._replace(coefficients=grads.coefficients.zero_(), initial=initial)
     bits = empty(call.current, (steps, batch, -(-neurons // WORD)), torch.int64).zero_()
     sums = empty(call.current, (tasks, 9, width_of(call.current)), torch.float64).zero_()
-    given = {"x": call.current, "chunks": call.chunks, "grad_spk": call.grad_spikes, "grad_final": call.grad_final}
+    given = {
+        "x": call.current.transpose(0, 1),
+        "chunks": call.chunks,
+        "grad_spk": call.grad_spikes,
+        "grad_final": call.grad_final,
+    }
     given |= {"grad_mem": call.grad_mem, "grad_ada": call.grad_ada}
     results = {"out": grads.current, "final": grads.initial}
     rows = batch * kernels.BACKWARD_ROWS + tasks * kernels.TASK_ROWS

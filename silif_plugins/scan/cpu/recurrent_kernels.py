@@ -215,7 +215,7 @@ def run_forward(begin: Any, end: Any, call: Any, hard: Any) -> None:
                         store(state, own, m)
                         store(state, own + job.pitch, a)
                         store(state, own + 2 * job.pitch, s)
-                        put(out, at, current, job)
+                        put(out, ((top + member) * job.steps + t) * n + i, current, job)
                         put(spikes, at, s, job)
                         if traced:
                             put(mems, at, m, job)
@@ -229,7 +229,7 @@ def run_forward(begin: Any, end: Any, call: Any, hard: Any) -> None:
             for t in range(length, job.steps):
                 at, saved = t * row + first, (t // CHUNK * 2 - 2) * row + first
                 for i in range(0, n, lanes):
-                    store(out, at + i, load2(x, at + i))
+                    store(out, ((top + member) * job.steps + t) * n + i, load2(x, at + i))
                     store(spikes, at + i, zero)
                     if traced:
                         store(mems, at + i, zero)
@@ -304,8 +304,8 @@ def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, acti
     opened, fired = numbers_at(gates, octets), numbers_at(job.bits, octets)
     before = numbers_at(job.initial if begins else job.chunks, like)
     saved = (0 if begins else (time // CHUNK - 1) * 2) * row + first
-    at, mask = time * row + first, (time * job.batch + b) * job.words * 8
-    soon = max(0, time - CHUNK) * row + first
+    at, mask = (b * job.steps + time) * n, (time * job.batch + b) * job.words * 8
+    soon = (b * job.steps + max(0, time - CHUNK)) * n
     for i in range(0, n, lanes):
         coefficients = nine_at(load2, given, i, job.pitch)
         _, _, _, _, _, _, r1, r2, threshold = coefficients
@@ -315,8 +315,8 @@ def run_again(job: Any, own: Any, base: Any, gates: Any, b: Any, time: Any, acti
         store(own, base + i, m)
         store(own, base + job.pitch + i, a)
         for t in range(active):
-            prefetch2(x, soon + t * row + i)
-            m, a = step(m, a, load2(x, at + t * row + i), first_reset(s, m, r1, r2, hard), coefficients)
+            prefetch2(x, soon + t * n + i)
+            m, a = step(m, a, load2(x, at + t * n + i), first_reset(s, m, r1, r2, hard), coefficients)
             fires = m > threshold
             s = select(fires, one, zero)
             store(own, base + (2 * t + 2) * job.pitch + i, m)
@@ -372,7 +372,7 @@ def run_back(job: Any, own: Any, begin: Any, task: Any, top: Any, group: Any, ti
                 reset = s
                 if hard is not None:
                     reset, to_mem, to_spk = s * m, fma(to_spk, s, to_mem), to_spk * m
-                sums = added(sums, p, q, m, a, load1(x, at), reset, through)
+                sums = added(sums, p, q, m, a, load1(x, (b * job.steps + now) * n + i), reset, through)
                 put(out, at, to_x, job)
                 store(own, small + G * pitch, to_x)
                 store(own, small, to_mem)
