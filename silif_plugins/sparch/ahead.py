@@ -24,12 +24,14 @@ def compile_kernels(net: SpArchNet) -> None:
         >>> compile_kernels(SpArchNet(20, (16,), 3, normalization="none"))  # nothing
     """
     inputs = torch.zeros(_STEPS, 1, net.num_inputs, dtype=net.readout.neuron.threshold.dtype)
-    packed = False
+    packed = by_events = False
     for layer in (*net.hidden, net.readout):
         assert isinstance(layer, SpikingLayer | Readout)
         if not layer.reads_bits(inputs):
             return
         packed |= layer is not net.readout and layer.neuron.size[0] % WORD == 0
-    neurons, linear = layer_kernels(inputs.dtype, packed=packed), linear_kernels(inputs.dtype)
+        by_events |= layer.current.weights.events != "never"
+    neurons = layer_kernels(inputs.dtype, packed=packed)
+    linear = linear_kernels(inputs.dtype) if by_events else []
     # By turns: two processes that begin together then compile what has little in common.
     compile_together([*neurons[:1], *linear[:2], *neurons[1:], *linear[2:]])

@@ -148,7 +148,7 @@ class _Run:
 
     def fit(self) -> None:
         """Train the epochs that are left."""
-        if isinstance(self.net, SpArchNet):
+        if isinstance(self.net, SpArchNet) and self.progress.epoch < self.config.epochs:
             compile_kernels(self.net)
         tqdm = require("tqdm", extra="train", purpose="The progress bar").tqdm
         first = self.progress.epoch

@@ -41,6 +41,7 @@ def test_training_compiles_nothing_more():
     ("options", "names"),
     [
         ({}, {"forward_normalised", "forward", "backward", "merge", "backward_normalised", "to_strips", "from_strips"}),
+        ({"events": "never"}, {"forward_normalised", "forward", "backward_normalised"}),
         ({"normalization": "layernorm"}, None),
         ({"neuron": "RadLIF"}, None),
         ({"bidirectional": True}, None),
