@@ -13,17 +13,20 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
+from numba.core.codegen import get_host_cpu_features
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from .compile import jitted
 from .parts import PartCompiler
 
-REGISTER_BYTES = 64 if llvm.get_host_cpu_features().get("avx512f") else 32
+FEATURES = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+"""What numba compiles for: this processor, or what NUMBA_CPU_FEATURES says."""
+
+REGISTER_BYTES = 64 if "+avx512f" in FEATURES.split(",") else 32
 """Width of a vector. Processors with 16-byte registers work on two at a time."""
 
 PART = {
@@ -439,11 +442,14 @@ def store_totals(typing_context: Any, numbers: Any, index: Any, a: Any, b: Any, 
 
         p, q, r, s = (halved(x) for x in args[2:6])
         lanes = p.type.count
-        x = folded(folded(p, q, lanes), folded(r, s, lanes), lanes // 2)
-        size = lanes // 4
-        while size > 1:  # places of a group change within it
-            x, size = builder.fadd(x, picked(x, x, [i ^ (size // 2) for i in range(lanes)])), size // 2
-        x = picked(x, x, [k * (lanes // 4) for k in range(4)])
+        first, second = folded(p, q, lanes), folded(r, s, lanes)
+        if lanes == 2:  # four numbers in a register are added up by now
+            x = picked(first, second, list(range(4)))
+        else:
+            x, size = folded(first, second, lanes // 2), lanes // 4
+            while size > 1:  # places of a group change within it
+                x, size = builder.fadd(x, picked(x, x, [i ^ (size // 2) for i in range(lanes)])), size // 2
+            x = picked(x, x, [k * (lanes // 4) for k in range(4)])
         address = builder.bitcast(_address(builder, *args[:2]), x.type.as_pointer())
         before = builder.load(address)
         before.align = _element_bytes(sig.args[0])
