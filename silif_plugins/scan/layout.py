@@ -141,7 +141,7 @@ class Outputs(NamedTuple):
         mem: Of all steps, [T, B, N], with ``trace``.
         ada: The same.
         extra: With ``gate_width`` booleans [T, B, N], unless ``packed``; with ``weights`` the currents with those
-            through them, [T, B, N].
+            through them, [T, B, N], on the CPU a sequence after the other in memory.
         counts: With ``counted`` the spikes of each neuron, float64 [N].
         bits: With ``packed`` spikes as bits, gates as bits, and how many gates are open before those, int64
             [3, T, B, N / 64]; see :class:`silif_plugins.kernels.spike_bits.SpikeBits`.
