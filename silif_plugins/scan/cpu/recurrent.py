@@ -161,10 +161,8 @@ class Job:
             for name, tensor in results.items()
         }
         given |= self.written | others
-        # A thread has the lists of the first of its tasks.
-        given["places"] = torch.zeros(
-            tasks * max(kernels.BLOCK, width + kernels.SPARE + CHUNK * kernels.GROUP * words), dtype=torch.int64
-        )
+        room = kernels.room_of(width, words)
+        given["places"] = torch.zeros(tasks * room, dtype=torch.int64)  # a thread has those of the first of its tasks
         self.given, large = given, current.numel() * current.element_size() >= LARGE
         aligned = not any(tensor.data_ptr() % REGISTER_BYTES for tensor in self.written.values())
         values = {name: tensor.data_ptr() for name, tensor in given.items()} | {
@@ -174,6 +172,7 @@ class Job:
             "pitch": pitch,
             "tasks": tasks,
             "words": words,
+            "room": room,
             "streams": large and aligned,
             "surrogate": call.surrogate,
             "shape1": call.shape1,

@@ -86,9 +86,14 @@ BLOCK = 4 * WORD
 """Rows whose events the weights' gradient sorts by their neuron at a time."""
 
 
+def room_of(neurons: int, words: int) -> int:
+    """Integers of a task: places of events or gates, and bits of the gates of a chunk; or a table of events' bits."""
+    return max(BLOCK, neurons + SPARE + CHUNK * GROUP * words)
+
+
 def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
     """What a kernel is told: sizes, flags, and addresses of tensors without gaps, N being whole pairs of vectors."""
-    sizes = ("steps", "batch", "neurons", "pitch", "tasks", "words", "streams", "surrogate", "detach_reset")
+    sizes = ("steps", "batch", "neurons", "pitch", "tasks", "words", "room", "streams", "surrogate", "detach_reset")
     now = ("part", "time", "t")
     tensors = ("coefficients", "weights", "lengths", "x", "initial", "chunks", "scratch", "places", "through")
     outputs = ("out", "spk", "mem", "ada", "final", "bits", "sums")
@@ -102,12 +107,6 @@ def job_dtype(real: np.dtype[Any]) -> np.dtype[Any]:
 def length_of(job: Any, b: Any) -> Any:
     """Steps of a sequence."""
     return job.steps if job.lengths == 0 else min(job.steps, numbers_at(job.lengths, job.steps)[b])
-
-
-@inlined
-def list_size(job: Any) -> Any:
-    """Integers of a task: places of events or gates, and bits of the gates of a chunk; or a table of events' bits."""
-    return max(BLOCK, job.neurons + SPARE + CHUNK * GROUP * job.words)
 
 
 @inlined
@@ -169,7 +168,7 @@ def run_forward(begin: Any, end: Any, call: Any, hard: Any) -> None:
     mems, adas = numbers_at(job.mem, like), numbers_at(job.ada, like)
     initial, final = numbers_at(job.initial, like), numbers_at(job.final, like)
     lanes, traced = 2 * REGISTER_BYTES // element_bytes(x), job.mem != 0
-    state, places = numbers_at(job.scratch, like), numbers_at(job.places + 8 * begin * list_size(job), job.steps)
+    state, places = numbers_at(job.scratch, like), numbers_at(job.places + 8 * begin * job.room, job.steps)
     mem = begin * TOGETHER * FORWARD_ROWS * job.pitch
     single, wide, size = lanes // 2, WIDE * lanes // 2, FORWARD_ROWS * job.pitch
     last = end * job.batch // job.tasks
@@ -442,7 +441,7 @@ def run_backward(begin: Any, end: Any, call: Any, hard: Any) -> None:
     """Run the adjoint of the sequences of tasks ``begin`` to ``end``: gradients of currents, states, coefficients."""
     job = carray(call, 1)[0]
     own = numbers_at(job.scratch, job.shape1)
-    lists = job.places + 8 * begin * list_size(job)
+    lists = job.places + 8 * begin * job.room
     places, gates = numbers_at(lists, job.steps), lists + 8 * (job.neurons + SPARE)
     clear_sums(job, own, begin, end)
     task = begin
@@ -504,7 +503,7 @@ def run_part(begin: Any, end: Any, call: Any, hard: Any) -> None:
     """
     job = carray(call, 1)[0]
     own, given = numbers_at(job.scratch, job.shape1), numbers_at(job.through, job.shape1)
-    gates, time = job.places + 8 * (begin * list_size(job) + job.neurons + SPARE), job.time
+    gates, time = job.places + 8 * (begin * job.room + job.neurons + SPARE), job.time
     first, last = begin * job.batch // job.tasks, end * job.batch // job.tasks
     if job.part == BEFORE and time + CHUNK >= job.steps:
         clear_sums(job, own, begin, end)
@@ -586,7 +585,7 @@ def weight_gradient(begin: Any, end: Any, call: Any) -> None:
     job = carray(call, 1)[0]
     like, n, rows = job.shape1, job.neurons, (job.steps - 1) * job.batch
     words, size = numbers_at(job.bits, job.steps), element_bytes(numbers_at(job.out, like))
-    table, lanes, panels = job.places + 8 * begin * list_size(job), REGISTER_BYTES // size, end - begin
+    table, lanes, panels = job.places + 8 * begin * job.room, REGISTER_BYTES // size, end - begin
     for top in range(0, rows, BLOCK):
         grad = numbers_at(job.grad_spk + (top + job.batch) * n * size, like)
         for panel in range(panels):
