@@ -103,6 +103,7 @@ def test_shd_from_files(tmp_path):
     assert "test accuracy" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neuron", ["SiLIF", "CSiLIF"])
 def test_sparch_register(neuron, tmp_path):
     (tmp_path / "models").mkdir()

@@ -391,6 +391,7 @@ def test_recorded_states_fed_back_raise(spec, recurrent):
         spec.make(recurrent=recurrent)(spec.input(), states)
 
 
+@pytest.mark.slow
 @every_neuron({"Norse": "its initial state sets requires_grad, which torch.compile cannot trace"})
 def test_compile_whole_graph(spec, recurrent):
     torch._dynamo.reset()
@@ -405,6 +406,7 @@ def test_compile_whole_graph(spec, recurrent):
     again.sum().backward()
 
 
+@pytest.mark.slow
 @every_neuron()
 def test_export(spec, recurrent):
     layer = spec.make(recurrent=recurrent)
