@@ -97,7 +97,7 @@ def machine_code(kernel: Callable[..., None], job: np.dtype[Any]) -> Any:
             code: Any = ccallback.CFunc(
                 kernel, sigutils.normalize_signature(signature), locals={}, options={"error_model": "numpy"}
             )
-            code._cache = _Cache(f"{kernel.__module__}.{kernel.__qualname__} {job.descr}")
+            code._cache = _Cache(name_of(kernel), job)
             code.compile()
         except Exception:  # a numba whose inner parts are others; a true error comes again
             logger.info("kernels: compiled without a cache", exc_info=True)
@@ -105,6 +105,11 @@ def machine_code(kernel: Callable[..., None], job: np.dtype[Any]) -> Any:
             code = cfunc(signature, error_model="numpy")(kernel)
     _alive.append(code)
     return KERNEL(code.address)
+
+
+def name_of(kernel: Callable[..., None]) -> str:
+    """What files of a kernel are called: its module without the package's name, and its own."""
+    return f"{kernel.__module__}.{kernel.__qualname__}".rpartition("silif_plugins.")[2]
 
 
 class _Entry(NamedTuple):
@@ -127,8 +132,8 @@ class _Cache(caching.NullCache):  # type: ignore[misc]
     keeps types and global names, for which it imports its whole compiler: half a second in every process.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, job: np.dtype[Any]) -> None:
+        self.name, self.job = name, job
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         codegen = target_context.codegen()
@@ -168,8 +173,8 @@ class _Cache(caching.NullCache):  # type: ignore[misc]
             return None, b""
         versions = (numba.__version__, llvmlite.__version__, np.__version__, sys.version)
         # What the code is for: operating system, processor and its features.
-        key = _digest(SOURCES, repr((self.name, versions, codegen.magic_tuple())).encode())
-        return folder / f"{self.name.split()[0].rpartition('silif_plugins.')[2]}-{key.hex()[:32]}.nbc", key
+        key = _digest(SOURCES, repr((self.name, self.job.descr, versions, codegen.magic_tuple())).encode())
+        return folder / f"{self.name}-{key.hex()[:32]}.nbc", key
 
 
 def _written(entry: Path) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,7 +28,7 @@ def compile_together(kernels: Iterable[Kernel]) -> None:
         kernels: Those that take longest to compile first.
     """
     from .code import code_of_kernel
-    from .compile import cache_folder
+    from .compile import cache_folder, name_of
 
     folder = cache_folder()
     if folder is None:
@@ -37,7 +36,7 @@ def compile_together(kernels: Iterable[Kernel]) -> None:
     others = []
     with contextlib.suppress(OSError, NotImplementedError):  # the folder cannot be written, or knows no locks
         for kernel, dtype, layout in kernels:
-            lock = FileLock(_lock(folder, kernel, dtype))
+            lock = FileLock(folder / f"{name_of(kernel)}-{str(dtype).removeprefix('torch.')}.lock")
             try:
                 with lock.acquire(timeout=0):
                     code_of_kernel(kernel, dtype, layout)
@@ -46,8 +45,3 @@ def compile_together(kernels: Iterable[Kernel]) -> None:
         for lock in others:
             with contextlib.suppress(Timeout), lock.acquire(timeout=_PATIENCE):
                 pass
-
-
-def _lock(folder: Path, kernel: Callable[..., None], dtype: torch.dtype) -> Path:
-    name = f"{kernel.__module__}.{kernel.__qualname__}".rpartition("silif_plugins.")[2]
-    return folder / f"{name}-{str(dtype).removeprefix('torch.')}.lock"

@@ -12,7 +12,7 @@ from .layers import Readout, SpikingLayer
 from .network import SpArchNet
 
 _STEPS = 100
-"""As long as any sequence: with few steps the reference would run."""
+"""Of a sequence that the kernels run; one of few steps the reference would."""
 
 
 def compile_kernels(net: SpArchNet) -> None:

@@ -5,6 +5,7 @@ import gc
 import numpy as np
 import pytest
 from numba import carray, config
+from numba.core import ccallback
 
 from silif_plugins.kernels import compile as compiling
 from silif_plugins.kernels.parts import PartCompiler
@@ -92,6 +93,14 @@ def test_a_garbage_collector_at_rest_stays_so(no_cache):
 
 
 def test_the_cache_holds_whole_kernels(tmp_path, monkeypatch):
+    compiled_anew, compile_anew = [], ccallback.CFunc._compile_uncached
+
+    def count(self):
+        compiled_anew.append(self.__name__)
+        return compile_anew(self)
+
     monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(ccallback.CFunc, "_compile_uncached", count)
     assert run() == EXPECTED
-    assert run() == EXPECTED  # read
+    assert run() == EXPECTED
+    assert compiled_anew == ["kernel"]  # the second one was read

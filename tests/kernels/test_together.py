@@ -11,6 +11,7 @@ from filelock import FileLock
 from numba import config
 
 from silif_plugins.kernels import together
+from silif_plugins.kernels.compile import name_of
 from silif_plugins.kernels.together import compile_together
 
 PROCESS = """
@@ -90,7 +91,7 @@ def test_another_process_that_takes_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(together, "_PATIENCE", 0.05)
     folder = tmp_path / "silif_plugins-kernels"
     folder.mkdir(mode=0o700)
-    with FileLock(together._lock(folder, kernel, torch.float32)):
+    with FileLock(folder / f"{name_of(kernel)}-float32.lock"):
         compile_together([(kernel, torch.float32, layout)])
 
 
